@@ -1,0 +1,61 @@
+// Package webhook delivers a WebSocket server's events to webhooks, as Pusher does.
+package webhook
+
+import (
+	"errors"
+	"strings"
+)
+
+// Errors of Emit, matched with errors.Is.
+var (
+	// ErrUnknownApp says that no app with the event's AppID is configured.
+	ErrUnknownApp = errors.New("webhook: unknown app")
+
+	// ErrInvalidEvent says that the event is not one that can be delivered; the text names the field,
+	// its value and what would be right.
+	ErrInvalidEvent = errors.New("webhook: invalid event")
+
+	// ErrOverflow says that there is no room to keep the event until the queue takes it: the
+	// queue has been down or slow for long. Nothing was kept for any webhook; the host may try again.
+	ErrOverflow = errors.New("webhook: no room for the event")
+
+	// ErrClosed says that Shutdown or Close was called.
+	ErrClosed = errors.New("webhook: emitter is closed")
+)
+
+// ConfigError lists every mistake of a configuration. New and SetApp return it, and so do package config and
+// the UnmarshalJSON methods.
+type ConfigError struct {
+	Problems []Problem
+}
+
+// Problem is one mistake in a configuration.
+type Problem struct {
+	// Path names the field as in the JSON file, such as "apps[0].webhooks[2].filter.channel_pattern".
+	Path string
+
+	// Message gives the value, unless it may be a secret, and what would be right.
+	Message string
+}
+
+// Error lists the problems, one a line when there are several.
+func (e *ConfigError) Error() string {
+	if len(e.Problems) == 1 {
+		return "webhook: " + e.Problems[0].String()
+	}
+	var b strings.Builder
+	b.WriteString("webhook: the configuration has mistakes:")
+	for _, p := range e.Problems {
+		b.WriteString("\n  ")
+		b.WriteString(p.String())
+	}
+	return b.String()
+}
+
+// String returns the path and the message.
+func (p Problem) String() string {
+	if p.Path == "" {
+		return p.Message
+	}
+	return p.Path + ": " + p.Message
+}

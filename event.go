@@ -1,0 +1,78 @@
+package webhook
+
+// EventType is the name of a kind of event, as a webhook's event_types and the payload write it.
+type EventType string
+
+// The event types that the library knows. A host can declare more in Options.EventTypes.
+const (
+	TypeChannelOccupied   EventType = "channel_occupied"
+	TypeChannelVacated    EventType = "channel_vacated"
+	TypeMemberAdded       EventType = "member_added"
+	TypeMemberRemoved     EventType = "member_removed"
+	TypeMemberUpdated     EventType = "member_updated"
+	TypeClientEvent       EventType = "client_event"
+	TypeCacheMiss         EventType = "cache_miss"
+	TypeSubscriptionCount EventType = "subscription_count"
+)
+
+// Event is something that happened on a channel. Make it with one of the constructors, such as
+// [ChannelOccupied]. It is a plain comparable value.
+type Event struct {
+	AppID             string    // the app that it belongs to; not sent
+	Type              EventType // sent as "name"
+	Channel           string
+	UserID            string // member events; client events on presence channels
+	UserInfo          string // member_updated: any JSON text; "" for none
+	Event             string // client_event: the client event's own name, such as "client-typing"
+	Data              string // client_event: what the client sent; an object's JSON text when it was an object
+	SocketID          string // client_event
+	SubscriptionCount int    // subscription_count; 0 is sent too
+}
+
+// ChannelOccupied says that the channel got its first subscriber.
+func ChannelOccupied(appID, channel string) Event {
+	return Event{AppID: appID, Type: TypeChannelOccupied, Channel: channel}
+}
+
+// ChannelVacated says that the channel lost its last subscriber.
+func ChannelVacated(appID, channel string) Event {
+	return Event{AppID: appID, Type: TypeChannelVacated, Channel: channel}
+}
+
+// MemberAdded says that a user joined a presence channel.
+func MemberAdded(appID, channel, userID string) Event {
+	return Event{AppID: appID, Type: TypeMemberAdded, Channel: channel, UserID: userID}
+}
+
+// MemberRemoved says that a user left a presence channel.
+func MemberRemoved(appID, channel, userID string) Event {
+	return Event{AppID: appID, Type: TypeMemberRemoved, Channel: channel, UserID: userID}
+}
+
+// MemberUpdated says that a member's information changed. userInfo is any JSON text.
+func MemberUpdated(appID, channel, userID, userInfo string) Event {
+	return Event{AppID: appID, Type: TypeMemberUpdated, Channel: channel, UserID: userID, UserInfo: userInfo}
+}
+
+// ClientEvent says that a client sent the event named event with data on a private or presence channel. data is sent
+// as a JSON string, whatever it holds; when the client sent an object, give its JSON text. socketID is the sender's
+// connection. Set UserID on the result for presence channels.
+func ClientEvent(appID, channel, event, data, socketID string) Event {
+	return Event{AppID: appID, Type: TypeClientEvent, Channel: channel, Event: event, Data: data, SocketID: socketID}
+}
+
+// CacheMiss says that somebody subscribed to a cache channel that holds nothing.
+func CacheMiss(appID, channel string) Event {
+	return Event{AppID: appID, Type: TypeCacheMiss, Channel: channel}
+}
+
+// SubscriptionCount says how many subscribers the channel has now. Presence channels have none of these.
+func SubscriptionCount(appID, channel string, count int) Event {
+	return Event{AppID: appID, Type: TypeSubscriptionCount, Channel: channel, SubscriptionCount: count}
+}
+
+// CustomEvent is an event of a type that the host declared in Options.EventTypes. Fields may be set on the result; those
+// that are not empty are sent.
+func CustomEvent(appID string, t EventType, channel string) Event {
+	return Event{AppID: appID, Type: t, Channel: channel}
+}

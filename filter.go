@@ -1,0 +1,18 @@
+package webhook
+
+// Filter narrows the channels that a webhook wants. Every field that is set must hold. The zero Filter
+// lets every channel through.
+type Filter struct {
+	ChannelPrefix string // the channel starts with this. In JSON also "channel_name_starts_with".
+	ChannelSuffix string // the channel ends with this. In JSON also "channel_name_ends_with".
+
+	// ChannelPattern is a regular expression (RE2, as package regexp reads it) that matches somewhere in the
+	// channel's name; anchor it with ^ and $ to match the whole of it.
+	ChannelPattern string
+
+	// ChannelNamespace and ChannelNamespaces name the namespaces that the channel may be of: the text before
+	// the first ":" of its name without its type prefix ("private-", "presence-cache-" and so on).
+	// A channel without ":" has no namespace, and is in none.
+	ChannelNamespace  string
+	ChannelNamespaces []string
+}

@@ -1,0 +1,80 @@
+package webhook
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/queue"
+)
+
+// Options configures an Emitter. The zero value of every field is its default.
+type Options struct {
+	// Apps are the apps to begin with. SetApp and RemoveApp change them later.
+	Apps []App
+
+	// Queue carries jobs from Emit to the workers. The emitter uses it and does not close it. Defaults to
+	// an in-memory queue of its own.
+	Queue queue.Queue
+
+	// HTTP makes the attempts for webhooks with a URL. Defaults to a dispatch.HTTP with its own defaults.
+	HTTP dispatch.Sender
+
+	// Lambda makes the attempts for webhooks with a Lambda function: lambdadispatch.New(…). Without it such a
+	// webhook is a configuration error.
+	Lambda dispatch.Sender
+
+	// Middleware wraps both, the first one outermost. A panic in it fails the attempt and nothing else.
+	Middleware []dispatch.Middleware
+
+	// EventTypes declares the host's own event types, besides those that the library knows.
+	EventTypes []EventType
+
+	// Batching says how events are gathered into one request. Defaults to 50 ms, 100 events, 200 KiB.
+	Batching Batching
+
+	// Retry says how failed deliveries are repeated. Defaults to backoffs of 1 s, doubling to 60 s, for 5 minutes.
+	Retry Retry
+
+	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to 10 seconds.
+	RequestTimeout time.Duration
+
+	// Workers is the number of attempts at once. Defaults to 20. Negative: this node only emits.
+	Workers int
+
+	// Receivers is the number of receive loops on the queue. Defaults to 1.
+	Receivers int
+
+	// OutboxBytes bounds what waits in memory for the queue to take it: the events of open batches and of jobs not handed
+	// over. Defaults to 64 MiB.
+	OutboxBytes int64
+
+	// KeepTime keeps a job's first time_ms, however late it is delivered. By default a job older than 4 minutes is
+	// stamped and signed afresh, because an official receiver rejects what is older than 5.
+	KeepTime bool
+
+	// StandardWebhooks adds webhook-id, webhook-timestamp and webhook-signature headers as the Standard Webhooks
+	// specification has them, signed with the same secret.
+	StandardWebhooks bool
+
+	// Trace watches what happens. Its functions must be fast.
+	Trace *Trace
+
+	// Logger gets a line for each failed attempt and a Debug line for each successful one. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// Batching says how events for one webhook are gathered into one request.
+type Batching struct {
+	// Disabled makes every event a request of its own, at once. In JSON it is "enabled": false.
+	Disabled bool
+
+	// Duration is how long a batch stays open after its first event. Defaults to 50 ms.
+	Duration time.Duration
+
+	// Size is how many events a batch holds at most. Defaults to 100. Negative: as many as Bytes hold.
+	Size int
+
+	// Bytes is how large a batch's body grows at most. Defaults to 200 KiB.
+	Bytes int
+}

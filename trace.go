@@ -1,0 +1,4 @@
+package webhook
+
+// Trace is a set of functions that watch.
+type Trace struct{}

@@ -1,0 +1,137 @@
+package webhook
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pushhooks/webhook/dispatch"
+)
+
+// App is one application of the WebSocket server: its credentials, and who wants to know
+// about its events. The zero values of everything but ID, Key and Secret are useful.
+type App struct {
+	// ID is what events name in their AppID. Required, unique among the emitter's apps.
+	ID string
+
+	// Key and Secret sign deliveries: receivers get Key in X-Pusher-Key, and an
+	// HMAC-SHA256 made with Secret in X-Pusher-Signature. Required.
+	Key    string
+	Secret Secret
+
+	// PreviousKeys are keys that signed before Key did. They still verify jobs that are queued,
+	// which are then signed again with Key. Drop them when the queue holds none of theirs any more.
+	PreviousKeys []Key
+
+	// Disabled turns the app's webhooks off: Emit accepts its events and does nothing.
+	// In JSON it is "enabled": false.
+	Disabled bool
+
+	// Webhooks are who wants to know. Two that are alike in everything are still two.
+	Webhooks []Webhook
+}
+
+// Key is a key of an app, with its secret.
+type Key struct {
+	Key    string
+	Secret Secret
+}
+
+// Webhook is one endpoint of an app: where to deliver, and which events. Exactly one of URL and Lambda is set.
+type Webhook struct {
+	// ID identifies the webhook within its app, so that jobs in a shared queue find it after its URL
+	// was changed. Defaults to a hash of the target and the webhook's ordinal among the app's webhooks
+	// with that target; everything else about a webhook can change without changing it.
+	ID string
+
+	// URL is an absolute http or https URL that gets a POST for every delivery.
+	URL string
+
+	// Lambda is an AWS Lambda function to invoke instead. It needs Options.Lambda.
+	Lambda *Lambda
+
+	// EventTypes are the events that the webhook wants. Required.
+	EventTypes []EventType
+
+	// Filter narrows the channels. Defaults to every channel.
+	Filter Filter
+
+	// Headers are sent with every request, in addition to the library's own. They are read when
+	// an attempt is made and never stored in a queue. Names of the library's and the transport's own headers
+	// are refused: X-Pusher-*, Webhook-*, Content-Type, Content-Length, Host, hop-by-hop names.
+	Headers Headers
+
+	// Retry overrides Options.Retry, field by field.
+	Retry Retry
+
+	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to Options.RequestTimeout.
+	RequestTimeout time.Duration
+
+	// Ordered delivers one job at a time and lets none overtake: a job that fails holds the webhook until its
+	// budget ends. It costs throughput: one job each round trip.
+	Ordered bool
+
+	// RateLimit bounds attempts by this process. Defaults to no limit.
+	RateLimit RateLimit
+}
+
+// Lambda names an AWS Lambda function.
+type Lambda = dispatch.Lambda
+
+// Retry says how long and how often a failed delivery is repeated. A zero field takes the default.
+type Retry struct {
+	// Disabled gives every job one attempt. In JSON it is "enabled": false.
+	Disabled bool
+
+	// MaxAttempts bounds the number of attempts. Defaults to no bound but MaxElapsed.
+	MaxAttempts int
+
+	// MaxElapsed is the budget: how long after its first attempt, or after the circuit breaker first held it back, a
+	// job is still tried. Defaults to 5 minutes, Pusher's figure.
+	MaxElapsed time.Duration
+
+	// InitialBackoff is the delay after the first failed attempt; it doubles with every other
+	// one, up to MaxBackoff, and up to 25 % are added at random. Default to 1 second and 60 seconds.
+	InitialBackoff time.Duration
+	MaxBackoff     time.Duration
+}
+
+// RateLimit bounds the attempts of one webhook by one process. The jobs wait in the queue, not in a worker.
+type RateLimit struct {
+	PerSecond float64 // attempts a second on average; 0 is no limit
+	Burst     int     // attempts at once after a pause. Defaults to PerSecond rounded up.
+}
+
+// Secret is a key's secret. It prints, logs and marshals as REDACTED; string(s) is the secret itself.
+// An app whose secret is the word REDACTED is refused, so that a configuration that went through a log or through
+// json.Marshal does not sign with it unnoticed.
+type Secret string
+
+const redacted = "REDACTED"
+
+// Format writes REDACTED, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// LogValue returns REDACTED.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns REDACTED.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Headers are a webhook's custom headers by name. Their values may be secrets: they print, log and
+// marshal as REDACTED.
+type Headers map[string]string
+
+func (h Headers) redacted() map[string]string {
+	m := make(map[string]string, len(h))
+	for name := range h {
+		m[name] = redacted
+	}
+	return m
+}
+
+// Format writes the names, with REDACTED for every value.
+func (h Headers) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, h.redacted()) }
+
+// LogValue returns the names, with REDACTED for every value.
+func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.redacted()) }
