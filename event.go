@@ -17,16 +17,19 @@ const (
 
 // Event is something that happened on a channel. Make it with one of the constructors, such as
 // [ChannelOccupied]. It is a plain comparable value.
+//
+// The comments name the types that a field is for. A field that is not for the event's type must be empty: see
+// [Event.Validate]. Events of a type that the host declared may have any of them.
 type Event struct {
-	AppID             string    // the app that it belongs to; not sent
-	Type              EventType // sent as "name"
-	Channel           string
-	UserID            string // member events; client events on presence channels
-	UserInfo          string // member_updated: any JSON text; "" for none
-	Event             string // client_event: the client event's own name, such as "client-typing"
-	Data              string // client_event: what the client sent; an object's JSON text when it was an object
-	SocketID          string // client_event
-	SubscriptionCount int    // subscription_count; 0 is sent too
+	AppID             string    // the app that it belongs to; required, not sent
+	Type              EventType // sent as "name"; required
+	Channel           string    // required
+	UserID            string    // member events: required. client_event: set it for presence channels
+	UserInfo          string    // member_updated: any JSON text; "" for none
+	Event             string    // client_event: the client event's own name, such as "client-typing"; required
+	Data              string    // client_event: what the client sent; an object's JSON text when it was an object
+	SocketID          string    // client_event: the connection that sent it
+	SubscriptionCount int       // subscription_count: at least 0, which is sent too
 }
 
 // ChannelOccupied says that the channel got its first subscriber.

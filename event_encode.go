@@ -1,0 +1,157 @@
+package webhook
+
+import (
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// appendJSON appends the event as the payload has it. The event is valid: see validate. What is absent is
+// omitted, but a client event always has data and a count is sent when it is 0.
+//
+// The text is more careful than JSON asks for: besides control characters it escapes DEL, U+2028, U+2029, U+FFFE and
+// U+FFFF, so that it may stand in a script and in any queue's message, and what is not UTF-8 becomes U+FFFD.
+func (e *Event) appendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	dst = e.appendFields(dst)
+	return append(dst, '}')
+}
+
+// appendFields appends what appendJSON puts between the braces.
+func (e *Event) appendFields(dst []byte) []byte {
+	dst = append(dst, `"name":`...)
+	dst = appendString(dst, string(e.Type))
+	dst = append(dst, `,"channel":`...)
+	dst = appendString(dst, e.Channel)
+	dst = appendField(dst, `,"event":`, e.Event)
+	if e.Data != "" || e.Type == TypeClientEvent {
+		dst = append(dst, `,"data":`...)
+		dst = appendString(dst, e.Data)
+	}
+	dst = appendField(dst, `,"socket_id":`, e.SocketID)
+	dst = appendField(dst, `,"user_id":`, e.UserID)
+	if e.UserInfo != "" {
+		dst = append(dst, `,"user_info":`...)
+		dst = appendCompact(dst, e.UserInfo)
+	}
+	if e.SubscriptionCount != 0 || e.Type == TypeSubscriptionCount {
+		dst = append(dst, `,"subscription_count":`...)
+		dst = strconv.AppendInt(dst, int64(e.SubscriptionCount), 10)
+	}
+	return dst
+}
+
+// appendField appends label and value, or nothing if there is no value.
+func appendField(dst []byte, label, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	dst = append(dst, label...)
+	return appendString(dst, value)
+}
+
+// plain tells of each byte whether a JSON string may hold it as it is, whatever stands beside it.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf-1; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// appendString appends s as a JSON string.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	done := 0
+	for i := 0; i < len(s); {
+		if plain[s[i]] {
+			i++
+			continue
+		}
+		dst = append(dst, s[done:i]...)
+		dst, i = appendSpecial(dst, s, i)
+		done = i
+	}
+	dst = append(dst, s[done:]...)
+	return append(dst, '"')
+}
+
+// appendSpecial appends what stands for the character at s[i], which is not a plain one, and returns where the
+// next one begins.
+func appendSpecial(dst []byte, s string, i int) ([]byte, int) {
+	switch c := s[i]; c {
+	case '"', '\\':
+		return append(dst, '\\', c), i + 1
+	case '\n':
+		return append(dst, `\n`...), i + 1
+	case '\r':
+		return append(dst, `\r`...), i + 1
+	case '\t':
+		return append(dst, `\t`...), i + 1
+	}
+	r, size := utf8.DecodeRuneInString(s[i:])
+	if mustEscape(r) {
+		return appendHex(dst, r), i + size
+	}
+	return utf8.AppendRune(dst, r), i + size
+}
+
+// mustEscape says which characters other than the quote and the backslash are never sent as they are.
+func mustEscape(r rune) bool {
+	switch r {
+	case 0x7f, 0x2028, 0x2029, 0xfffe, 0xffff:
+		return true
+	}
+	return r < ' '
+}
+
+// appendHex appends r, which is at most U+FFFF, as \uXXXX.
+func appendHex(dst []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(dst, '\\', 'u', digits[r>>12&0xf], digits[r>>8&0xf], digits[r>>4&0xf], digits[r&0xf])
+}
+
+// appendCompact appends text, which is valid JSON, without the space between its tokens and with the characters
+// of its strings as careful as appendString has them.
+func appendCompact(dst []byte, text string) []byte {
+	quoted := false
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c == '\\':
+			dst, i = appendEscape(dst, text, i)
+			continue
+		case c > '~':
+			dst, i = appendSpecial(dst, text, i)
+			continue
+		case c == '"':
+			quoted = !quoted
+		}
+		if c > ' ' || quoted {
+			dst = append(dst, c)
+		}
+		i++
+	}
+	return dst
+}
+
+// appendEscape appends the escape at text[i] and returns where the next character begins. Half of a surrogate pair
+// becomes U+FFFD, as encoding/json reads it: PHP's and Swift's decoders refuse a payload that has one.
+func appendEscape(dst []byte, text string, i int) ([]byte, int) {
+	if text[i+1] != 'u' {
+		return append(dst, text[i:i+2]...), i + 2
+	}
+	r := hexRune(text[i+2:])
+	if !utf16.IsSurrogate(r) {
+		return append(dst, text[i:i+6]...), i + 6
+	}
+	if i+12 <= len(text) && text[i+6:i+8] == `\u` && utf16.DecodeRune(r, hexRune(text[i+8:])) != utf8.RuneError {
+		return append(dst, text[i:i+12]...), i + 12
+	}
+	return append(dst, `\ufffd`...), i + 6
+}
+
+// hexRune returns the rune that the first four bytes of s spell in hexadecimal digits.
+func hexRune(s string) rune {
+	n, _ := strconv.ParseUint(s[:4], 16, 16) // valid JSON has four digits here
+	return rune(n)
+}

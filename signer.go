@@ -1,0 +1,162 @@
+package webhook
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"strconv"
+	"sync"
+)
+
+// envelopeLabel is what the envelope key is derived with: a MAC made with that key is never a Pusher signature, and
+// no receiver's signature check can be made to pass by one.
+const envelopeLabel = "pushhooks/envelope/v1"
+
+// signer signs with one secret. It holds the key alone, so that a million of them cost little; the state of a
+// computation is borrowed from a pool that all signers share. It may be used by many goroutines at once.
+type signer struct {
+	key      string // at most one SHA-256 block
+	envelope [sha256.Size]byte
+}
+
+func newSigner(secret Secret) *signer {
+	s := &signer{key: macKey(secret)}
+	m := startMAC(s.key)
+	m.writeString(envelopeLabel)
+	s.envelope = m.finish()
+	return s
+}
+
+// appendSignature appends what X-Pusher-Signature holds for body: its HMAC-SHA256 in lower-case hex.
+func (s *signer) appendSignature(dst, body []byte) []byte {
+	sum := bodyMAC(s.key, body)
+	return hex.AppendEncode(dst, sum[:])
+}
+
+// verify says whether signature, in hex of either case, is the one of body. It takes the same time however
+// much of it is right.
+func (s *signer) verify(body []byte, signature string) bool {
+	return equalHex(bodyMAC(s.key, body), signature)
+}
+
+// appendMAC appends, in lower-case hex, the envelope's MAC over the fields and the body. Each goes in with its length
+// before it, so no two lists of them give the same input.
+func (s *signer) appendMAC(dst, body []byte, fields ...string) []byte {
+	sum := s.mac(body, fields)
+	return hex.AppendEncode(dst, sum[:])
+}
+
+// verifyMAC says whether mac is what appendMAC gives for the fields and the body.
+func (s *signer) verifyMAC(mac string, body []byte, fields ...string) bool {
+	return equalHex(s.mac(body, fields), mac)
+}
+
+func (s *signer) mac(body []byte, fields []string) [sha256.Size]byte {
+	m := startMAC(string(s.envelope[:]))
+	for _, f := range fields {
+		m.writeLen(len(f))
+		m.writeString(f)
+	}
+	m.writeLen(len(body))
+	m.write(body)
+	return m.finish()
+}
+
+// appendStandard appends what webhook-signature holds by the Standard Webhooks specification: "v1," and the
+// HMAC-SHA256 of id, time and body in base64. Its key is the secret's bytes, which a receiver's library wants as base64.
+func (s *signer) appendStandard(dst []byte, id string, unixSeconds int64, body []byte) []byte {
+	m := startMAC(s.key)
+	m.writeString(id)
+	m.buf = strconv.AppendInt(append(m.buf[:0], '.'), unixSeconds, 10)
+	m.buf = append(m.buf, '.')
+	m.write(m.buf)
+	m.write(body)
+	sum := m.finish()
+	return base64.StdEncoding.AppendEncode(append(dst, "v1,"...), sum[:])
+}
+
+// equalHex compares sum with its form in hex, in constant time.
+func equalHex(sum [sha256.Size]byte, text string) bool {
+	var in [2 * sha256.Size]byte
+	var given [sha256.Size]byte
+	if len(text) != len(in) {
+		return false
+	}
+	copy(in[:], text)
+	if _, err := hex.Decode(given[:], in[:]); err != nil {
+		return false
+	}
+	return hmac.Equal(sum[:], given[:])
+}
+
+// mac computes one HMAC-SHA256 as RFC 2104 has it. Package crypto/hmac ties a computation's state to one key: made anew each
+// time it costs 8 allocations, and kept for each app it costs more memory than the rest of the app. This state
+// takes any key, and the two more blocks that it hashes are hardly measurable.
+type mac struct {
+	hash hash.Hash
+	pad  [sha256.BlockSize]byte
+	sum  [sha256.Size]byte
+	buf  []byte
+}
+
+var macs = sync.Pool{New: func() any { return &mac{hash: sha256.New()} }}
+
+const innerPad, outerPad = 0x36, 0x5c
+
+// macKey returns the key for a secret: the secret itself or, if it is longer than a block, its hash.
+func macKey(secret Secret) string {
+	if len(secret) <= sha256.BlockSize {
+		return string(secret)
+	}
+	sum := sha256.Sum256([]byte(secret))
+	return string(sum[:])
+}
+
+func bodyMAC(key string, body []byte) [sha256.Size]byte {
+	m := startMAC(key)
+	m.write(body)
+	return m.finish()
+}
+
+// startMAC returns a mac with this key, which is at most a block long, to be given back by finish.
+func startMAC(key string) *mac {
+	m := macs.Get().(*mac)
+	clear(m.pad[:])
+	copy(m.pad[:], key)
+	for i := range m.pad {
+		m.pad[i] ^= innerPad
+	}
+	m.hash.Reset()
+	m.hash.Write(m.pad[:])
+	return m
+}
+
+func (m *mac) write(p []byte) { m.hash.Write(p) }
+
+func (m *mac) writeString(s string) {
+	m.buf = append(m.buf[:0], s...)
+	m.hash.Write(m.buf)
+}
+
+func (m *mac) writeLen(n int) {
+	m.buf = binary.BigEndian.AppendUint64(m.buf[:0], uint64(n))
+	m.hash.Write(m.buf)
+}
+
+// finish returns the result. m is not to be used afterwards.
+func (m *mac) finish() [sha256.Size]byte {
+	m.hash.Sum(m.sum[:0])
+	for i := range m.pad {
+		m.pad[i] ^= innerPad ^ outerPad
+	}
+	m.hash.Reset()
+	m.hash.Write(m.pad[:])
+	m.hash.Write(m.sum[:])
+	m.hash.Sum(m.sum[:0])
+	sum := m.sum
+	macs.Put(m)
+	return sum
+}
