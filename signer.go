@@ -1,8 +1,9 @@
 package webhook
 
 import (
-	"crypto/hmac"
+	"bytes"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -89,7 +90,7 @@ func equalHex(sum [sha256.Size]byte, text string) bool {
 	if _, err := hex.Decode(given[:], in[:]); err != nil {
 		return false
 	}
-	return hmac.Equal(sum[:], given[:])
+	return subtle.ConstantTimeCompare(sum[:], given[:]) == 1
 }
 
 // mac computes one HMAC-SHA256 as RFC 2104 has it. Package crypto/hmac ties a computation's state to one key: made anew each
@@ -104,7 +105,11 @@ type mac struct {
 
 var macs = sync.Pool{New: func() any { return &mac{hash: sha256.New()} }}
 
-const innerPad, outerPad = 0x36, 0x5c
+// The pads of RFC 2104, and what turns the inner one into the outer one.
+var (
+	innerPad  = [sha256.BlockSize]byte(bytes.Repeat([]byte{0x36}, sha256.BlockSize))
+	switchPad = [sha256.BlockSize]byte(bytes.Repeat([]byte{0x36 ^ 0x5c}, sha256.BlockSize))
+)
 
 // macKey returns the key for a secret: the secret itself or, if it is longer than a block, its hash.
 func macKey(secret Secret) string {
@@ -124,11 +129,8 @@ func bodyMAC(key string, body []byte) [sha256.Size]byte {
 // startMAC returns a mac with this key, which is at most a block long, to be given back by finish.
 func startMAC(key string) *mac {
 	m := macs.Get().(*mac)
-	clear(m.pad[:])
-	copy(m.pad[:], key)
-	for i := range m.pad {
-		m.pad[i] ^= innerPad
-	}
+	clear(m.pad[copy(m.pad[:], key):])
+	subtle.XORBytes(m.pad[:], m.pad[:], innerPad[:])
 	m.hash.Reset()
 	m.hash.Write(m.pad[:])
 	return m
@@ -149,9 +151,7 @@ func (m *mac) writeLen(n int) {
 // finish returns the result. m is not to be used afterwards.
 func (m *mac) finish() [sha256.Size]byte {
 	m.hash.Sum(m.sum[:0])
-	for i := range m.pad {
-		m.pad[i] ^= innerPad ^ outerPad
-	}
+	subtle.XORBytes(m.pad[:], m.pad[:], switchPad[:])
 	m.hash.Reset()
 	m.hash.Write(m.pad[:])
 	m.hash.Write(m.sum[:])
