@@ -36,6 +36,10 @@ type Options struct {
 	// Retry says how failed deliveries are repeated. Defaults to backoffs of 1 s, doubling to 60 s, for 5 minutes.
 	Retry Retry
 
+	// Debounce is how long channel_vacated and member_removed are held. When the channel is occupied or the member is
+	// back within it, neither the removal nor the return is sent. Pusher has 3 seconds. Defaults to 0, off.
+	Debounce time.Duration
+
 	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to 10 seconds.
 	RequestTimeout time.Duration
 

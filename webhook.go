@@ -83,6 +83,9 @@ type Retry struct {
 	// Disabled gives every job one attempt. In JSON it is "enabled": false.
 	Disabled bool
 
+	// Enabled retries for this webhook although Options.Retry is Disabled. In JSON it is "enabled": true.
+	Enabled bool
+
 	// MaxAttempts bounds the number of attempts. Defaults to no bound but MaxElapsed.
 	MaxAttempts int
 

@@ -1,0 +1,41 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+)
+
+// identities returns the identity of each of an app's webhooks: its ID or, without one, a hash of its target, and
+// its ordinal among the webhooks with that target. So nothing else about a webhook changes who it is, and two
+// webhooks with one URL stay two.
+func identities(webhooks []Webhook) []string {
+	ids := make([]string, len(webhooks))
+	seen := make(map[string]int)
+	for i := range webhooks {
+		target := webhooks[i].target()
+		ordinal := seen[target]
+		seen[target]++
+		if ids[i] = webhooks[i].ID; ids[i] == "" {
+			ids[i] = targetIdentity(target, ordinal)
+		}
+	}
+	return ids
+}
+
+// target names where the webhook delivers.
+func (w *Webhook) target() string {
+	if w.Lambda != nil {
+		return "lambda:" + w.Lambda.Region + ":" + w.Lambda.FunctionName
+	}
+	return "url:" + w.URL
+}
+
+func targetIdentity(target string, ordinal int) string {
+	sum := sha256.Sum256([]byte(target))
+	id := "wh_" + hex.EncodeToString(sum[:6])
+	if ordinal > 0 {
+		id += "-" + strconv.Itoa(ordinal)
+	}
+	return id
+}

@@ -1,0 +1,119 @@
+package strict
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Object reads an object of exactly these fields. Each is optional.
+type Object map[string]Field
+
+// Read reads v. Any other field is a mistake.
+func (o Object) Read(v Value) {
+	v.members(func(name string, member Value) {
+		if f, ok := o[name]; ok {
+			member.read(f)
+			return
+		}
+		member.Fail("unknown field%s", o.suggest(name))
+	})
+}
+
+// ReadOpen reads v and lets other fields be, unless one looks like a known one misspelled.
+func (o Object) ReadOpen(v Value) {
+	v.members(func(name string, member Value) {
+		if f, ok := o[name]; ok {
+			member.read(f)
+			return
+		}
+		if near := Nearest(name, o.names()); near != "" {
+			member.Fail("unknown field; did you mean %q?", near)
+		}
+	})
+}
+
+func (o Object) names() []string {
+	names := make([]string, 0, len(o))
+	for name := range o {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (o Object) suggest(name string) string { return Suggest(name, o.names()) }
+
+// Entries reads an object whose names are data: f gets each name, and its value unless that is null.
+func Entries(f func(name string, v Value)) Field {
+	return func(v Value) {
+		v.members(func(name string, member Value) { member.read(func(v Value) { f(name, v) }) })
+	}
+}
+
+// Array reads an array: f gets each element, and a null one is a mistake.
+func Array(f Field) Field {
+	return func(v Value) {
+		if v.raw[0] != '[' {
+			v.Fail("must be an array, not %s", v.kind())
+			return
+		}
+		var elements []json.RawMessage
+		if err := json.Unmarshal(v.raw, &elements); err != nil {
+			v.Fail("%s", err)
+			return
+		}
+		for i, raw := range elements {
+			f(v.child("["+strconv.Itoa(i)+"]", raw))
+		}
+	}
+}
+
+// List reads an array of strings.
+func List[S ~string](dst *[]S) Field {
+	return func(v Value) {
+		*dst = []S{}
+		Array(func(v Value) {
+			var s S
+			String(&s)(v)
+			*dst = append(*dst, s)
+		})(v)
+	}
+}
+
+// members calls f for each field of an object in the order of the text.
+func (v Value) members(f func(name string, member Value)) {
+	if v.raw[0] != '{' {
+		v.Fail("must be an object, not %s", v.kind())
+		return
+	}
+	seen := make(map[string]bool)
+	dec := json.NewDecoder(bytes.NewReader(v.raw))
+	_, _ = dec.Token() // the opening brace; Read has checked the syntax
+	for dec.More() {
+		token, _ := dec.Token()
+		name, _ := token.(string)
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			v.Fail("%s", err)
+			return
+		}
+		member := v.child(printable(name), raw)
+		if seen[name] {
+			member.Fail("is there twice")
+			continue
+		}
+		seen[name] = true
+		f(name, member)
+	}
+}
+
+// printable keeps a name as it is unless it would be unclear in a path.
+func printable(name string) string {
+	if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.QuoteToASCII(name[:min(len(name), 100)])
+	}
+	return name
+}

@@ -1,0 +1,247 @@
+package webhook
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+const (
+	// maxIDBytes bounds app ids, webhook ids and keys. An app's and a webhook's id make a lane's name, which a queue
+	// bounds at 512 bytes.
+	maxIDBytes = 200
+
+	lambdaImport = "github.com/pushhooks/webhook/dispatch/lambdadispatch"
+)
+
+// rules are what an app is checked against. They stay the same while an emitter runs.
+type rules struct {
+	types   []EventType // known and declared
+	lambda  bool        // there is a sender for Lambda functions
+	traits  queue.Traits
+	timeout time.Duration
+}
+
+// rulesOf returns the rules that o makes; its defaults have been filled in.
+func rulesOf(o *Options) *rules {
+	return &rules{
+		types:   slices.Concat(knownTypes, o.EventTypes),
+		lambda:  o.Lambda != nil,
+		traits:  traitsOf(o.Queue),
+		timeout: o.RequestTimeout,
+	}
+}
+
+// appChecker collects the problems of one app.
+type appChecker struct {
+	checker
+	*rules
+}
+
+// app returns every mistake in a, which stands at path.
+func (r *rules) app(path string, a *App) []Problem {
+	c := appChecker{rules: r}
+	c.id(path+".id", a.ID)
+	if a.ID == "" {
+		c.required(path+".id", "the name by which events find their app")
+	}
+	c.keys(path, a)
+	c.identities(path, a.Webhooks)
+	for i := range a.Webhooks {
+		c.webhook(index(path+".webhooks", i), &a.Webhooks[i])
+	}
+	return c.problems
+}
+
+// required notes that a field is missing. Package config relies on how the message begins.
+func (c *checker) required(path, what string) {
+	c.failf(path, "is required: %s", what)
+}
+
+// id checks an identifier that is not required.
+func (c *checker) id(path, id string) {
+	switch {
+	case len(id) > maxIDBytes:
+		c.failf(path, "is %d bytes long; at most %d", len(id), maxIDBytes)
+	case !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl):
+		c.failf(path, "is %+q; control characters and invalid UTF-8 are not allowed", id)
+	}
+}
+
+// keys checks the app's key and previous keys, all of which differ.
+func (c *checker) keys(path string, a *App) {
+	c.key(path, a.Key, a.Secret)
+	seen := map[string]string{a.Key: path + ".key"}
+	for i, k := range a.PreviousKeys {
+		at := index(path+".previous_keys", i)
+		c.key(at, k.Key, k.Secret)
+		if other, taken := seen[k.Key]; taken && k.Key != "" {
+			c.failf(at+".key", "is %q, as %s is; list each key once", k.Key, other)
+			continue
+		}
+		seen[k.Key] = at + ".key"
+	}
+}
+
+func (c *checker) key(path, key string, secret Secret) {
+	switch {
+	case key == "":
+		c.required(path+".key", "receivers get it in X-Pusher-Key")
+	case len(key) > maxIDBytes:
+		c.failf(path+".key", "is %d bytes long; at most %d", len(key), maxIDBytes)
+	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
+		c.failf(path+".key", "is %+q; it travels in a header, so only printable ASCII without spaces is allowed", key)
+	}
+	switch {
+	case secret == "":
+		c.required(path+".secret", "it signs what is sent")
+	case secret == redacted:
+		c.failf(path+".secret", "is the word %s: the configuration was printed or marshaled, which hides secrets", redacted)
+	case strings.ContainsFunc(string(secret), unicode.IsControl):
+		c.failf(path+".secret", "has a control character, such as a newline at its end")
+	}
+}
+
+// identities checks that every webhook has an identity of its own.
+func (c *checker) identities(path string, webhooks []Webhook) {
+	first := make(map[string]int, len(webhooks))
+	for i, id := range identities(webhooks) {
+		j, taken := first[id]
+		if !taken {
+			first[id] = i
+			continue
+		}
+		if webhooks[i].ID == "" { // then the other one was given what is computed for this one
+			i, j = j, i
+		}
+		c.failf(index(path+".webhooks", i)+".id", "is %q, as that of webhooks[%d] is; each webhook of an app has its own", id, j)
+	}
+}
+
+func (c *appChecker) webhook(path string, w *Webhook) {
+	c.id(path+".id", w.ID)
+	if strings.Contains(w.ID, "/") {
+		c.failf(path+".id", `is %q; "/" is not allowed`, w.ID)
+	}
+	c.target(path, w)
+	c.eventTypes(path+".event_types", w.EventTypes)
+	c.filter(path+".filter", &w.Filter)
+	c.headers(path+".headers", w.Headers)
+	c.retry(path+".retry", w.Retry)
+	if w.RequestTimeout != 0 && w.RequestTimeout != c.timeout { // the default's own mistakes are told once
+		c.requestTimeout(path+".request_timeout_ms", w.RequestTimeout, c.traits)
+	}
+	if w.Ordered && !c.traits.Ordered && !c.traits.Off {
+		c.failf(path+".ordered", "is true, but this queue cannot keep jobs in order; memory, disk, redis and SQS FIFO queues can")
+	}
+	c.rateLimit(path+".rate_limit", w.RateLimit)
+}
+
+// target checks where the webhook delivers.
+func (c *appChecker) target(path string, w *Webhook) {
+	switch {
+	case w.URL != "" && w.Lambda != nil:
+		c.failf(path, "has both url and lambda; a webhook delivers to one of them")
+	case w.Lambda != nil:
+		c.lambdaFunction(path+".lambda", w.Lambda)
+	case w.URL == "":
+		c.required(path+".url", "an http or https URL (or lambda, a function to invoke)")
+	default:
+		if problem := urlProblem(w.URL); problem != "" {
+			c.failf(path+".url", "%s", problem)
+		}
+	}
+}
+
+var regionPattern = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$`)
+
+func (c *appChecker) lambdaFunction(path string, l *Lambda) {
+	switch {
+	case l.FunctionName == "":
+		c.required(path+".function_name", "the function's name or ARN")
+	case len(l.FunctionName) > 256 || !onlyNameBytes(l.FunctionName, "-_:.$"):
+		c.failf(path+".function_name", "is %q; must be a function's name, ARN or partial ARN", shorten(l.FunctionName))
+	}
+	switch {
+	case l.Region == "":
+		c.required(path+".region", `where the function is, such as "us-east-1"`)
+	case !regionPattern.MatchString(l.Region):
+		c.failf(path+".region", `is %q; must be a region such as "us-east-1"`, shorten(l.Region))
+	}
+	if !c.lambda {
+		c.failf(path, "needs Options.Lambda: import %q and set it to lambdadispatch.New(…)", lambdaImport)
+	}
+}
+
+func (c *appChecker) eventTypes(path string, types []EventType) {
+	if len(types) == 0 {
+		c.required(path, "what the webhook wants to know, such as [\"channel_occupied\", \"channel_vacated\"]")
+	}
+	for i, t := range types {
+		switch {
+		case slices.Contains(types[:i], t):
+			c.failf(index(path, i), "is %q, which is there already", shorten(string(t)))
+		case !slices.Contains(c.types, t):
+			c.failf(index(path, i), "is %q, which is not an event type%s", shorten(string(t)), suggest(t, c.types))
+		}
+	}
+}
+
+// filter refuses what cannot be compiled, and what would let no channel through unnoticed.
+func (c *checker) filter(path string, f *Filter) {
+	if _, err := regexp.Compile(f.ChannelPattern); err != nil {
+		c.failf(path+".channel_pattern", "is %q, which is not a regular expression: %s", shorten(f.ChannelPattern), patternError(err))
+	}
+	names := path + ".channel_namespaces"
+	if f.ChannelNamespaces != nil && len(f.ChannelNamespaces) == 0 {
+		c.failf(names, "is empty, so no channel would match; name a namespace or leave it out")
+	}
+	for i, ns := range f.ChannelNamespaces {
+		if ns == "" {
+			c.failf(index(names, i), `is empty; a namespace is what stands before the ":" in a channel's name`)
+		}
+		c.namespace(index(names, i), ns)
+	}
+	c.namespace(path+".channel_namespace", f.ChannelNamespace)
+	if one := f.ChannelNamespace; one != "" && len(f.ChannelNamespaces) > 0 && !slices.Contains(f.ChannelNamespaces, one) {
+		c.failf(path+".channel_namespace", "is %q, which is not among channel_namespaces, so no channel would match", shorten(one))
+	}
+}
+
+func (c *checker) namespace(path, ns string) {
+	if strings.Contains(ns, ":") {
+		c.failf(path, `is %q; a namespace ends before the first ":" of a channel's name and has none`, shorten(ns))
+	}
+}
+
+// patternError is what is wrong with a pattern, without the package's prefix.
+func patternError(err error) string {
+	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+}
+
+func (c *checker) rateLimit(path string, l RateLimit) {
+	if math.IsNaN(l.PerSecond) || math.IsInf(l.PerSecond, 0) || l.PerSecond < 0 {
+		c.failf(path+".per_second", "is %v; must be a number greater than 0, or 0 for no limit", l.PerSecond)
+	}
+	switch {
+	case l.Burst < 0:
+		c.failf(path+".burst", "is %d; must be at least 1, or 0 for per_second rounded up", l.Burst)
+	case l.Burst > 0 && l.PerSecond == 0:
+		c.required(path+".per_second", "burst alone limits nothing")
+	}
+}
+
+// shorten cuts a value that is quoted in a message.
+func shorten(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,124 @@
+package webhook
+
+import (
+	"fmt"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+const (
+	maxURLBytes    = 2048
+	maxHeaderBytes = 16 << 10
+)
+
+// urlProblem says what is wrong with a webhook's URL, "" if nothing is. Of the URL it shows no more than scheme and host.
+func urlProblem(raw string) string {
+	if len(raw) > maxURLBytes {
+		return fmt.Sprintf("is %d bytes long; at most %d", len(raw), maxURLBytes)
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return "cannot be parsed; must be an absolute URL such as https://example.com/webhooks, special characters percent-encoded"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Sprintf("is %q; must begin with https:// or http://", urlForMessage(raw))
+	case u.Hostname() == "":
+		return fmt.Sprintf("is %q, which has no host; must be an absolute URL such as https://example.com/webhooks", urlForMessage(raw))
+	case strings.Contains(raw, "#"):
+		return fmt.Sprintf("is %q with a fragment (#…), which is never sent; leave it out", urlForMessage(raw))
+	case !validPort(u.Port()):
+		return fmt.Sprintf("is %q; a port is a number from 1 to 65535", urlForMessage(raw))
+	}
+	if password, _ := u.User.Password(); password == redacted {
+		return fmt.Sprintf("has the password %s: the configuration was marshaled, which hides passwords", redacted)
+	}
+	return ""
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
+
+// urlForMessage returns scheme and host of a URL that may be malformed. What stands before an "@" may be a password,
+// and in a malformed URL it is unclear where that begins, so then nothing but the scheme is shown.
+func urlForMessage(raw string) string {
+	scheme, rest, found := strings.Cut(raw, "://")
+	if !found {
+		scheme, rest = "", raw
+	} else {
+		scheme += "://"
+	}
+	if strings.Contains(raw, "@") {
+		return shorten(scheme + "…")
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i] + "/…"
+	}
+	return shorten(scheme + rest)
+}
+
+// reservedHeaders are the transport's own, and those that describe the body or the connection.
+var reservedHeaders = []string{
+	"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Http2-Settings",
+	"Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
+	"Upgrade",
+}
+
+// reservedPrefixes begin the names of the library's own headers.
+var reservedPrefixes = []string{"X-Pusher-", "Webhook-"}
+
+// headers checks names and values. No value is ever shown.
+func (c *checker) headers(path string, headers Headers) {
+	total := 0
+	seen := make(map[string]string, len(headers))
+	for _, name := range sortedNames(headers) {
+		value, at := headers[name], headerPath(path, name)
+		total += len(name) + len(value)
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		if other, taken := seen[canonical]; taken {
+			c.failf(at, "is the same header as %q", other)
+		}
+		seen[canonical] = name
+		switch {
+		case !httpguts.ValidHeaderFieldName(name):
+			c.failf(at, `is not a header name: letters, digits and "-" make one`)
+		case reservedHeader(canonical):
+			c.failf(at, "is set by the library or the transport; use another name")
+		case !httpguts.ValidHeaderFieldValue(value):
+			c.failf(at, "has a value with a control character, such as a newline")
+		case value == redacted:
+			c.failf(at, "has the value %s: the configuration was printed or marshaled, which hides header values", redacted)
+		}
+	}
+	if total > maxHeaderBytes {
+		c.failf(path, "are %d bytes together; at most %d", total, maxHeaderBytes)
+	}
+}
+
+func reservedHeader(canonical string) bool {
+	return slices.Contains(reservedHeaders, canonical) ||
+		slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(canonical, p) })
+}
+
+func sortedNames(headers Headers) []string {
+	names := make([]string, 0, len(headers))
+	for name := range headers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// headerPath names a header in a path, quoted unless it is a plain name.
+func headerPath(path, name string) string {
+	if !httpguts.ValidHeaderFieldName(name) {
+		name = strconv.QuoteToASCII(shorten(name))
+	}
+	return path + "." + name
+}

@@ -1,0 +1,293 @@
+package webhook
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/queue"
+)
+
+// mistake is one way to get valid options wrong, and what is said about it.
+type mistake struct {
+	name   string
+	change func(*Options)
+	want   string
+}
+
+func checkMistakes(t *testing.T, tests []mistake) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := validOptions()
+			tt.change(&o)
+			if got := problemLines(t, o.Validate()); got != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func app(o *Options) *App               { return &o.Apps[0] }
+func hook0(o *Options) *Webhook         { return &o.Apps[0].Webhooks[0] }
+func lambdaHook(o *Options) *Webhook    { return &o.Apps[0].Webhooks[1] }
+func long(n int) string                 { return strings.Repeat("x", n) }
+func lease(d time.Duration) queue.Queue { return queueWith(queue.Traits{Lease: d, Ordered: true}) }
+
+func TestValidOptionsHaveNoProblems(t *testing.T) {
+	t.Parallel()
+	if err := (Options{}).Validate(); err != nil {
+		t.Error(err)
+	}
+	if err := validOptions().Validate(); err != nil {
+		t.Error(err)
+	}
+	off := validOptions() // webhooks are off, so what the queue could do does not matter
+	off.Queue = queue.None
+	off.RequestTimeout = time.Minute
+	if err := off.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMistakesInOptionsAreNamed(t *testing.T) {
+	t.Parallel()
+	checkMistakes(t, []mistake{
+		{"batching", func(o *Options) { o.Batching = Batching{Duration: time.Hour, Size: 20_000, Bytes: 1 << 20} },
+			`webhooks.batching.duration: is 1h0m0s; must be from 0 (the default) to 1m0s
+webhooks.batching.size: is 20000; must be at most 10000
+Options.Batching.Bytes: is 1048576; must be from 1 to 262144`},
+		{"negative numbers", func(o *Options) {
+			o.Batching.Duration, o.Receivers, o.OutboxBytes, o.RequestTimeout, o.Debounce = -1, -1, -1, -1, -1
+		}, `webhooks.batching.duration: is -1ns; must be from 0 (the default) to 1m0s
+webhooks.request_timeout_ms: is -1ns; must be from 0 (the default) to 15m0s
+webhooks.debounce_ms: is -1ns; must be from 0 (the default) to 1m0s
+Options.Receivers: is -1; must be from 1 to 1000
+Options.OutboxBytes: is -1; must be more than 0`},
+		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be at most 10000`},
+		{"middleware", func(o *Options) { o.Middleware = []dispatch.Middleware{nil} }, `Options.Middleware[0]: is nil`},
+		{"retry", func(o *Options) {
+			o.Retry = Retry{MaxAttempts: -1, MaxElapsed: -time.Second, InitialBackoff: time.Hour, MaxBackoff: time.Minute}
+		}, `webhooks.retry.max_attempts: is -1; must be at least 1, or 0 for no bound
+webhooks.retry.max_elapsed_time_ms: is -1s; must be from 0 (the default) to 720h0m0s
+webhooks.retry.initial_backoff_ms: is 1h0m0s, which is longer than max_backoff_ms, 1m0s`},
+		{"timeout against the memory queue's lease", func(o *Options) { o.RequestTimeout = 26 * time.Second },
+			`webhooks.request_timeout_ms: is 26s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`},
+		{"timeout against a queue's lease", func(o *Options) { o.Queue = lease(12 * time.Second) },
+			`webhooks.request_timeout_ms: is 10s; the queue leases jobs for 12s, so it must be at most 7s, or the lease longer`},
+		{"declared types", func(o *Options) {
+			o.EventTypes = []EventType{"document_saved", "", "two words", "document_saved", TypeCacheMiss}
+		}, `Options.EventTypes[1]: is ""; a type is named by up to 100 letters, digits, "_", "-", "." and ":"
+Options.EventTypes[2]: is "two words"; a type is named by up to 100 letters, digits, "_", "-", "." and ":"
+Options.EventTypes[3]: is "document_saved", which is there already`},
+		{"an app twice", func(o *Options) { o.Apps = append(o.Apps, o.Apps[0]) },
+			`apps[1].id: is "my-app", as apps[0].id is; each app has its own`},
+	})
+}
+
+func TestMistakesInAppsAreNamed(t *testing.T) {
+	t.Parallel()
+	checkMistakes(t, []mistake{
+		{"nothing set", func(o *Options) { o.Apps = []App{{}, {}} },
+			`apps[0].id: is required: the name by which events find their app
+apps[0].key: is required: receivers get it in X-Pusher-Key
+apps[0].secret: is required: it signs what is sent
+apps[1].id: is required: the name by which events find their app
+apps[1].key: is required: receivers get it in X-Pusher-Key
+apps[1].secret: is required: it signs what is sent`},
+		{"long names", func(o *Options) { app(o).ID, app(o).Key, hook0(o).ID = long(201), long(202), long(203) },
+			`apps[0].id: is 201 bytes long; at most 200
+apps[0].key: is 202 bytes long; at most 200
+apps[0].webhooks[0].id: is 203 bytes long; at most 200`},
+		{"strange names", func(o *Options) { app(o).ID, app(o).Key, hook0(o).ID = "a\x00b", "k k", "\xff/" },
+			`apps[0].id: is "a\x00b"; control characters and invalid UTF-8 are not allowed
+apps[0].key: is "k k"; it travels in a header, so only printable ASCII without spaces is allowed
+apps[0].webhooks[0].id: is "\xff/"; control characters and invalid UTF-8 are not allowed
+apps[0].webhooks[0].id: is "\xff/"; "/" is not allowed`},
+		{"a secret that was printed", func(o *Options) { app(o).Secret = "REDACTED" },
+			`apps[0].secret: is the word REDACTED: the configuration was printed or marshaled, which hides secrets`},
+		{"a secret with a newline", func(o *Options) { app(o).Secret = "topsecret\n" },
+			`apps[0].secret: has a control character, such as a newline at its end`},
+		{"previous keys", func(o *Options) {
+			app(o).PreviousKeys = []Key{{"my-key", "a"}, {"b", ""}, {"b", "c"}, {"", "d"}}
+		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is; list each key once
+apps[0].previous_keys[1].secret: is required: it signs what is sent
+apps[0].previous_keys[2].key: is "b", as apps[0].previous_keys[1].key is; list each key once
+apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key`},
+		{"one id for two webhooks", func(o *Options) { lambdaHook(o).ID = "main" },
+			`apps[0].webhooks[1].id: is "main", as that of webhooks[0] is; each webhook of an app has its own`},
+		{"the id that is computed for a later webhook", func(o *Options) { hook0(o).ID = identities(app(o).Webhooks)[1] },
+			`apps[0].webhooks[0].id: is "` + identities(validOptions().Apps[0].Webhooks)[1] +
+				`", as that of webhooks[1] is; each webhook of an app has its own`},
+	})
+}
+
+func TestMistakesInWebhooksAreNamed(t *testing.T) {
+	t.Parallel()
+	checkMistakes(t, []mistake{
+		{"nothing set", func(o *Options) { *hook0(o) = Webhook{} },
+			`apps[0].webhooks[0].url: is required: an http or https URL (or lambda, a function to invoke)
+apps[0].webhooks[0].event_types: is required: what the webhook wants to know, such as ["channel_occupied", "channel_vacated"]`},
+		{"url and lambda", func(o *Options) { lambdaHook(o).URL = "https://example.com" },
+			`apps[0].webhooks[1]: has both url and lambda; a webhook delivers to one of them`},
+		{"lambda without a sender", func(o *Options) { o.Lambda = nil },
+			`apps[0].webhooks[1].lambda: needs Options.Lambda: import "github.com/pushhooks/webhook/dispatch/lambdadispatch" and set it to lambdadispatch.New(…)`},
+		{"empty lambda", func(o *Options) { lambdaHook(o).Lambda = &Lambda{} },
+			`apps[0].webhooks[1].lambda.function_name: is required: the function's name or ARN
+apps[0].webhooks[1].lambda.region: is required: where the function is, such as "us-east-1"`},
+		{"strange lambda", func(o *Options) { lambdaHook(o).Lambda = &Lambda{FunctionName: "my function", Region: "Frankfurt"} },
+			`apps[0].webhooks[1].lambda.function_name: is "my function"; must be a function's name, ARN or partial ARN
+apps[0].webhooks[1].lambda.region: is "Frankfurt"; must be a region such as "us-east-1"`},
+		{"event types", func(o *Options) {
+			hook0(o).EventTypes = []EventType{"chanel_occupied", "document_save", "*", TypeCacheMiss, TypeCacheMiss}
+		}, `apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you mean "channel_occupied"?
+apps[0].webhooks[0].event_types[1]: is "document_save", which is not an event type; did you mean "document_saved"?
+apps[0].webhooks[0].event_types[2]: is "*", which is not an event type; known are channel_occupied, channel_vacated, member_added, member_removed, member_updated, client_event, cache_miss, subscription_count, document_saved
+apps[0].webhooks[0].event_types[4]: is "cache_miss", which is there already`},
+		{"pattern", func(o *Options) { hook0(o).Filter.ChannelPattern = "presence-(" },
+			`apps[0].webhooks[0].filter.channel_pattern: is "presence-(", which is not a regular expression: missing closing ): ` + "`presence-(`"},
+		{"pattern of another dialect", func(o *Options) { hook0(o).Filter.ChannelPattern = `^(?!private-)` },
+			`apps[0].webhooks[0].filter.channel_pattern: is "^(?!private-)", which is not a regular expression: invalid or unsupported Perl syntax: ` + "`(?!`"},
+		{"namespaces", func(o *Options) {
+			hook0(o).Filter = Filter{ChannelNamespace: "chat:", ChannelNamespaces: []string{"", "a:b"}}
+		}, `apps[0].webhooks[0].filter.channel_namespaces[0]: is empty; a namespace is what stands before the ":" in a channel's name
+apps[0].webhooks[0].filter.channel_namespaces[1]: is "a:b"; a namespace ends before the first ":" of a channel's name and has none
+apps[0].webhooks[0].filter.channel_namespace: is "chat:"; a namespace ends before the first ":" of a channel's name and has none
+apps[0].webhooks[0].filter.channel_namespace: is "chat:", which is not among channel_namespaces, so no channel would match`},
+		{"no namespaces", func(o *Options) { hook0(o).Filter = Filter{ChannelNamespaces: []string{}} },
+			`apps[0].webhooks[0].filter.channel_namespaces: is empty, so no channel would match; name a namespace or leave it out`},
+		{"retry", func(o *Options) {
+			hook0(o).Retry = Retry{Enabled: true, Disabled: true, InitialBackoff: 2 * time.Minute, MaxBackoff: time.Minute}
+		}, `apps[0].webhooks[0].retry.enabled: is both true and false: set Enabled or Disabled, not both
+apps[0].webhooks[0].retry.initial_backoff_ms: is 2m0s, which is longer than max_backoff_ms, 1m0s`},
+		{"timeout", func(o *Options) { hook0(o).RequestTimeout = 29 * time.Second },
+			`apps[0].webhooks[0].request_timeout_ms: is 29s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`},
+		{"ordered", func(o *Options) { o.Queue = queueWith(queue.Traits{Lease: time.Minute}) },
+			`apps[0].webhooks[0].ordered: is true, but this queue cannot keep jobs in order; memory, disk, redis and SQS FIFO queues can`},
+		{"rate limit", func(o *Options) { hook0(o).RateLimit = RateLimit{PerSecond: math.Inf(1), Burst: -2} },
+			`apps[0].webhooks[0].rate_limit.per_second: is +Inf; must be a number greater than 0, or 0 for no limit
+apps[0].webhooks[0].rate_limit.burst: is -2; must be at least 1, or 0 for per_second rounded up`},
+		{"burst alone", func(o *Options) { hook0(o).RateLimit = RateLimit{Burst: 2} },
+			`apps[0].webhooks[0].rate_limit.per_second: is required: burst alone limits nothing`},
+	})
+}
+
+func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
+	t.Parallel()
+	const absolute = "must be an absolute URL such as https://example.com/webhooks"
+	tests := []struct{ url, want string }{
+		{"example.com/hooks/topsecret", `is "example.com/…"; must begin with https:// or http://`},
+		{"/hooks/topsecret", `is "/…"; must begin with https:// or http://`},
+		{"ftp://example.com/topsecret", `is "ftp://example.com/…"; must begin with https:// or http://`},
+		{"wss://u:topsecret@example.com", `is "wss://…"; must begin with https:// or http://`},
+		{"https:///topsecret", `is "https:///…", which has no host; ` + absolute},
+		{"http://:8080/", `is "http://:8080/…", which has no host; ` + absolute},
+		{"https:example.com", `is "https:example.com", which has no host; ` + absolute},
+		{"https://example.com/a#topsecret", `is "https://example.com/…" with a fragment (#…), which is never sent; leave it out`},
+		{"https://example.com:99999/", `is "https://example.com:99999/…"; a port is a number from 1 to 65535`},
+		{"https://u:top#secret@example.com", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
+		{"https://exa mple.com/topsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
+		{"https://example.com/\ntopsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
+		{"https://example.com/" + long(2048), "is 2068 bytes long; at most 2048"},
+		{"https://u:REDACTED@example.com/", "has the password REDACTED: the configuration was marshaled, which hides passwords"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.url[:min(len(tt.url), 40)], func(t *testing.T) {
+			t.Parallel()
+			o := validOptions()
+			hook0(&o).URL = tt.url
+			got := problemLines(t, o.Validate())
+			if want := "apps[0].webhooks[0].url: " + tt.want; got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			if strings.Contains(got, "secret") {
+				t.Error("a secret is shown")
+			}
+		})
+	}
+}
+
+func TestURLsThatAreRight(t *testing.T) {
+	t.Parallel()
+	for _, u := range []string{
+		"http://127.0.0.1:8080", "https://[::1]:443/a?b=c", "https://user:p%23ss@example.com/", "HTTPS://EXAMPLE.com", "http://bücher.example/ä",
+	} {
+		if got := urlProblem(u); got != "" {
+			t.Errorf("%s %s", u, got)
+		}
+	}
+}
+
+func TestFault41HeadersThatBreakARequestAreRefused(t *testing.T) {
+	t.Parallel()
+	reserved := "is set by the library or the transport; use another name"
+	control := "has a value with a control character, such as a newline"
+	tests := []struct{ name, value, want string }{
+		{"Host", "x", "Host: " + reserved},
+		{"content-length", "3", "content-length: " + reserved},
+		{"Content-Type", "text/plain", "Content-Type: " + reserved},
+		{"Transfer-Encoding", "chunked", "Transfer-Encoding: " + reserved},
+		{"Connection", "close", "Connection: " + reserved},
+		{"TE", "trailers", "TE: " + reserved},
+		{"X-Pusher-Key", "x", "X-Pusher-Key: " + reserved},
+		{"x-pusher-anything", "x", "x-pusher-anything: " + reserved},
+		{"WEBHOOK-ID", "x", "WEBHOOK-ID: " + reserved},
+		{"X-A", "topsecret\r\nX-Pusher-Key: evil", "X-A: " + control},
+		{"X-A", "topsecret\n", "X-A: " + control},
+		{"X-A", "topsecret\x00", "X-A: " + control},
+		{"X-A", "REDACTED", "X-A: has the value REDACTED: the configuration was printed or marshaled, which hides header values"},
+		{"X A", "x", `"X A": is not a header name: letters, digits and "-" make one`},
+		{"X-A\r\nHost", "x", `"X-A\r\nHost": is not a header name: letters, digits and "-" make one`},
+		{":path", "x", `":path": is not a header name: letters, digits and "-" make one`},
+		{"", "x", `"": is not a header name: letters, digits and "-" make one`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			o := validOptions()
+			hook0(&o).Headers = Headers{tt.name: tt.value}
+			got := problemLines(t, o.Validate())
+			if want := "apps[0].webhooks[0].headers." + tt.want; got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+			if strings.Contains(got, "topsecret") {
+				t.Error("a header value is shown")
+			}
+		})
+	}
+}
+
+func TestHeadersTogetherAreBounded(t *testing.T) {
+	t.Parallel()
+	checkMistakes(t, []mistake{
+		{"size", func(o *Options) { hook0(o).Headers = Headers{"X-A": long(16 << 10)} },
+			`apps[0].webhooks[0].headers: are 16387 bytes together; at most 16384`},
+		{"case", func(o *Options) { hook0(o).Headers = Headers{"X-A": "1", "x-a": "2"} },
+			`apps[0].webhooks[0].headers.x-a: is the same header as "X-A"`},
+	})
+}
+
+func TestALaneNameFitsEveryQueue(t *testing.T) {
+	t.Parallel()
+	longest := 2*maxIDBytes + len("/")
+	if longest > 512 {
+		t.Errorf("app and webhook id make a lane name of up to %d bytes", longest)
+	}
+}
+
+func TestSeveralMistakesAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	o := validOptions()
+	o.Workers, app(&o).Key, hook0(&o).URL = 1<<20, "", "x"
+	err := o.Validate()
+	want := `webhook: the configuration has mistakes:
+  webhooks.concurrency: is 1048576; must be at most 10000
+  apps[0].key: is required: receivers get it in X-Pusher-Key
+  apps[0].webhooks[0].url: is "x"; must begin with https:// or http://`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,114 @@
+package webhook
+
+import (
+	"encoding/json"
+	"net/url"
+	"time"
+)
+
+// MarshalJSON writes the app as the JSON file has it, with REDACTED for its secrets and header values.
+func (a App) MarshalJSON() ([]byte, error) {
+	keys := make([]keyJSON, len(a.PreviousKeys))
+	for i, k := range a.PreviousKeys {
+		keys[i] = keyJSON(k)
+	}
+	return json.Marshal(struct {
+		ID           string    `json:"id"`
+		Key          string    `json:"key"`
+		Secret       Secret    `json:"secret"`
+		PreviousKeys []keyJSON `json:"previous_keys,omitempty"`
+		Enabled      bool      `json:"enabled"`
+		Webhooks     []Webhook `json:"webhooks,omitempty"`
+	}{a.ID, a.Key, a.Secret, keys, !a.Disabled, a.Webhooks})
+}
+
+type keyJSON struct {
+	Key    string `json:"key"`
+	Secret Secret `json:"secret"`
+}
+
+// MarshalJSON writes the key as the JSON file has it, with REDACTED for its secret.
+func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(keyJSON(k)) }
+
+// MarshalJSON writes the webhook as the JSON file has it, with REDACTED for its header values and for a password in
+// its URL.
+func (w Webhook) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		ID             string      `json:"id,omitempty"`
+		URL            string      `json:"url,omitempty"`
+		Lambda         *lambdaJSON `json:"lambda,omitempty"`
+		EventTypes     []EventType `json:"event_types"`
+		Filter         Filter      `json:"filter,omitzero"`
+		Headers        Headers     `json:"headers,omitempty"`
+		Retry          Retry       `json:"retry,omitzero"`
+		RequestTimeout int64       `json:"request_timeout_ms,omitempty"`
+		Ordered        bool        `json:"ordered,omitempty"`
+		RateLimit      RateLimit   `json:"rate_limit,omitzero"`
+	}{
+		w.ID, redactedURL(w.URL), (*lambdaJSON)(w.Lambda), w.EventTypes, w.Filter, w.Headers,
+		w.Retry, millis(w.RequestTimeout), w.Ordered, w.RateLimit,
+	})
+}
+
+type lambdaJSON Lambda
+
+func (l lambdaJSON) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		FunctionName string `json:"function_name"`
+		Region       string `json:"region"`
+	}{l.FunctionName, l.Region})
+}
+
+// redactedURL returns the URL with REDACTED for its password, if it has one.
+func redactedURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.User == nil {
+		return raw
+	}
+	if _, has := u.User.Password(); has {
+		u.User = url.UserPassword(u.User.Username(), redacted)
+	}
+	return u.String()
+}
+
+// MarshalJSON writes the names, with REDACTED for every value.
+func (h Headers) MarshalJSON() ([]byte, error) { return json.Marshal(h.redacted()) }
+
+// MarshalJSON writes the filter as the JSON file has it.
+func (f Filter) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Prefix     string   `json:"channel_prefix,omitempty"`
+		Suffix     string   `json:"channel_suffix,omitempty"`
+		Pattern    string   `json:"channel_pattern,omitempty"`
+		Namespace  string   `json:"channel_namespace,omitempty"`
+		Namespaces []string `json:"channel_namespaces,omitempty"`
+	}{f.ChannelPrefix, f.ChannelSuffix, f.ChannelPattern, f.ChannelNamespace, f.ChannelNamespaces})
+}
+
+// MarshalJSON writes the policy as the JSON file has it, durations rounded up to whole milliseconds.
+func (r Retry) MarshalJSON() ([]byte, error) {
+	var enabled *bool
+	if r.Enabled || r.Disabled {
+		enabled = new(!r.Disabled)
+	}
+	return json.Marshal(struct {
+		Enabled        *bool `json:"enabled,omitempty"`
+		MaxAttempts    int   `json:"max_attempts,omitempty"`
+		MaxElapsed     int64 `json:"max_elapsed_time_ms,omitempty"`
+		InitialBackoff int64 `json:"initial_backoff_ms,omitempty"`
+		MaxBackoff     int64 `json:"max_backoff_ms,omitempty"`
+	}{enabled, r.MaxAttempts, millis(r.MaxElapsed), millis(r.InitialBackoff), millis(r.MaxBackoff)})
+}
+
+// MarshalJSON writes the limit as the JSON file has it.
+func (l RateLimit) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		PerSecond float64 `json:"per_second,omitempty"`
+		Burst     int     `json:"burst,omitempty"`
+	}{l.PerSecond, l.Burst})
+}
+
+// millis returns d in milliseconds, rounded up so that a short duration does not become none.
+func millis(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
