@@ -25,7 +25,7 @@ type Event struct {
 	Type              EventType // sent as "name"; required
 	Channel           string    // required
 	UserID            string    // member events: required. client_event: set it for presence channels
-	UserInfo          string    // member_updated: any JSON text; "" for none
+	UserInfo          string    // member_updated: any JSON text; "" or null for none
 	Event             string    // client_event: the client event's own name, such as "client-typing"; required
 	Data              string    // client_event: what the client sent; an object's JSON text when it was an object
 	SocketID          string    // client_event: the connection that sent it

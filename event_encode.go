@@ -2,12 +2,13 @@ package webhook
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // appendJSON appends the event as the payload has it. The event is valid: see validate. What is absent is
-// omitted, but a client event always has data and a count is sent when it is 0.
+// omitted, as is a UserInfo of null, but a client event always has data and a count is sent when it is 0.
 //
 // The text is more careful than JSON asks for: besides control characters it escapes DEL, U+2028, U+2029, U+FFFE and
 // U+FFFF, so that it may stand in a script and in any queue's message, and what is not UTF-8 becomes U+FFFD.
@@ -30,7 +31,7 @@ func (e *Event) appendFields(dst []byte) []byte {
 	}
 	dst = appendField(dst, `,"socket_id":`, e.SocketID)
 	dst = appendField(dst, `,"user_id":`, e.UserID)
-	if e.UserInfo != "" {
+	if e.UserInfo != "" && strings.TrimSpace(e.UserInfo) != "null" {
 		dst = append(dst, `,"user_info":`...)
 		dst = appendCompact(dst, e.UserInfo)
 	}

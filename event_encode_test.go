@@ -30,6 +30,7 @@ func TestAppendJSONWritesEachTypeAsPusherDoes(t *testing.T) {
 			MemberUpdated("a", "presence-c", "u", "{ \"n\" : [1, 2.50,\n null] }"),
 			`{"name":"member_updated","channel":"presence-c","user_id":"u","user_info":{"n":[1,2.50,null]}}`,
 		},
+		{MemberUpdated("a", "presence-c", "u", " null\n"), `{"name":"member_updated","channel":"presence-c","user_id":"u"}`},
 		{
 			ClientEvent("a", "private-c", "client-e", "", ""),
 			`{"name":"client_event","channel":"private-c","event":"client-e","data":""}`,
@@ -104,7 +105,7 @@ func FuzzAppendJSON(f *testing.F) {
 			Type: "custom", Channel: channel, UserID: userID, UserInfo: userInfo,
 			Event: event, Data: data, SocketID: socketID, SubscriptionCount: count,
 		}
-		if !json.Valid([]byte(userInfo)) {
+		if !json.Valid([]byte(userInfo)) || strings.TrimSpace(userInfo) == "null" {
 			e.UserInfo = ""
 		}
 		got := e.appendJSON([]byte("before"))
