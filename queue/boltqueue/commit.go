@@ -1,0 +1,240 @@
+package boltqueue
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// op is a change of the queue. The committer takes every op of a group through the three steps, each
+// step for all of them before the next.
+type op interface {
+	// admit decides, with the index locked, what the op changes, and reserves it. It is false if nothing is to be written.
+	admit(x *index) bool
+
+	// write puts the change into the group's transaction.
+	write(t *tables) error
+
+	// finish makes the change visible, with the index locked. If it was not written, which err tells, it takes the
+	// reservation back.
+	finish(x *index, err error)
+}
+
+// task is an op and who waits for it.
+type task struct {
+	op   op
+	done chan error // receives the commit's error; has room for it
+}
+
+// inbox holds the tasks that wait for the committer.
+type inbox struct {
+	mu      sync.Mutex
+	tasks   []*task
+	closed  bool
+	filled  chan struct{} // has room for one
+	drained chan struct{} // closed when the committer has ended
+}
+
+func newInbox() inbox {
+	return inbox{filled: make(chan struct{}, 1), drained: make(chan struct{})}
+}
+
+// put adds a task, and is false if the inbox is closed.
+func (b *inbox) put(t *task) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.tasks = append(b.tasks, t)
+	b.notify()
+	return true
+}
+
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.notify()
+}
+
+func (b *inbox) notify() {
+	select {
+	case b.filled <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for tasks and returns all of them; none means that the inbox is closed and empty.
+func (b *inbox) take() []*task {
+	for {
+		<-b.filled
+		b.mu.Lock()
+		tasks, closed := b.tasks, b.closed
+		b.tasks = nil
+		if closed {
+			b.notify()
+		}
+		b.mu.Unlock()
+		if len(tasks) > 0 || closed {
+			return tasks
+		}
+	}
+}
+
+// run is the committer.
+func (q *Queue) run() {
+	defer close(q.inbox.drained)
+	for {
+		tasks := q.inbox.take()
+		if len(tasks) == 0 {
+			return
+		}
+		err := q.commit(tasks)
+		for _, t := range tasks {
+			t.done <- err
+		}
+	}
+}
+
+// commit takes a group of ops through its steps.
+func (q *Queue) commit(tasks []*task) error {
+	t := q.admit(tasks)
+	var err error
+	if len(t.ops) > 0 {
+		err = q.fileError("write", q.db.Update(t.write))
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err == nil {
+		t.apply(q.index)
+	}
+	for _, task := range tasks {
+		task.op.finish(q.index, err)
+	}
+	return err
+}
+
+// admit admits the ops in the order of the calls.
+func (q *Queue) admit(tasks []*task) *tables {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.index.tick()
+	t := &tables{x: q.index, opts: &q.opts}
+	for _, task := range tasks {
+		if task.op.admit(q.index) {
+			t.ops = append(t.ops, task.op)
+		}
+	}
+	return t
+}
+
+// do has an op committed. If ctx ends before that, the op happens nevertheless.
+func (q *Queue) do(ctx context.Context, o op) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	t := &task{op: o, done: make(chan error, 1)}
+	if !q.inbox.put(t) {
+		return queue.ErrClosed
+	}
+	select {
+	case err := <-t.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tables is the transaction of a group, and what it changes in the index if it succeeds. Only the committer has
+// one, and only it changes markers and dead letters, so it may read those without the lock.
+type tables struct {
+	x    *index
+	opts *Options
+	ops  []op
+
+	meta, jobs, data, dead, acked *bbolt.Bucket
+
+	marked  []string          // IDs to remember
+	unmark  int               // groups of markers that give way
+	markKey uint64            // of the group of markers that is written
+	buried  map[idHash]uint64 // new dead letters
+	dug     []idHash          // dead letters that are gone
+	dropped int64             // those of them that gave way
+	trim    bool              // dead letters may be too many or too old
+	eldest  int64             // when the oldest dead letter was given up
+}
+
+// write writes the group.
+func (t *tables) write(tx *bbolt.Tx) error {
+	t.open(tx)
+	for _, o := range t.ops {
+		if err := o.write(t); err != nil {
+			return err
+		}
+	}
+	if err := t.trimDead(time.Now()); err != nil {
+		return err
+	}
+	return t.writeMarkers()
+}
+
+// open finds the buckets. All but meta grow at their end, so their pages are filled up.
+func (t *tables) open(tx *bbolt.Tx) {
+	for _, b := range []struct {
+		bucket **bbolt.Bucket
+		name   string
+	}{{&t.meta, metaBucket}, {&t.jobs, jobsBucket}, {&t.data, dataBucket}, {&t.dead, deadBucket}, {&t.acked, ackedBucket}} {
+		*b.bucket = tx.Bucket([]byte(b.name))
+		(*b.bucket).FillPercent = 1
+	}
+}
+
+// putJob writes a new job.
+func (t *tables) putJob(e *entry, job *queue.Job) error {
+	r := record{
+		id: job.ID, lane: job.Lane, ordered: job.Ordered,
+		span: e.span, size: e.size, enqueued: e.enqueued,
+	}
+	if err := t.jobs.Put(key(e.seq), r.append(make([]byte, 0, recFixed+len(r.lane)+len(r.id)))); err != nil {
+		return err
+	}
+	return t.data.Put(key(e.seq), job.Data)
+}
+
+// noteProgress rewrites a job's progress.
+func (t *tables) noteProgress(seq uint64, p progress) error {
+	old := t.jobs.Get(key(seq))
+	if len(old) < recFixed {
+		return nil
+	}
+	return t.jobs.Put(key(seq), patched(old, p))
+}
+
+// removeJob deletes a job that was settled and remembers its ID.
+func (t *tables) removeJob(seq uint64, id string) error {
+	if err := t.jobs.Delete(key(seq)); err != nil {
+		return err
+	}
+	t.marked = append(t.marked, id)
+	return t.data.Delete(key(seq))
+}
+
+// apply makes the index agree with what was written.
+func (t *tables) apply(x *index) {
+	t.applyMarkers(x)
+	for h, n := range t.buried {
+		x.dead[h] = n
+	}
+	for _, h := range t.dug {
+		delete(x.dead, h)
+	}
+	if t.trim {
+		x.eldest = t.eldest
+	}
+	x.dropped += t.dropped
+}

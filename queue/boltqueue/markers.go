@@ -1,0 +1,62 @@
+package boltqueue
+
+import "strings"
+
+// markerGroup is the IDs that one commit settled, which the file keeps under one key: they are written
+// together and give way together.
+type markerGroup struct {
+	key uint64
+	ids []idHash
+}
+
+// writeMarkers writes the IDs that the group settled, and lets the oldest give way.
+func (t *tables) writeMarkers() error {
+	if len(t.marked) == 0 {
+		return nil
+	}
+	total := t.x.marked + len(t.marked)
+	for t.unmark < len(t.x.markers) && total > t.opts.Markers {
+		old := t.x.markers[t.unmark]
+		if err := t.acked.Delete(key(old.key)); err != nil {
+			return err
+		}
+		total -= len(old.ids)
+		t.unmark++
+	}
+	t.markKey = 1
+	if n := len(t.x.markers); n > 0 {
+		t.markKey = t.x.markers[n-1].key + 1
+	}
+	return t.acked.Put(key(t.markKey), []byte(strings.Join(t.marked, "\n")))
+}
+
+func (t *tables) applyMarkers(x *index) {
+	for _, old := range x.markers[:t.unmark] {
+		x.unmark(old)
+	}
+	x.markers = x.markers[t.unmark:]
+	if len(t.marked) > 0 {
+		x.mark(t.markKey, t.marked)
+	}
+}
+
+// mark remembers the IDs of a group.
+func (x *index) mark(key uint64, ids []string) {
+	g := markerGroup{key: key, ids: make([]idHash, len(ids))}
+	for i, id := range ids {
+		g.ids[i] = x.hash(id)
+		x.known[g.ids[i]] = nil
+	}
+	x.markers = append(x.markers, g)
+	x.marked += len(ids)
+}
+
+// unmark forgets those of a group.
+func (x *index) unmark(g markerGroup) {
+	for _, h := range g.ids {
+		if x.known[h] == nil {
+			delete(x.known, h)
+		}
+	}
+	x.marked -= len(g.ids)
+}

@@ -1,0 +1,204 @@
+package boltqueue
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// recordVersion is the first byte of every record in the file.
+const recordVersion = 1
+
+const flagOrdered = 1
+
+// maxReason is how much of a dead letter's reason is kept, in bytes.
+const maxReason = 1024
+
+var errShort = errors.New("record is shorter than its fields")
+
+// record is what the file keeps of a job besides its Data, which has a bucket of its own
+// so that opening a long queue does not read it. Times are Unix nanoseconds, 0 for none.
+type record struct {
+	id, lane string
+	ordered  bool
+	span     uint8 // see index.split
+	size     uint32
+	enqueued int64
+	progress
+}
+
+// progress is the part of a record that a nack changes.
+type progress struct {
+	attempts uint32
+	first    int64
+	due      int64
+}
+
+// Where a record's fields are. The lane and then the id follow the fixed part.
+const (
+	recFlags    = 1
+	recSpan     = 2
+	recLaneLen  = 3
+	recProgress = 5
+	recEnqueued = recProgress + progressLen
+	recSize     = recEnqueued + 8
+	recFixed    = recSize + 4
+
+	progressLen = 4 + 8 + 8
+)
+
+// append writes the record behind b.
+func (r *record) append(b []byte) []byte {
+	var flags byte
+	if r.ordered {
+		flags = flagOrdered
+	}
+	b = append(b, recordVersion, flags, r.span)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(r.lane)))
+	b = r.progress.append(b)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.enqueued))
+	b = binary.BigEndian.AppendUint32(b, r.size)
+	b = append(b, r.lane...)
+	return append(b, r.id...)
+}
+
+func (p progress) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, p.attempts)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.first))
+	return binary.BigEndian.AppendUint64(b, uint64(p.due))
+}
+
+// patched returns a copy of an encoded record with its progress replaced.
+func patched(old []byte, p progress) []byte {
+	b := append([]byte(nil), old...)
+	p.append(b[:recProgress])
+	return b
+}
+
+// decodeRecord reads what append wrote.
+func decodeRecord(b []byte) (record, error) {
+	if err := checkVersion(b); err != nil {
+		return record{}, err
+	}
+	if len(b) < recFixed {
+		return record{}, errShort
+	}
+	lane := recFixed + int(binary.BigEndian.Uint16(b[recLaneLen:]))
+	if len(b) <= lane {
+		return record{}, errShort
+	}
+	return record{
+		id:       string(b[lane:]),
+		lane:     string(b[recFixed:lane]),
+		ordered:  b[recFlags]&flagOrdered != 0,
+		span:     min(b[recSpan], seqSpan),
+		size:     binary.BigEndian.Uint32(b[recSize:]),
+		enqueued: int64(binary.BigEndian.Uint64(b[recEnqueued:])),
+		progress: decodeProgress(b[recProgress:]),
+	}, nil
+}
+
+func decodeProgress(b []byte) progress {
+	return progress{
+		attempts: binary.BigEndian.Uint32(b),
+		first:    int64(binary.BigEndian.Uint64(b[4:])),
+		due:      int64(binary.BigEndian.Uint64(b[12:])),
+	}
+}
+
+// deadRecord is what the file keeps of a dead letter. Its Data stays where the job's was.
+type deadRecord struct {
+	id, lane, reason string
+	ordered          bool
+	attempts         uint32
+	first, at        int64
+	data             uint64 // the key of its Data
+}
+
+// Where a dead record's fields are. The lane, the id and the reason follow.
+const (
+	deadFlags    = 1
+	deadLaneLen  = 2
+	deadIDLen    = 4
+	deadAttempts = 6
+	deadFirst    = 10
+	deadAt       = 18
+	deadData     = 26
+	deadFixed    = 34
+)
+
+// encode returns the record's bytes.
+func (d *deadRecord) encode() []byte {
+	var flags byte
+	if d.ordered {
+		flags = flagOrdered
+	}
+	reason := d.reason[:min(len(d.reason), maxReason)]
+	b := make([]byte, 0, deadFixed+len(d.lane)+len(d.id)+len(reason))
+	b = append(b, recordVersion, flags)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(d.lane)))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(d.id)))
+	b = binary.BigEndian.AppendUint32(b, d.attempts)
+	b = binary.BigEndian.AppendUint64(b, uint64(d.first))
+	b = binary.BigEndian.AppendUint64(b, uint64(d.at))
+	b = binary.BigEndian.AppendUint64(b, d.data)
+	b = append(b, d.lane...)
+	b = append(b, d.id...)
+	return append(b, reason...)
+}
+
+// decodeDead reads what encode wrote.
+func decodeDead(b []byte) (deadRecord, error) {
+	if err := checkVersion(b); err != nil {
+		return deadRecord{}, err
+	}
+	if len(b) < deadFixed {
+		return deadRecord{}, errShort
+	}
+	lane := deadFixed + int(binary.BigEndian.Uint16(b[deadLaneLen:]))
+	id := lane + int(binary.BigEndian.Uint16(b[deadIDLen:]))
+	if len(b) < id {
+		return deadRecord{}, errShort
+	}
+	return deadRecord{
+		lane:     string(b[deadFixed:lane]),
+		id:       string(b[lane:id]),
+		reason:   string(b[id:]),
+		ordered:  b[deadFlags]&flagOrdered != 0,
+		attempts: binary.BigEndian.Uint32(b[deadAttempts:]),
+		first:    int64(binary.BigEndian.Uint64(b[deadFirst:])),
+		at:       int64(binary.BigEndian.Uint64(b[deadAt:])),
+		data:     binary.BigEndian.Uint64(b[deadData:]),
+	}, nil
+}
+
+func checkVersion(b []byte) error {
+	switch {
+	case len(b) == 0:
+		return errShort
+	case b[0] != recordVersion:
+		return fmt.Errorf("record has version %d, this package reads %d", b[0], recordVersion)
+	}
+	return nil
+}
+
+// key is the file's key for a number; keys sort as their numbers do.
+func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// number reads a key; a key of another length is not one of ours and reads as the largest.
+func number(k []byte) uint64 {
+	if len(k) != 8 {
+		return math.MaxUint64
+	}
+	return binary.BigEndian.Uint64(k)
+}
+
+// unixTime is the time of Unix nanoseconds n, and the zero time for 0.
+func unixTime(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
+}
