@@ -3,6 +3,8 @@ package webhook
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
@@ -138,3 +140,20 @@ func (h Headers) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, h.redacted()
 
 // LogValue returns the names, with REDACTED for every value.
 func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.redacted()) }
+
+// clone returns a copy of a that shares nothing that can be changed.
+func (a App) clone() App {
+	a.PreviousKeys = slices.Clone(a.PreviousKeys)
+	a.Webhooks = slices.Clone(a.Webhooks)
+	for i := range a.Webhooks {
+		w := &a.Webhooks[i]
+		w.EventTypes = slices.Clone(w.EventTypes)
+		w.Headers = maps.Clone(w.Headers)
+		w.Filter.ChannelNamespaces = slices.Clone(w.Filter.ChannelNamespaces)
+		if w.Lambda != nil {
+			l := *w.Lambda
+			w.Lambda = &l
+		}
+	}
+	return a
+}

@@ -1,0 +1,196 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// slot is where events for one webhook are collected. It belongs to the webhook's identity: when the
+// configuration changes, the new hook has the old one's slot.
+type slot struct {
+	held     atomic.Int64 // bytes reserved in the outbox
+	sizeHint atomic.Int32 // size of the last full batch, for the next one's buffer
+	maxBody  atomic.Int64 // largest body that the receiver is thought to accept; 0: any
+
+	mu   sync.Mutex
+	open *batch
+}
+
+// batch is the body of a job in the making.
+type batch struct {
+	hook   *hook
+	due    time.Time
+	timeMS int64
+	events int
+	buf    []byte
+	size   int64 // what is reserved in the outbox
+	open   bool  // guarded by the slot's mutex
+	epoch  int   // of the outbox, when it was cut
+	next   *batch
+}
+
+// batcher gathers events into batches and cuts them: when they are full, in Emit; when their time has come, in run.
+type batcher struct {
+	window   time.Duration // 0: every event is a batch
+	maxCount int
+	maxBytes int
+	outbox   *outbox
+
+	// Batches are due in the order in which they were opened, because the window is the same for all:
+	// a list and one timer do for any number of webhooks.
+	mu         sync.Mutex
+	head, tail *batch
+	hurry      atomic.Bool // the emitter is closing: nothing waits any more
+	wake       chan struct{}
+}
+
+// room for what a job has besides its events, charged to each batch.
+const jobOverhead = 512
+
+func newBatcher(b Batching, out *outbox) *batcher {
+	window := b.Duration
+	if b.Disabled {
+		window = 0
+	}
+	count := b.Size
+	if count < 0 {
+		count = 1 << 30
+	}
+	return &batcher{window: window, maxCount: count, maxBytes: b.Bytes, outbox: out, wake: make(chan struct{}, 1)}
+}
+
+// add appends an encoded event, for which room is reserved, to the webhook's open batch.
+func (b *batcher) add(h *hook, event []byte) {
+	s := h.slot
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.open; o != nil && len(o.buf)+len(event)+len(bodyEnd)+1 > b.limit(s) {
+		b.cut(s)
+	}
+	if s.open == nil {
+		b.start(h)
+	}
+	o := s.open
+	if o.events > 0 {
+		o.buf = append(o.buf, ',')
+	}
+	o.buf = append(o.buf, event...)
+	o.events++
+	o.size += int64(len(event))
+	if o.events >= b.maxCount || b.window == 0 || b.hurry.Load() {
+		b.cut(s)
+	}
+}
+
+func (b *batcher) limit(s *slot) int {
+	if m := s.maxBody.Load(); m > 0 {
+		return min(b.maxBytes, int(m))
+	}
+	return b.maxBytes
+}
+
+// start opens a batch. The slot is locked and has none.
+func (b *batcher) start(h *hook) {
+	s := h.slot
+	now := time.Now()
+	o := &batch{hook: h, timeMS: now.UnixMilli(), open: true, size: jobOverhead}
+	b.outbox.charge(s, jobOverhead)
+	o.buf = appendBodyStart(make([]byte, 0, max(768, int(s.sizeHint.Load()))), o.timeMS)
+	s.open = o
+	if b.window > 0 {
+		o.due = now.Add(b.window)
+		b.schedule(o)
+	}
+}
+
+func (b *batcher) schedule(o *batch) {
+	b.mu.Lock()
+	first := b.head == nil
+	if first {
+		b.head = o
+	} else {
+		b.tail.next = o
+	}
+	b.tail = o
+	b.mu.Unlock()
+	if first {
+		nudge(b.wake)
+	}
+}
+
+// cut closes the slot's open batch and hands it to the outbox. The slot is locked, so that a
+// webhook's batches enter the outbox in order.
+func (b *batcher) cut(s *slot) {
+	o := s.open
+	s.open, o.open = nil, false
+	o.buf = append(o.buf, bodyEnd...)
+	s.sizeHint.Store(int32(min(len(o.buf)+jobOverhead, b.maxBytes+jobOverhead)))
+	b.outbox.push(o)
+}
+
+// flush cuts every batch that is open now.
+func (b *batcher) flush() { b.cutDue(time.Time{}) }
+
+// cutDue cuts the batches that are due at the time, or all of them if it is zero, and returns when the
+// next one is, or zero.
+func (b *batcher) cutDue(now time.Time) time.Time {
+	for {
+		o, next := b.take(now)
+		if o == nil {
+			return next
+		}
+		s := o.hook.slot
+		s.mu.Lock()
+		if o.open {
+			b.cut(s)
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (b *batcher) take(now time.Time) (o *batch, next time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o = b.head
+	if o == nil {
+		return nil, time.Time{}
+	}
+	if !now.IsZero() && o.due.After(now) {
+		return nil, o.due
+	}
+	if b.head = o.next; b.head == nil {
+		b.tail = nil
+	}
+	o.next = nil
+	return o, time.Time{}
+}
+
+// run cuts batches when they are due, until ctx ends.
+func (b *batcher) run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var now time.Time
+		if !b.hurry.Load() {
+			now = time.Now()
+		}
+		if next := b.cutDue(now); !next.IsZero() {
+			// A millisecond's grace lets one wake-up serve many batches.
+			timer.Reset(max(next.Sub(now), time.Millisecond))
+		}
+		select {
+		case <-timer.C:
+		case <-b.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// finish makes every batch, open or to come, due at once.
+func (b *batcher) finish() {
+	b.hurry.Store(true)
+	nudge(b.wake)
+}

@@ -1,0 +1,260 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// A job travels as two lines of text. The first is the body, byte for byte as the receiver gets it. The second is
+// the envelope, a JSON object:
+//
+//	{"time_ms":1707744000000,"events":[{"name":"channel_occupied","channel":"chat"}]}
+//	{"v":1,"id":"…","app":"…","webhook":"…","key":"…","time_ms":…,"events":1,"signature":"…","mac":"…"}
+//
+// The envelope comes last because the body is then never copied, neither when the job is made nor when it is sent.
+// The signature is the body's and goes to the receiver; the MAC covers every other field of the envelope, the
+// signature included. Neither line holds a secret or a custom header.
+
+// envelope is what a job says about its body.
+type envelope struct {
+	id        string // Webhook-Id
+	app       string
+	webhook   string // the webhook's identity
+	key       string // the key that signed
+	timeMS    int64  // of the earliest event
+	events    int
+	signature string // of the body, hex
+}
+
+// jobVersion is the version of the encoding that is written. One that is not known is not guessed at.
+const jobVersion = "1"
+
+// appendJob completes data, which holds a body, to a job's Data.
+func appendJob(data []byte, env *envelope, s *signer) []byte {
+	data = append(data, '\n')
+	start := len(data)
+	data = append(data, `{"v":`+jobVersion+`,"id":`...)
+	data = appendString(data, env.id)
+	data = append(data, `,"app":`...)
+	data = appendString(data, env.app)
+	data = append(data, `,"webhook":`...)
+	data = appendString(data, env.webhook)
+	data = append(data, `,"key":`...)
+	data = appendString(data, env.key)
+	data = append(data, `,"time_ms":`...)
+	data = strconv.AppendInt(data, env.timeMS, 10)
+	data = append(data, `,"events":`...)
+	data = strconv.AppendInt(data, int64(env.events), 10)
+	data = append(data, `,"signature":"`...)
+	data = append(data, env.signature...)
+	data = append(data, `","mac":"`...)
+	data = s.appendMAC(data, data[start:])
+	return append(data, `"}`...)
+}
+
+// errUnreadable says that a job's Data is not a job of a version that this library knows.
+var errUnreadable = errors.New("not a job of version " + jobVersion)
+
+// parsedJob is a job's Data taken apart. Its slices point into Data.
+type parsedJob struct {
+	envelope
+	body   []byte
+	sealed []byte // what the MAC covers
+	mac    []byte
+}
+
+// parseJob takes a job's Data apart. It accepts just what appendJob writes, so that nothing is ever read
+// in two ways; whether the job is genuine is for verify to say.
+func parseJob(data []byte) (*parsedJob, error) {
+	i := bytes.LastIndexByte(data, '\n')
+	if i < 0 {
+		return nil, errUnreadable
+	}
+	j := &parsedJob{body: data[:i]}
+	r := envelopeReader{rest: data[i+1:]}
+	r.literal(`{"v":` + jobVersion + `,"id":`)
+	j.id = r.text()
+	r.literal(`,"app":`)
+	j.app = r.text()
+	r.literal(`,"webhook":`)
+	j.webhook = r.text()
+	r.literal(`,"key":`)
+	j.key = r.text()
+	r.literal(`,"time_ms":`)
+	j.timeMS = r.number()
+	r.literal(`,"events":`)
+	j.events = int(r.number())
+	r.literal(`,"signature":`)
+	j.signature = r.text()
+	r.literal(`,"mac":"`)
+	j.sealed = data[i+1 : len(data)-len(r.rest)]
+	j.mac = r.rest[:max(0, len(r.rest)-2)]
+	r.rest = r.rest[len(j.mac):]
+	r.literal(`"}`)
+	if r.failed || len(r.rest) > 0 || j.events < 1 {
+		return nil, errUnreadable
+	}
+	return j, nil
+}
+
+// verify reports whether the job is as the holder of the key's secret made it, body and envelope.
+func (j *parsedJob) verify(s *signer) bool {
+	return s.verifyMAC(string(j.mac), j.sealed) && s.verify(j.body, j.signature)
+}
+
+// envelopeReader reads an envelope from its beginning; after a failure it reads nothing more.
+type envelopeReader struct {
+	rest   []byte
+	failed bool
+}
+
+func (r *envelopeReader) literal(s string) {
+	if r.failed || len(r.rest) < len(s) || string(r.rest[:len(s)]) != s {
+		r.failed = true
+		return
+	}
+	r.rest = r.rest[len(s):]
+}
+
+func (r *envelopeReader) number() int64 {
+	i := 0
+	for i < len(r.rest) && r.rest[i] >= '0' && r.rest[i] <= '9' {
+		i++
+	}
+	n, err := strconv.ParseInt(string(r.rest[:i]), 10, 64)
+	r.failed = r.failed || err != nil
+	r.rest = r.rest[i:]
+	return n
+}
+
+// text reads a JSON string.
+func (r *envelopeReader) text() string {
+	end := r.stringEnd()
+	if end < 0 {
+		r.failed = true
+		return ""
+	}
+	raw := r.rest[:end]
+	r.rest = r.rest[end:]
+	if plain := raw[1 : end-1]; bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
+		return string(plain)
+	}
+	var s string
+	r.failed = json.Unmarshal(raw, &s) != nil
+	return s
+}
+
+// stringEnd returns the length of the JSON string that rest begins with, or -1.
+func (r *envelopeReader) stringEnd() int {
+	if r.failed || len(r.rest) == 0 || r.rest[0] != '"' {
+		return -1
+	}
+	for i := 1; i < len(r.rest); i++ {
+		switch r.rest[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// The body's parts around its time and its events.
+const (
+	bodyTime   = `{"time_ms":`
+	bodyEvents = `,"events":[`
+	bodyEnd    = `]}`
+)
+
+// appendBodyStart begins a body of the time.
+func appendBodyStart(dst []byte, timeMS int64) []byte {
+	dst = append(dst, bodyTime...)
+	dst = strconv.AppendInt(dst, timeMS, 10)
+	return append(dst, bodyEvents...)
+}
+
+// bodyOf returns a body's events, joined by commas.
+func bodyOf(body []byte) ([]byte, bool) {
+	rest, ok := bytes.CutPrefix(body, []byte(bodyTime))
+	_, events, found := bytes.Cut(rest, []byte(bodyEvents))
+	events, closed := bytes.CutSuffix(events, []byte(bodyEnd))
+	return events, ok && found && closed
+}
+
+// restamp returns the body with another time.
+func restamp(body []byte, timeMS int64) ([]byte, bool) {
+	events, ok := bodyOf(body)
+	if !ok {
+		return nil, false
+	}
+	dst := appendBodyStart(make([]byte, 0, len(body)+8), timeMS)
+	dst = append(dst, events...)
+	return append(dst, bodyEnd...), true
+}
+
+// halve splits a job of several events into two jobs, whose IDs are the job's with "-0" and "-1". They are signed with the
+// current key.
+func halve(j *parsedJob, of queue.Job, key appKey) ([]queue.Job, bool) {
+	events, ok := bodyOf(j.body)
+	if !ok {
+		return nil, false
+	}
+	cut := nthComma(events, j.events/2)
+	if cut < 0 {
+		return nil, false
+	}
+	halves := make([]queue.Job, 2)
+	for i, part := range [][]byte{events[:cut], events[cut+1:]} {
+		env := j.envelope
+		env.id += "-" + strconv.Itoa(i)
+		env.events = j.events / 2
+		if i == 1 {
+			env.events = j.events - j.events/2
+		}
+		body := appendBodyStart(make([]byte, 0, len(part)+512), j.timeMS)
+		body = append(append(body, part...), bodyEnd...)
+		halves[i] = queue.Job{
+			ID: of.ID + "-" + strconv.Itoa(i), Lane: of.Lane, Ordered: of.Ordered,
+			Data: seal(body, &env, key),
+		}
+	}
+	return halves, true
+}
+
+// seal signs a body and completes it to a job's Data.
+func seal(body []byte, env *envelope, key appKey) []byte {
+	var sig [64]byte
+	env.key = key.name
+	env.signature = string(key.signer.appendSignature(sig[:0], body))
+	return appendJob(body, env, key.signer)
+}
+
+// nthComma returns the index of the comma after the first n of several JSON objects joined by
+// commas, or -1.
+func nthComma(objects []byte, n int) int {
+	depth, inString := 0, false
+	for i := 0; i < len(objects); i++ {
+		switch c := objects[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' && depth == 0:
+			if n--; n == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}

@@ -1,0 +1,139 @@
+package webhook
+
+import "time"
+
+// lane is what this process knows of one webhook's endpoint: how many attempts it may have at once, and whether
+// it may have any. The pool's mutex guards it.
+type lane struct {
+	name    string
+	waiting int     // tasks received and not begun
+	running []*task // attempts in flight
+	share   int     // attempts at once that its record allows
+	proven  bool    // its last attempts succeeded: it is warm
+	latency time.Duration
+	peak    int // most attempts at once since window
+	window  time.Time
+	breaker breaker
+	paused  time.Time // nothing is received before this time
+	unknown time.Time // since when this node lacks the lane's configuration; zero: it has it
+}
+
+const (
+	firstShare = 2 // of a webhook that nothing is known of
+
+	// An attempt is late, a sign of an endpoint that hangs, when it takes four times the usual,
+	// and never before lateLeast; lateCold where nothing is usual yet.
+	lateFactor = 4
+	lateLeast  = 100 * time.Millisecond
+	lateCold   = time.Second
+
+	shareWindow = time.Second
+)
+
+// limit returns how many attempts of this lane there may be at once, of at most most. Late attempts halve it
+// each: an endpoint that hangs keeps what it has and gets no more.
+func (l *lane) limit(now time.Time, most int) int {
+	switch state := l.breaker.state(now); {
+	case state == BreakerOpen || now.Before(l.paused):
+		return 0
+	case state == BreakerHalfOpen:
+		return 1
+	}
+	n := min(l.share, most)
+	for _, t := range l.running {
+		if now.Sub(t.began) > l.lateAfter() {
+			n /= 2
+		}
+	}
+	return max(n, 1)
+}
+
+func (l *lane) lateAfter() time.Duration {
+	if l.latency == 0 {
+		return lateCold
+	}
+	return max(lateFactor*l.latency, lateLeast)
+}
+
+// begin notes the start of an attempt.
+func (l *lane) begin(t *task) {
+	l.running = append(l.running, t)
+	l.peak = max(l.peak, len(l.running))
+}
+
+// end notes the end of t, and what it says of the endpoint. most bounds the share.
+func (l *lane) end(t *task, now time.Time, says evidence, most int) {
+	full := len(l.running)+l.waiting >= l.share
+	for i, r := range l.running {
+		if r == t {
+			l.running[i] = l.running[len(l.running)-1]
+			l.running = l.running[:len(l.running)-1]
+			break
+		}
+	}
+	switch says {
+	case wentWell:
+		l.succeeded(now, now.Sub(t.began), full, most)
+	case wentBadly:
+		l.failed(now)
+	}
+}
+
+// evidence is what the end of a task says of its endpoint.
+type evidence uint8
+
+const (
+	saysNothing evidence = iota
+	wentWell
+	wentBadly
+)
+
+// succeeded grows the share if it was in full use, and gives back what has not been used for a while.
+func (l *lane) succeeded(now time.Time, took time.Duration, full bool, most int) {
+	probe := l.breaker.state(now) == BreakerHalfOpen
+	l.breaker.succeeded(now)
+	if probe {
+		l.share = firstShare
+	}
+	l.proven = l.breaker.state(now) == BreakerClosed
+	if l.latency == 0 {
+		l.latency = took
+	}
+	l.latency += (took - l.latency) / 8
+	if full {
+		l.share = min(l.share+1, most)
+	}
+	if now.Sub(l.window) > shareWindow {
+		l.share = max(firstShare, min(l.share, 2*l.peak))
+		l.window, l.peak = now, len(l.running)
+	}
+}
+
+func (l *lane) failed(now time.Time) {
+	l.breaker.failed(now)
+	l.proven = false
+	l.share = max(1, l.share/2)
+}
+
+// changes returns when the limit, being 0 now, will be more by itself, or zero.
+func (l *lane) changes() time.Time {
+	if l.paused.After(l.breaker.until) {
+		return l.paused
+	}
+	return l.breaker.until
+}
+
+// heldSince returns since when a job made at the time has been held back by this process, or zero.
+func (l *lane) heldSince(made time.Time) time.Time {
+	down := l.breaker.downFrom
+	if !l.unknown.IsZero() {
+		down = l.unknown
+	}
+	if down.IsZero() || down.After(made) {
+		return down
+	}
+	return made
+}
+
+// quiet reports whether nothing of the lane is under way here.
+func (l *lane) quiet() bool { return l.waiting == 0 && len(l.running) == 0 }

@@ -1,0 +1,373 @@
+package webhook
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// pool shares the workers among the lanes. There is no dispatcher: a worker that has nothing to do receives for
+// all, unless enough others do; what it gets beyond its own task wakes the others.
+type pool struct {
+	e         *Emitter
+	workers   int
+	receivers int
+	attempts  context.Context // ends when running attempts are to be cut off
+	cutOff    context.CancelFunc
+	settling  context.Context // ends when nothing more may be said to the queue
+	silence   context.CancelFunc
+	renewing  sync.WaitGroup
+	working   sync.WaitGroup
+
+	mu        sync.Mutex
+	idle      sync.Cond // workers wait here for tasks, or for their turn to receive
+	lanes     map[string]*lane
+	active    map[*lane]struct{} // lanes with tasks here, or with less than they may have
+	waiting   []*task            // received and not begun, in order
+	running   int                // tasks begun
+	receiving int                // workers in Receive
+	receive   context.Context    // of those; ended when their Want is out of date
+	refresh   context.CancelFunc
+	tooFew    bool // the last Want had no room for cold lanes
+	stopped   bool // no more tasks begin
+	failures  int  // of Receive, in a row
+	lastLane  *lane
+	mixed     time.Time   // when two lanes last took turns
+	alarm     *time.Timer // when a lane's limit changes by itself
+
+	acks acker
+}
+
+// task is a job under lease in this process.
+type task struct {
+	lease  queue.Lease
+	job    *parsedJob // nil: unreadable
+	lane   *lane
+	began  time.Time
+	until  time.Time          // the lease's end
+	cancel context.CancelFunc // of the attempt; nil before and after
+	lost   bool               // the lease ended under way
+}
+
+const (
+	// A lane is alone when no other had a task for this long. Together with others it leaves a quarter of the
+	// workers to them, so that they need not wait for its timeouts when it hangs.
+	aloneAfter = 10 * time.Second
+
+	// As many jobs are received ahead of the workers as there are workers, and at most this many times
+	// as many are held when they can't begin.
+	heldFactor = 4
+
+	// Lane records of webhooks where nothing happens are forgotten beyond this number.
+	maxLanes = 1 << 16
+)
+
+func newPool(e *Emitter, workers, receivers int) *pool {
+	p := &pool{e: e, workers: workers, receivers: receivers, lanes: map[string]*lane{}, active: map[*lane]struct{}{}}
+	p.idle.L = &p.mu
+	p.acks.queue = e.queue
+	p.attempts, p.cutOff = context.WithCancel(context.Background())
+	p.settling, p.silence = context.WithCancel(context.Background())
+	p.receive, p.refresh = context.WithCancel(context.Background())
+	return p
+}
+
+func (p *pool) start() {
+	p.renewing.Go(p.renew)
+	for range p.workers {
+		p.working.Go(p.work)
+	}
+}
+
+func (p *pool) work() {
+	for {
+		t := p.next()
+		if t == nil {
+			return
+		}
+		p.end(t, p.run(t))
+	}
+}
+
+// next returns the next task to run, receiving if need be, or nil when the pool has stopped.
+func (p *pool) next() *task {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.stopped {
+		now := time.Now()
+		if t := p.begin(now); t != nil {
+			return t
+		}
+		if w := p.want(now); w.Jobs > 0 && p.receiving < p.receivers {
+			p.fetch(w)
+			continue
+		}
+		p.idle.Wait()
+	}
+	return nil
+}
+
+// begin takes the first waiting task that may begin.
+func (p *pool) begin(now time.Time) *task {
+	most := p.most(now)
+	for i, t := range p.waiting {
+		if !p.mayBegin(t.lane, now, most) {
+			continue
+		}
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		t.lane.waiting--
+		if !now.Before(t.until) {
+			t.lost = true // it was not extended in time; somebody else has it
+		}
+		p.running++
+		t.began = now
+		t.lane.begin(t)
+		if p.lastLane != t.lane {
+			if p.lastLane != nil {
+				p.mixed = now
+			}
+			p.lastLane = t.lane
+		}
+		p.wake()
+		return t
+	}
+	return nil
+}
+
+// wake wakes another worker if there is something for it: a waiting task, or receiving.
+func (p *pool) wake() {
+	if len(p.waiting) > 0 || p.receiving < p.receivers {
+		p.idle.Signal()
+	}
+}
+
+func (p *pool) mayBegin(l *lane, now time.Time, most int) bool {
+	return len(l.running) < l.limit(now, most) && (l.proven || p.coldRunning() < p.coldMost())
+}
+
+// most returns how many workers one lane may have.
+func (p *pool) most(now time.Time) int {
+	if now.Sub(p.mixed) > aloneAfter {
+		return p.workers
+	}
+	return max(1, p.workers-p.workers/4)
+}
+
+// coldMost returns how many workers the lanes that have not yet proven themselves may have together.
+func (p *pool) coldMost() int { return max(1, p.workers/2) }
+
+func (p *pool) coldRunning() (n int) {
+	for l := range p.active {
+		if !l.proven {
+			n += len(l.running)
+		}
+	}
+	return n
+}
+
+// want returns what may be received now, and sets the alarm for when that changes by itself.
+func (p *pool) want(now time.Time) queue.Want {
+	most := p.most(now)
+	w := queue.Want{Lane: firstShare, Cold: p.workers + p.coldMost(), Lanes: make(map[string]queue.Limit, len(p.active))}
+	ready, alarm := 0, time.Time{}
+	for l := range p.active {
+		n := l.limit(now, most)
+		if l.quiet() && n > 0 && l.breaker.state(now) == BreakerClosed {
+			delete(p.active, l)
+			continue
+		}
+		if n == 0 && (alarm.IsZero() || l.changes().Before(alarm)) {
+			alarm = l.changes()
+		}
+		ready += max(0, min(l.waiting, n-len(l.running)))
+		if l.proven {
+			n *= 2 // one share ahead
+		} else {
+			w.Cold -= len(l.running) + l.waiting
+		}
+		w.Lanes[l.name] = queue.Limit{Jobs: max(0, n-len(l.running)-l.waiting), Warm: l.proven}
+	}
+	w.Cold = max(0, w.Cold)
+	w.Jobs = min(2*p.workers-p.running-ready, heldFactor*p.workers-len(p.waiting))
+	p.tooFew = w.Cold == 0
+	p.setAlarm(alarm, now)
+	return w
+}
+
+func (p *pool) setAlarm(at, now time.Time) {
+	switch {
+	case at.IsZero():
+	case p.alarm == nil:
+		p.alarm = time.AfterFunc(at.Sub(now), p.ring)
+	default:
+		p.alarm.Reset(at.Sub(now))
+	}
+}
+
+// ring makes the workers look again.
+func (p *pool) ring() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outdate()
+}
+
+// outdate ends the Receives under way, whose Want is out of date, and wakes a worker.
+func (p *pool) outdate() {
+	if p.stopped {
+		return
+	}
+	p.refresh()
+	p.receive, p.refresh = context.WithCancel(context.Background())
+	p.wake()
+}
+
+// fetch receives. The pool is locked, but not meanwhile.
+func (p *pool) fetch(w queue.Want) {
+	p.receiving++
+	ctx, failures := p.receive, p.failures+1
+	p.mu.Unlock()
+	leases, err := p.e.queue.Receive(ctx, w)
+	tasks := make([]*task, len(leases))
+	for i, lease := range leases {
+		tasks[i] = newTask(lease)
+	}
+	failed := err != nil && ctx.Err() == nil
+	if failed {
+		p.e.log.queueTrouble("receive", failures, err)
+		handoverBackoff.sleep(ctx, failures)
+	}
+	p.mu.Lock()
+	p.receiving--
+	p.failures = 0
+	if failed {
+		p.failures = failures
+	}
+	p.admit(tasks)
+}
+
+func newTask(lease queue.Lease) *task {
+	t := &task{lease: lease, until: lease.Until}
+	t.job, _ = parseJob(lease.Data)
+	return t
+}
+
+// admit takes received tasks in. When the pool has stopped meanwhile they go back.
+func (p *pool) admit(tasks []*task) {
+	if p.stopped {
+		p.mu.Unlock()
+		p.release(tasks)
+		p.mu.Lock()
+		return
+	}
+	for _, t := range tasks {
+		t.lane = p.lane(t.lease.Lane)
+		t.lane.waiting++
+		p.active[t.lane] = struct{}{}
+	}
+	p.waiting = append(p.waiting, tasks...)
+}
+
+func (p *pool) lane(name string) *lane {
+	l := p.lanes[name]
+	if l == nil {
+		if len(p.lanes) >= maxLanes {
+			p.forget()
+		}
+		l = &lane{name: name, share: firstShare}
+		p.lanes[name] = l
+	}
+	return l
+}
+
+// forget drops the records of lanes where nothing happens.
+func (p *pool) forget() {
+	for name, l := range p.lanes {
+		if _, active := p.active[l]; !active {
+			delete(p.lanes, name)
+		}
+	}
+}
+
+// end notes that t was settled, and what that says of its lane's endpoint.
+func (p *pool) end(t *task, says evidence) {
+	now := time.Now()
+	p.mu.Lock()
+	l := t.lane
+	before, most := l.breaker.state(now), p.most(now)
+	room := l.limit(now, most) > len(l.running)+l.waiting
+	p.running--
+	l.end(t, now, says, most)
+	after := l.breaker.state(now)
+	var released []*task
+	if after == BreakerOpen {
+		released = p.unload(func(w *task) bool { return w.lane == l })
+	}
+	if p.receiving > 0 && (p.tooFew || !room && l.limit(now, most) > len(l.running)+l.waiting) {
+		p.outdate()
+	}
+	p.wake()
+	until := l.breaker.until
+	p.mu.Unlock()
+
+	if before != after || before == BreakerHalfOpen && says != saysNothing {
+		p.e.watch.breaker(t, before, after, until)
+	}
+	p.release(released)
+}
+
+// unload takes tasks that have not begun out of the pool.
+func (p *pool) unload(which func(*task) bool) (out []*task) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(t *task) bool {
+		if !which(t) {
+			return false
+		}
+		t.lane.waiting--
+		out = append(out, t)
+		return true
+	})
+	return out
+}
+
+// release gives leases back as if they had never been received.
+func (p *pool) release(tasks []*task) {
+	if len(tasks) == 0 {
+		return
+	}
+	nacks := make([]queue.Nack, len(tasks))
+	for i, t := range tasks {
+		nacks[i] = queue.Nack{Lease: t.lease}
+	}
+	ctx, cancel := context.WithTimeout(p.settling, settleTime)
+	defer cancel()
+	if err := p.e.queue.Nack(ctx, nacks); err != nil {
+		p.e.log.queueTrouble("release", len(tasks), err) // the leases will end by themselves
+	}
+}
+
+// stop has no more tasks begin, gives back those that have not, and returns when the running ones are settled. The end of ctx
+// cuts those off.
+func (p *pool) stop(ctx context.Context) {
+	p.mu.Lock()
+	p.stopped = true
+	if p.alarm != nil {
+		p.alarm.Stop()
+	}
+	p.refresh()
+	waiting := p.unload(func(*task) bool { return true })
+	p.idle.Broadcast()
+	p.mu.Unlock()
+	p.release(waiting)
+
+	hard := context.AfterFunc(ctx, func() {
+		p.cutOff()
+		time.AfterFunc(settleGrace, p.silence)
+	})
+	p.working.Wait()
+	hard()
+	p.cutOff()
+	p.silence()
+	p.renewing.Wait()
+}

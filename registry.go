@@ -1,0 +1,212 @@
+package webhook
+
+import (
+	"hash/maphash"
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// app is an App compiled for Emit and the workers. It never changes: a new configuration is a new app.
+type app struct {
+	id     string
+	key    string
+	keys   []appKey
+	off    bool // disabled, or without webhooks
+	hooks  []*hook
+	routes []route
+}
+
+// appKey is a key that verifies; the first of an app is its current one, which also signs.
+type appKey struct {
+	name   string
+	signer *signer
+}
+
+// route lists the webhooks that want a type.
+type route struct {
+	typ   EventType
+	hooks []*hook
+}
+
+// hook is a Webhook compiled. It never changes.
+type hook struct {
+	*Webhook
+	app   *app
+	id    string // the webhook's identity
+	lane  string // app and identity: the queue's lane
+	match matcher
+	slot  *slot // collects the events; outlives the hook when the configuration changes
+}
+
+// compileApp makes an app of a, which has been validated. Webhooks that old has too keep their slots.
+func compileApp(a *App, old *app) (*app, error) {
+	c := &app{id: a.ID, key: a.Key, off: a.Disabled || len(a.Webhooks) == 0}
+	c.keys = append(c.keys, appKey{a.Key, newSigner(a.Secret)})
+	for _, k := range a.PreviousKeys {
+		c.keys = append(c.keys, appKey{k.Key, newSigner(k.Secret)})
+	}
+	for i, id := range identities(a.Webhooks) {
+		h := &hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: a.ID + "/" + id}
+		var err error
+		if h.match, err = h.Filter.compile(); err != nil {
+			return nil, err
+		}
+		if h.slot = old.slotOf(id); h.slot == nil {
+			h.slot = &slot{}
+		}
+		c.hooks = append(c.hooks, h)
+		for _, t := range h.EventTypes {
+			c.addRoute(t, h)
+		}
+	}
+	return c, nil
+}
+
+func (a *app) addRoute(t EventType, h *hook) {
+	for i := range a.routes {
+		if a.routes[i].typ == t {
+			a.routes[i].hooks = append(a.routes[i].hooks, h)
+			return
+		}
+	}
+	a.routes = append(a.routes, route{t, []*hook{h}})
+}
+
+// wanting returns the webhooks that want the type, whatever the channel. There are few types, so a scan is
+// faster than a map.
+func (a *app) wanting(t EventType) []*hook {
+	for i := range a.routes {
+		if a.routes[i].typ == t {
+			return a.routes[i].hooks
+		}
+	}
+	return nil
+}
+
+func (a *app) hook(id string) *hook {
+	for _, h := range a.hooks {
+		if h.id == id {
+			return h
+		}
+	}
+	return nil
+}
+
+func (a *app) slotOf(id string) *slot {
+	if a == nil {
+		return nil
+	}
+	if h := a.hook(id); h != nil {
+		return h.slot
+	}
+	return nil
+}
+
+func (a *app) signer(key string) *signer {
+	for i := range a.keys {
+		if a.keys[i].name == key {
+			return a.keys[i].signer
+		}
+	}
+	return nil
+}
+
+// registry finds apps by ID. Reading takes no lock, so that Emit scales; writing copies one
+// shard, so that a host with a million apps can change them one at a time.
+type registry struct {
+	seed   maphash.Seed
+	shards [1024]atomic.Pointer[map[string]*app]
+
+	mu   sync.Mutex // held by writers
+	gone tombstones
+}
+
+func newRegistry() *registry { return &registry{seed: maphash.MakeSeed()} }
+
+func (r *registry) shard(id string) *atomic.Pointer[map[string]*app] {
+	return &r.shards[maphash.String(r.seed, id)%uint64(len(r.shards))]
+}
+
+func (r *registry) get(id string) *app {
+	m := r.shard(id).Load()
+	if m == nil {
+		return nil
+	}
+	return (*m)[id]
+}
+
+// fill stores all the apps at once, for a new registry.
+func (r *registry) fill(apps []*app) {
+	for _, a := range apps {
+		s := r.shard(a.id)
+		if s.Load() == nil {
+			s.Store(&map[string]*app{})
+		}
+		(*s.Load())[a.id] = a
+	}
+}
+
+// put replaces what is stored under id by what change makes of it; nil removes.
+func (r *registry) put(id string, change func(old *app) (*app, error)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.get(id)
+	a, err := change(old)
+	if err != nil {
+		return err
+	}
+	r.gone.update(old, a)
+	s := r.shard(id)
+	m := map[string]*app{}
+	if p := s.Load(); p != nil {
+		m = maps.Clone(*p)
+	}
+	if a == nil {
+		delete(m, id)
+	} else {
+		m[id] = a
+	}
+	s.Store(&m)
+	return nil
+}
+
+// removed reports whether the app (webhook and key empty), its webhook or its key was known here once
+// and was taken away.
+func (r *registry) removed(t tombstone) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.gone[t]
+	return ok
+}
+
+// tombstone names something that was removed: an app, a webhook of an app, or a key of an app.
+type tombstone struct{ app, webhook, key string }
+
+// tombstones tell what was removed here from what isn't known here yet. They are bounded: a host
+// that removes very many forgets all of them, and then jobs of theirs wait out their budget first.
+type tombstones map[tombstone]struct{}
+
+const maxTombstones = 100_000
+
+func (t *tombstones) update(old, a *app) {
+	if *t == nil || len(*t) > maxTombstones {
+		*t = tombstones{}
+	}
+	if old != nil {
+		t.each(old, func(x tombstone) { (*t)[x] = struct{}{} })
+	}
+	if a != nil {
+		t.each(a, func(x tombstone) { delete(*t, x) })
+	}
+}
+
+func (t *tombstones) each(a *app, f func(tombstone)) {
+	f(tombstone{app: a.id})
+	for _, h := range a.hooks {
+		f(tombstone{app: a.id, webhook: h.id})
+	}
+	for _, k := range a.keys {
+		f(tombstone{app: a.id, key: k.name})
+	}
+}

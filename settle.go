@@ -1,0 +1,143 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+const (
+	settleTime  = 10 * time.Second       // for one call
+	settleGrace = 500 * time.Millisecond // for what is cut off at the end
+)
+
+// settle tells the queue what has become of a task, again and again until the queue has heard it or the lease has
+// ended. The worker waits for it, so that no more delivered jobs are unsettled than there are workers.
+func (p *pool) settle(t *task, v fate) {
+	for n := 1; ; n++ {
+		err := p.tell(t, v)
+		if err == nil {
+			p.account(t, v)
+			return
+		}
+		if errors.Is(err, queue.ErrLeaseLost) || time.Now().After(p.leaseEnd(t)) {
+			p.e.log.leaseLost(t)
+			return
+		}
+		p.e.log.queueTrouble("settle", n, err)
+		if !handoverBackoff.sleep(p.settling, n) {
+			return
+		}
+	}
+}
+
+func (p *pool) leaseEnd(t *task) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.until
+}
+
+// tell makes the one call that v asks for.
+func (p *pool) tell(t *task, v fate) error {
+	ctx, cancel := context.WithTimeout(p.settling, settleTime)
+	defer cancel()
+	q := p.e.queue
+	switch v.kind {
+	case delivered:
+		return p.acks.ack(ctx, t.lease)
+	case again:
+		return q.Nack(ctx, []queue.Nack{{Lease: t.lease, Delay: v.delay, Counted: v.counts}})
+	case split:
+		return q.Replace(ctx, t.lease, v.halves)
+	}
+	return q.DeadLetter(ctx, t.lease, v.reason)
+}
+
+// account counts a settled task.
+func (p *pool) account(t *task, v fate) {
+	events := int64(1)
+	if t.job != nil {
+		events = int64(t.job.events)
+	}
+	own := p.e.ids.made(t.lease.ID)
+	s := &p.e.stats
+	switch {
+	case v.kind == delivered:
+		s.settled(&s.delivered, events, own)
+	case v.kind == dead:
+		s.settled(&s.dead, events, own)
+		p.e.watch.deadLettered(t, v.reason)
+		p.e.log.deadLettered(t, v.reason)
+	case v.kind == again && v.counts && p.e.traits.AtMostOnce:
+		s.settled(&s.dropped, events, own)
+	default:
+		return
+	}
+	nudge(p.e.settled)
+}
+
+// acker acknowledges jobs for many workers: what gathers while one call is under way goes into the next.
+type acker struct {
+	queue queue.Queue
+
+	mu      sync.Mutex
+	pending []*ack
+	busy    bool
+}
+
+type ack struct {
+	lease queue.Lease
+	done  chan error    // the result
+	lead  chan struct{} // or: it is this one's turn to make the call
+}
+
+// most acks of one call.
+const ackMost = 256
+
+// ack acknowledges one lease and returns when the queue has answered.
+func (a *acker) ack(ctx context.Context, l queue.Lease) error {
+	mine := &ack{lease: l, done: make(chan error, 1), lead: make(chan struct{}, 1)}
+	a.mu.Lock()
+	a.pending = append(a.pending, mine)
+	leads := !a.busy
+	a.busy = true
+	a.mu.Unlock()
+	if !leads {
+		select {
+		case err := <-mine.done:
+			return err
+		case <-mine.lead:
+		}
+	}
+	a.call(ctx)
+	return <-mine.done
+}
+
+// call acknowledges what is pending, and passes the lead on.
+func (a *acker) call(ctx context.Context) {
+	a.mu.Lock()
+	n := min(len(a.pending), ackMost)
+	acks := a.pending[:n:n]
+	a.pending = a.pending[n:]
+	a.mu.Unlock()
+
+	leases := make([]queue.Lease, n)
+	for i, k := range acks {
+		leases[i] = k.lease
+	}
+	err := a.queue.Ack(ctx, leases)
+	for i, k := range acks {
+		k.done <- queue.ErrorOf(err, i)
+	}
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.pending) == 0 {
+		a.busy = false
+		return
+	}
+	a.pending[0].lead <- struct{}{}
+}

@@ -1,0 +1,107 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// Flush cuts the open batches and returns when the queue has taken every event that was emitted before the call, or
+// with ctx's error. From then on those events are as durable as the queue.
+func (e *Emitter) Flush(ctx context.Context) error {
+	if e.traits.Off {
+		return nil
+	}
+	e.batcher.flush()
+	if err := e.outbox.wait(ctx); err != nil {
+		return fmt.Errorf("webhook: flush: %w", err)
+	}
+	return nil
+}
+
+// Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or dropped. Where other
+// processes work on the same queue it also returns when the queue is empty. It returns ctx's error otherwise.
+func (e *Emitter) Drain(ctx context.Context) error {
+	if err := e.Flush(ctx); err != nil {
+		return err
+	}
+	look := time.NewTicker(drainLook)
+	defer look.Stop()
+	for e.stats.enqueued.Load() > e.stats.ownSettled.Load() {
+		select {
+		case <-e.settled:
+		case <-look.C:
+			if e.queueEmpty(ctx) {
+				return nil
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("webhook: drain: %w", ctx.Err())
+		}
+	}
+	nudge(e.settled) // for others that wait
+	return nil
+}
+
+// drainLook is how often Drain asks the queue whether it is empty.
+const drainLook = 100 * time.Millisecond
+
+func (e *Emitter) queueEmpty(ctx context.Context) bool {
+	r, ok := e.queue.(queue.StatsReader)
+	if !ok {
+		return false
+	}
+	s, err := r.Stats(ctx)
+	return err == nil && s.Ready+s.Delayed+s.Leased == 0
+}
+
+// Shutdown ends the emitter in good order. It stops intake, cuts the batches, hands everything to the queue, and finishes the
+// attempts that run. An in-memory queue is drained too, retries and their backoffs included; a durable queue is left to the next
+// process, its leases given back. When ctx ends first, running attempts are cut off.
+//
+// The error says what is left, and wraps ctx's. A queue that was given in Options stays open. Calling Shutdown again, or
+// after Close, returns the first call's result.
+func (e *Emitter) Shutdown(ctx context.Context) error {
+	e.ending.Do(func() { e.end(ctx) })
+	<-e.ended
+	return e.result
+}
+
+// Close ends the emitter at once: running attempts are cut off, and leases given back. What a durable queue has stays there; what
+// it has not is lost, and the error says how much.
+func (e *Emitter) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return e.Shutdown(ctx)
+}
+
+func (e *Emitter) end(ctx context.Context) {
+	defer close(e.ended)
+	e.closed.Store(true)
+	if !e.traits.Off {
+		e.finish(ctx)
+	}
+	e.stop()
+	e.moving.Wait()
+	if left := e.Stats().Pending; left > 0 {
+		e.result = fmt.Errorf("webhook: shutdown: %d deliveries are left undone: %w", left, context.Cause(ctx))
+	}
+	for _, f := range e.owned {
+		e.result = errors.Join(e.result, f())
+	}
+}
+
+// finish empties what is before the queue, and the queue if it does not outlive this process.
+func (e *Emitter) finish(ctx context.Context) {
+	e.batcher.finish()
+	handed := e.outbox.empty(ctx) == nil
+	if e.pool == nil {
+		return
+	}
+	if handed && !e.traits.Durable {
+		_ = e.Drain(ctx) // what is left shows in the stats
+	}
+	e.pool.stop(ctx)
+}

@@ -1,0 +1,62 @@
+package webhook
+
+import "sync/atomic"
+
+// Stats is what an emitter has done since it was made. Emitted and Overflowed count events, Attempts and Panics what their names say.
+// The others count pairs of an event and a webhook, and add up at any moment when nothing moves:
+//
+//	Matched + Adopted = Delivered + Dead + Dropped + Pending + Queued
+type Stats struct {
+	Emitted    int64 // events that Emit took, wanted by somebody or not
+	Overflowed int64 // events that Emit refused with ErrOverflow
+
+	Matched   int64 // taken by Emit for a webhook
+	Adopted   int64 // settled here, but emitted by another process, by an earlier one, or replayed
+	Delivered int64 // accepted by the receiver
+	Dead      int64 // given up: in the queue's dead letters
+	Dropped   int64 // lost: the queue can never take it, or it is an at-most-once queue and the attempt failed
+	Pending   int64 // where no durable queue has it: in a batch, in the outbox, in an in-memory queue
+	Queued    int64 // handed to a durable queue by this emitter and not settled by it
+
+	Attempts int64 // deliveries tried
+	Panics   int64 // of Trace functions, middleware and senders, recovered
+}
+
+// counters are what Stats is made of.
+type counters struct {
+	emitted, overflowed      atomic.Int64
+	matched, enqueued        atomic.Int64
+	delivered, dead, dropped atomic.Int64
+	ownSettled, adopted      atomic.Int64 // parts of the three above: own ones that were enqueued, and others
+	attempts, panics         atomic.Int64
+}
+
+// settled counts pairs of a job that left the queue.
+func (c *counters) settled(what *atomic.Int64, events int64, own bool) {
+	what.Add(events)
+	if own {
+		c.ownSettled.Add(events)
+	} else {
+		c.adopted.Add(events)
+	}
+}
+
+// Stats returns the emitter's counts. It may be called at any time, also after Shutdown.
+func (e *Emitter) Stats() Stats {
+	c := &e.stats
+	s := Stats{
+		Emitted: c.emitted.Load(), Overflowed: c.overflowed.Load(),
+		Delivered: c.delivered.Load(), Dead: c.dead.Load(), Dropped: c.dropped.Load(),
+		Adopted: c.adopted.Load(), Attempts: c.attempts.Load(), Panics: c.panics.Load(),
+	}
+	settled, enqueued := c.ownSettled.Load(), c.enqueued.Load()
+	s.Matched = c.matched.Load()
+	inQueue := max(0, enqueued-settled)
+	s.Pending = max(0, s.Matched+s.Adopted-s.Delivered-s.Dead-s.Dropped-inQueue)
+	if e.traits.Durable {
+		s.Queued = inQueue
+	} else {
+		s.Pending += inQueue
+	}
+	return s
+}
