@@ -108,15 +108,20 @@ type Want struct {
 
 // Of returns how many jobs of the lane fit into w, and whether they count towards w.Cold.
 func (w *Want) Of(lane string) (n int, cold bool) {
-	l, named := w.Lanes[lane]
-	if !named {
-		l.Jobs = w.Lane
-	}
+	l := w.limit(lane)
 	n = min(l.Jobs, w.Jobs)
 	if !l.Warm {
 		n = min(n, w.Cold)
 	}
 	return n, !l.Warm
+}
+
+// limit returns what w says of the lane alone.
+func (w *Want) limit(lane string) Limit {
+	if l, named := w.Lanes[lane]; named {
+		return l
+	}
+	return Limit{Jobs: w.Lane}
 }
 
 // Traits are facts about a driver that do not change while it is open.

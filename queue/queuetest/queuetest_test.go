@@ -1,0 +1,47 @@
+package queuetest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+	"github.com/pushhooks/webhook/queue/queuetest"
+)
+
+// memory is a harness for queue.Memory with leases of one second.
+func memory() queuetest.Harness {
+	open := func(t *testing.T, o queue.MemoryOptions) queue.Queue {
+		o.Lease = time.Second
+		q, err := queue.NewMemory(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	return queuetest.Harness{
+		Open: func(t *testing.T) queue.Queue {
+			return open(t, queue.MemoryOptions{MaxBytes: 1 << 20})
+		},
+		OpenBounded: func(t *testing.T, jobs int) queue.Queue {
+			return open(t, queue.MemoryOptions{MaxJobs: jobs})
+		},
+		OpenDead: func(t *testing.T, letters int) queue.Queue {
+			return open(t, queue.MemoryOptions{MaxDead: letters})
+		},
+		TooLarge: 1<<20 + 1,
+	}
+}
+
+func TestMemoryInVirtualTime(t *testing.T) {
+	t.Parallel()
+	h := memory()
+	h.Virtual = true
+	queuetest.Run(t, h)
+}
+
+func TestMemoryInRealTime(t *testing.T) {
+	t.Parallel()
+	h := memory()
+	h.Delay = 100 * time.Millisecond
+	queuetest.Run(t, h)
+}

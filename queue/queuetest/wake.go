@@ -1,0 +1,181 @@
+package queuetest
+
+import (
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+var wakeChecks = []check{
+	{"R6", "Enqueue", func(r *rig) {
+		r.wakes(func() time.Time {
+			r.enqueue(r.job("a"))
+			return time.Now()
+		})
+	}},
+	{"R6", "EnqueueByAnotherHandle", func(r *rig) {
+		if r.h.Another == nil {
+			return
+		}
+		other := r.h.Another(r.T, r.q)
+		r.closeLater(other)
+		r.wakes(func() time.Time {
+			r.must("Enqueue", other.Enqueue(r.Context(), r.jobs("a", 1)))
+			return time.Now()
+		})
+	}},
+	{"R6", "Release", func(r *rig) {
+		r.enqueue(r.job("a"))
+		l := r.takeOne()
+		r.wakes(func() time.Time {
+			r.nack(l, 0, false)
+			return time.Now()
+		})
+	}},
+	{"R6", "CountedNack", func(r *rig) {
+		if t := r.q.Traits(); t.AtMostOnce || t.OwnRetry {
+			return
+		}
+		r.enqueue(r.job("a"))
+		l := r.takeOne()
+		r.wakes(func() time.Time {
+			r.nack(l, 0, true)
+			return time.Now()
+		})
+	}},
+	{"R6", "EndOfADelay", func(r *rig) {
+		r.enqueue(r.job("a"))
+		l := r.takeOne()
+		r.wakes(func() time.Time {
+			r.nack(l, r.h.Delay, false)
+			return time.Now().Add(r.h.Delay)
+		})
+	}},
+	{"R6", "EndOfALease", leased(func(r *rig) {
+		r.enqueue(r.job("a"))
+		l := r.takeOne()
+		r.wakes(func() time.Time { return l.Until })
+	})},
+	{"R6", "NextOfAnOrderedLane", func(r *rig) {
+		if !r.q.Traits().Ordered {
+			return
+		}
+		r.enqueue(r.ordered("a", 2)...)
+		l := r.takeOne()
+		r.wakes(func() time.Time {
+			r.ack(l)
+			return time.Now()
+		})
+	}},
+	{"R6", "Replace", func(r *rig) {
+		r.enqueue(r.job("a"))
+		l := r.takeOne()
+		r.wakes(func() time.Time {
+			r.must("Replace", r.q.Replace(r.Context(), l, r.jobs("a", 1)))
+			return time.Now()
+		})
+	}},
+	{"R6", "OfTwoReceivesOneIsCancelled", func(r *rig) {
+		jobs := r.jobs("a", 1)
+		done := r.receiveLater()
+		r.sleep(r.quiet())
+		l, ok := r.cancelledReceive(jobs[0])
+		if !ok {
+			got, err := r.answer(done)
+			r.must("Receive", err)
+			r.same(got.leases, jobs)
+			return
+		}
+		r.nack(l, 0, false)
+		got, err := r.answer(done)
+		r.must("Receive", err)
+		r.same(got.leases, jobs)
+	}},
+}
+
+// wakes checks that a Receive that waits is answered when act says.
+func (r *rig) wakes(act func() (due time.Time)) {
+	r.Helper()
+	done := r.receiveLater()
+	r.sleep(min(r.quiet(), r.q.Traits().Lease/4)) // so that it waits
+	due := act()
+	got, err := r.answer(done)
+	r.must("Receive", err)
+	if len(got.leases) != 1 {
+		r.stop("Receive returned %d jobs; want 1", len(got.leases))
+	}
+	if late := got.at.Sub(due); late > r.grace() {
+		r.breaks("a Receive that waited returned %v after the job became ready", late)
+	}
+	r.ack(got.leases...)
+}
+
+var orderedChecks = []check{
+	{"R5", "OneAtATime", ordered(func(r *rig) {
+		jobs := r.ordered("a", 4)
+		r.enqueue(jobs...)
+		other := r.ordered("b", 1)
+		r.enqueue(other...)
+		leases := r.take(2)
+		r.same(leases, []queue.Job{jobs[0], other[0]})
+		r.none(r.quiet(), "the oldest job of each lane is leased")
+		r.ack(leases...)
+		for _, want := range jobs[1:] {
+			r.ack(r.oldest(want))
+		}
+	})},
+	{"R5", "ADelayedJobHoldsItsLane", ordered(func(r *rig) {
+		jobs := r.ordered("a", 2)
+		r.enqueue(jobs...)
+		l := r.oldest(jobs[0])
+		start := time.Now()
+		r.nack(l, r.h.Delay, false)
+		r.none(r.h.Delay/2, "the oldest job is delayed")
+		r.after(l, start.Add(r.h.Delay))
+		r.ack(r.oldest(jobs[1]))
+	})},
+	{"R5", "AnAttemptKeepsItsPlace", ordered(func(r *rig) {
+		if t := r.q.Traits(); t.AtMostOnce || t.OwnRetry {
+			return
+		}
+		jobs := r.ordered("a", 2)
+		r.enqueue(jobs...)
+		r.nack(r.oldest(jobs[0]), 0, true)
+		r.nack(r.oldest(jobs[0]), r.h.Delay, true)
+		r.nack(r.oldest(jobs[0]), 0, false)
+		r.ack(r.oldest(jobs[0]))
+		r.ack(r.oldest(jobs[1]))
+	})},
+	{"R5", "AnEndedLeaseKeepsItsPlace", ordered(leased(func(r *rig) {
+		jobs := r.ordered("a", 2)
+		r.enqueue(jobs...)
+		r.oldest(jobs[0])
+		r.ack(r.oldest(jobs[0]))
+		r.ack(r.oldest(jobs[1]))
+	}))},
+	{"R5", "ADeadLetterFreesItsLane", ordered(func(r *rig) {
+		jobs := r.ordered("a", 2)
+		r.enqueue(jobs...)
+		r.must("DeadLetter", r.q.DeadLetter(r.Context(), r.oldest(jobs[0]), "gone"))
+		r.ack(r.oldest(jobs[1]))
+	})},
+}
+
+// ordered is a check for drivers that keep rule R5.
+func ordered(run func(r *rig)) func(r *rig) {
+	return func(r *rig) {
+		if r.q.Traits().Ordered {
+			run(r)
+		}
+	}
+}
+
+// oldest receives, and checks that the one job returned is want.
+func (r *rig) oldest(want queue.Job) queue.Lease {
+	r.Helper()
+	got := r.receive(all(10), r.patience())
+	if len(got) != 1 || got[0].ID != want.ID {
+		r.stop("received %s; want %q alone", ids(got), want.ID)
+	}
+	return got[0]
+}
