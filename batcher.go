@@ -46,8 +46,11 @@ type batcher struct {
 	wake       chan struct{}
 }
 
-// room for what a job has besides its events, charged to each batch.
+// jobOverhead is the room for what a job has besides its events, charged to each batch.
 const jobOverhead = 512
+
+// reservation is the room that an encoded event takes in the outbox: its own and a comma's.
+func reservation(event []byte) int64 { return int64(len(event)) + 1 }
 
 func newBatcher(b Batching, out *outbox) *batcher {
 	window := b.Duration
@@ -78,7 +81,7 @@ func (b *batcher) add(h *hook, event []byte) {
 	}
 	o.buf = append(o.buf, event...)
 	o.events++
-	o.size += int64(len(event))
+	o.size += reservation(event)
 	if o.events >= b.maxCount || b.window == 0 || b.hurry.Load() {
 		b.cut(s)
 	}

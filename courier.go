@@ -39,6 +39,9 @@ const (
 // handoverBackoff is how the courier waits for a queue that errs.
 var handoverBackoff = backoff{first: 20 * time.Millisecond, most: time.Second}
 
+// laneBackoff is how it waits for a lane that is full: shortly, since workers empty it.
+var laneBackoff = backoff{first: 5 * time.Millisecond, most: 50 * time.Millisecond}
+
 // run hands over what is pushed to the outbox, until ctx ends.
 func (c *courier) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
@@ -178,7 +181,7 @@ func (c *courier) block(refused []*parcel) {
 		}
 		lane.parcels = slices.Insert(lane.parcels, 0, parcels...)
 		lane.refusals++
-		lane.until = time.Now().Add(handoverBackoff.delay(lane.refusals))
+		lane.until = time.Now().Add(laneBackoff.delay(lane.refusals))
 	}
 }
 

@@ -171,7 +171,7 @@ func (e *Emitter) Emit(ev Event) error {
 func (e *Emitter) collect(ev *Event, hooks []*hook) error {
 	var space [512]byte
 	data := ev.appendJSON(space[:0])
-	size := int64(len(data)) + 1
+	size := reservation(data)
 	if !e.outbox.reserve(hooks, size) {
 		e.stats.overflowed.Add(1)
 		for _, h := range hooks {
