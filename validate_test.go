@@ -31,7 +31,7 @@ func checkMistakes(t *testing.T, tests []mistake) {
 	}
 }
 
-func app(o *Options) *App               { return &o.Apps[0] }
+func app0(o *Options) *App              { return &o.Apps[0] }
 func hook0(o *Options) *Webhook         { return &o.Apps[0].Webhooks[0] }
 func lambdaHook(o *Options) *Webhook    { return &o.Apps[0].Webhooks[1] }
 func long(n int) string                 { return strings.Repeat("x", n) }
@@ -98,28 +98,28 @@ apps[0].secret: is required: it signs what is sent
 apps[1].id: is required: the name by which events find their app
 apps[1].key: is required: receivers get it in X-Pusher-Key
 apps[1].secret: is required: it signs what is sent`},
-		{"long names", func(o *Options) { app(o).ID, app(o).Key, hook0(o).ID = long(201), long(202), long(203) },
+		{"long names", func(o *Options) { app0(o).ID, app0(o).Key, hook0(o).ID = long(201), long(202), long(203) },
 			`apps[0].id: is 201 bytes long; at most 200
 apps[0].key: is 202 bytes long; at most 200
 apps[0].webhooks[0].id: is 203 bytes long; at most 200`},
-		{"strange names", func(o *Options) { app(o).ID, app(o).Key, hook0(o).ID = "a\x00b", "k k", "\xff/" },
+		{"strange names", func(o *Options) { app0(o).ID, app0(o).Key, hook0(o).ID = "a\x00b", "k k", "\xff/" },
 			`apps[0].id: is "a\x00b"; control characters and invalid UTF-8 are not allowed
 apps[0].key: is "k k"; it travels in a header, so only printable ASCII without spaces is allowed
 apps[0].webhooks[0].id: is "\xff/"; control characters and invalid UTF-8 are not allowed
 apps[0].webhooks[0].id: is "\xff/"; "/" is not allowed`},
-		{"a secret that was printed", func(o *Options) { app(o).Secret = "REDACTED" },
+		{"a secret that was printed", func(o *Options) { app0(o).Secret = "REDACTED" },
 			`apps[0].secret: is the word REDACTED: the configuration was printed or marshaled, which hides secrets`},
-		{"a secret with a newline", func(o *Options) { app(o).Secret = "topsecret\n" },
+		{"a secret with a newline", func(o *Options) { app0(o).Secret = "topsecret\n" },
 			`apps[0].secret: has a control character, such as a newline at its end`},
 		{"previous keys", func(o *Options) {
-			app(o).PreviousKeys = []Key{{"my-key", "a"}, {"b", ""}, {"b", "c"}, {"", "d"}}
+			app0(o).PreviousKeys = []Key{{"my-key", "a"}, {"b", ""}, {"b", "c"}, {"", "d"}}
 		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is; list each key once
 apps[0].previous_keys[1].secret: is required: it signs what is sent
 apps[0].previous_keys[2].key: is "b", as apps[0].previous_keys[1].key is; list each key once
 apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key`},
 		{"one id for two webhooks", func(o *Options) { lambdaHook(o).ID = "main" },
 			`apps[0].webhooks[1].id: is "main", as that of webhooks[0] is; each webhook of an app has its own`},
-		{"the id that is computed for a later webhook", func(o *Options) { hook0(o).ID = identities(app(o).Webhooks)[1] },
+		{"the id that is computed for a later webhook", func(o *Options) { hook0(o).ID = identities(app0(o).Webhooks)[1] },
 			`apps[0].webhooks[0].id: is "` + identities(validOptions().Apps[0].Webhooks)[1] +
 				`", as that of webhooks[1] is; each webhook of an app has its own`},
 	})
@@ -281,7 +281,7 @@ func TestALaneNameFitsEveryQueue(t *testing.T) {
 func TestSeveralMistakesAreToldAtOnce(t *testing.T) {
 	t.Parallel()
 	o := validOptions()
-	o.Workers, app(&o).Key, hook0(&o).URL = 1<<20, "", "x"
+	o.Workers, app0(&o).Key, hook0(&o).URL = 1<<20, "", "x"
 	err := o.Validate()
 	want := `webhook: the configuration has mistakes:
   webhooks.concurrency: is 1048576; must be at most 10000
