@@ -1,0 +1,148 @@
+package sqsqueue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Options says which queue is used, and how.
+type Options struct {
+	// QueueURL is the queue's full URL. With it, QueueURLPrefix and Name are not used.
+	QueueURL string
+
+	// QueueURLPrefix is the URL up to the queue's name, such as
+	// "https://sqs.eu-west-1.amazonaws.com/123456789012". The name, and ".fifo" for a
+	// FIFO queue, are added to it. When it is empty too, SQS is asked for the URL of Name.
+	QueueURLPrefix string
+
+	// Name is the queue's name without ".fifo". Defaults to "webhooks".
+	Name string
+
+	// Create makes a queue that does not exist, together with the dead-letter queue
+	// <Name>-dead unless DeadLetterQueueURL is set. It needs the permission
+	// sqs:CreateQueue and does not go with QueueURL.
+	Create bool
+
+	// FIFO says that the queue is a FIFO queue, whose name ends in ".fifo".
+	// Ordered webhooks need one.
+	FIFO bool
+
+	// VisibilityTimeout is how long a lease lasts, in whole seconds from 15 s to 12 h.
+	// It is also when a failed job is received again, unless RetryBackoff is set.
+	// Defaults to 30 s.
+	VisibilityTimeout time.Duration
+
+	// WaitTime is how long a receive call waits for messages, in whole seconds from 1 s
+	// to 20 s. Defaults to 5 s.
+	WaitTime time.Duration
+
+	// MaxMessages is how many messages one receive call may bring, 1 to 10. Defaults to 10.
+	MaxMessages int
+
+	// Receivers is how many receive calls may run at once, at most 100. Defaults to 2.
+	Receivers int
+
+	// RetryBackoff makes a failed job visible again after the delay that its caller
+	// asked for, instead of after what remains of the visibility timeout.
+	RetryBackoff bool
+
+	// DeadLetterQueueURL is where jobs go that were given up. Defaults to the target of
+	// the queue's redrive policy. With neither, such jobs are deleted and counted in
+	// queue.Stats.DeadDropped.
+	DeadLetterQueueURL string
+
+	// ParkedJobs and ParkedBytes bound what is received but not wanted yet. When either
+	// is reached, nothing more is received until there is room; one round of receive
+	// calls can exceed ParkedBytes. They default to 1,000 jobs and 64 MiB.
+	ParkedJobs  int
+	ParkedBytes int64
+}
+
+const (
+	minVisibility = 15 * time.Second
+	maxVisibility = 12 * time.Hour // SQS's limit for a message, counted from its receive
+	maxWait       = 20 * time.Second
+	maxEntries    = 10 // of any batch call
+	maxReceivers  = 100
+
+	fifoSuffix = ".fifo"
+	deadSuffix = "-dead"
+)
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.Name, "webhooks")
+	setDefault(&o.VisibilityTimeout, 30*time.Second)
+	setDefault(&o.WaitTime, 5*time.Second)
+	setDefault(&o.MaxMessages, maxEntries)
+	setDefault(&o.Receivers, 2)
+	setDefault(&o.ParkedJobs, 1000)
+	setDefault(&o.ParkedBytes, 64<<20)
+	o.Name = strings.TrimSuffix(o.Name, fifoSuffix)
+	return o
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// validate reports everything that is wrong, each problem by its field's name.
+func (o Options) validate() error {
+	return errors.Join(
+		inSeconds("VisibilityTimeout", o.VisibilityTimeout, minVisibility, maxVisibility),
+		inSeconds("WaitTime", o.WaitTime, time.Second, maxWait),
+		inRange("MaxMessages", o.MaxMessages, 1, maxEntries),
+		inRange("Receivers", o.Receivers, 1, maxReceivers),
+		atLeastOne("ParkedJobs", int64(o.ParkedJobs)),
+		atLeastOne("ParkedBytes", o.ParkedBytes),
+		o.validateURL(),
+	)
+}
+
+func (o Options) validateURL() error {
+	if o.QueueURL == "" {
+		return nil
+	}
+	if o.Create {
+		return errors.New("sqsqueue: Create: a queue is created by Name, not by QueueURL: leave one of them out")
+	}
+	if strings.HasSuffix(o.QueueURL, fifoSuffix) != o.FIFO {
+		return fmt.Errorf("sqsqueue: FIFO is %t, but QueueURL is %q: the URL of a FIFO queue ends in %q, and no other does",
+			o.FIFO, o.QueueURL, fifoSuffix)
+	}
+	return nil
+}
+
+// queueName is the name that SQS knows: with the suffix for FIFO queues.
+func (o Options) queueName(suffix string) string {
+	name := o.Name + suffix
+	if o.FIFO {
+		name += fifoSuffix
+	}
+	return name
+}
+
+func inSeconds(field string, d, low, high time.Duration) error {
+	if d < low || d > high || d%time.Second != 0 {
+		return fmt.Errorf("sqsqueue: %s is %v: give whole seconds from %v to %v", field, d, low, high)
+	}
+	return nil
+}
+
+func inRange(field string, n, low, high int) error {
+	if n < low || n > high {
+		return fmt.Errorf("sqsqueue: %s is %d: give %d to %d", field, n, low, high)
+	}
+	return nil
+}
+
+func atLeastOne(field string, n int64) error {
+	if n < 1 {
+		return fmt.Errorf("sqsqueue: %s is %d: give at least 1", field, n)
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package sqsqueue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// Extend implements queue.Queue. SQS extends a message for at most 12 hours after its receive.
+func (q *Queue) Extend(ctx context.Context, leases []queue.Lease) error {
+	if q.isClosed() {
+		return queue.ErrClosed
+	}
+	held, failed := q.lookUp(leases)
+	errs := q.prolong(ctx, held.messages)
+	q.wakeKeeper()
+	return held.fail(failed, errs).Err()
+}
+
+// Ack implements queue.Queue. The ids are remembered, so that a copy which turns up in
+// this process is deleted and not handed out.
+func (q *Queue) Ack(ctx context.Context, leases []queue.Lease) error {
+	if q.isClosed() {
+		return queue.ErrClosed
+	}
+	held, failed := q.lookUp(leases)
+	q.mu.Lock()
+	for _, m := range held.messages {
+		q.acked.add(m.job.ID)
+	}
+	q.mu.Unlock()
+	return held.fail(failed, q.remove(ctx, held.messages)).Err()
+}
+
+// found is the messages of those leases that last.
+type found struct {
+	messages []*message
+	index    []int // of each in the caller's slice
+}
+
+func (q *Queue) lookUp(leases []queue.Lease) (f found, failed *queue.BatchError) {
+	now := time.Now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, l := range leases {
+		m := q.current(l.Receipt, now)
+		if m == nil || m.job.ID != l.ID {
+			failed = failed.Fail(i, queue.ErrLeaseLost)
+			continue
+		}
+		f.messages = append(f.messages, m)
+		f.index = append(f.index, i)
+	}
+	return f, failed
+}
+
+func (f found) fail(failed *queue.BatchError, errs []error) *queue.BatchError {
+	for i, err := range errs {
+		if err != nil {
+			failed = failed.Fail(f.index[i], err)
+		}
+	}
+	return failed
+}
+
+// remove deletes messages and forgets those that are deleted or were lost.
+func (q *Queue) remove(ctx context.Context, messages []*message) []error {
+	q.mu.Lock()
+	handles := make([]string, len(messages))
+	for i, m := range messages {
+		handles[i] = m.handle
+	}
+	q.mu.Unlock()
+	errs := q.deleteMessages(ctx, q.url, handles)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, m := range messages {
+		if errs[i] == nil || errors.Is(errs[i], queue.ErrLeaseLost) {
+			q.park.forget(m)
+		}
+	}
+	q.broadcast() // an ordered lane's next may go
+	return errs
+}
+
+// Replace implements queue.Queue. The jobs are enqueued before l is acked. SQS has no
+// head of a lane to put them at: they are the last.
+func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
+	if q.isClosed() {
+		return queue.ErrClosed
+	}
+	if _, lost := q.lookUp([]queue.Lease{l}); lost != nil {
+		return queue.ErrLeaseLost
+	}
+	if err := q.Enqueue(ctx, jobs); err != nil {
+		return err
+	}
+	return queue.ErrorOf(q.Ack(ctx, []queue.Lease{l}), 0)
+}
+
+// Nack implements queue.Queue.
+//
+// A release, and the first delay of a job that is not counted, keep the message in this
+// process, invisible to the others. When it is delayed again, it is left to SQS for the
+// delay, so that another process can have it afterwards; SQS counts that receive. A
+// counted one is left to SQS for what remains of its visibility timeout, or for Delay.
+func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
+	if q.isClosed() {
+		return queue.ErrClosed
+	}
+	leases := make([]queue.Lease, len(nacks))
+	for i, n := range nacks {
+		leases[i] = n.Lease
+	}
+	held, failed := q.lookUp(leases)
+	var left found
+	var changes []visibility
+	q.mu.Lock()
+	now := time.Now()
+	for i, m := range held.messages {
+		if timeout, change := q.settleNack(m, nacks[held.index[i]], now); change {
+			left.messages = append(left.messages, m)
+			left.index = append(left.index, held.index[i])
+			uncounted := !nacks[held.index[i]].Counted
+			changes = append(changes, visibility{m: m, handle: m.handle, timeout: timeout, uncounted: uncounted})
+		}
+	}
+	q.broadcast()
+	q.mu.Unlock()
+	q.wakeKeeper()
+	return left.fail(failed, q.leave(ctx, changes)).Err()
+}
+
+// settleNack parks the message again, or lets go of it, or returns the visibility
+// timeout with which it has to be left to SQS. The caller holds q.mu.
+func (q *Queue) settleNack(m *message, n queue.Nack, now time.Time) (timeout time.Duration, change bool) {
+	if n.Delay <= 0 && !n.Counted {
+		q.park.release(m, time.Time{}, now)
+		return 0, false
+	}
+	wait, own := n.Delay, false
+	if rest := m.until.Sub(now); n.Counted && !q.opts.RetryBackoff && rest >= wait {
+		wait, own = rest, true
+	}
+	if q.mustHold(m, n, now.Add(wait)) {
+		q.hold(m, n.Counted, now.Add(wait), now)
+		return 0, false
+	}
+	if own {
+		q.park.forget(m)
+		return 0, false
+	}
+	return min(wait, m.limit.Sub(now).Truncate(time.Second)), true
+}
+
+// mustHold tells whether a message waits in this process. It does when the wait is not
+// an attempt, once; and when others of its ordered lane are here, because SQS would
+// not return it before those are settled, which wait for it.
+func (q *Queue) mustHold(m *message, n queue.Nack, ready time.Time) bool {
+	if ready.Add(q.opts.VisibilityTimeout).After(m.limit) {
+		return false
+	}
+	if len(q.park.followers(m)) > 0 {
+		return true
+	}
+	return !n.Counted && !m.held
+}
+
+// hold parks a message until ready, as one whose lease has been more than a release.
+func (q *Queue) hold(m *message, counted bool, ready, now time.Time) {
+	if m.first.IsZero() {
+		m.first = m.began
+	}
+	m.held = !counted
+	if counted {
+		m.attempts++
+		q.offset.set(m.id, q.offset.get(m.id)+1)
+	}
+	q.park.release(m, ready, now)
+}
+
+// leave sets visibility timeouts and forgets the messages.
+func (q *Queue) leave(ctx context.Context, changes []visibility) []error {
+	errs := q.changeVisibility(ctx, q.url, changes)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, c := range changes {
+		if errs[i] == nil && c.uncounted {
+			q.offset.set(c.m.id, q.offset.get(c.m.id)-1)
+		}
+		if errs[i] == nil || errors.Is(errs[i], queue.ErrLeaseLost) {
+			q.park.forget(c.m)
+		}
+	}
+	return errs
+}
