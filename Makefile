@@ -1,0 +1,47 @@
+# Every target runs from a fresh clone; tools are installed into bin/ at the versions given here.
+
+GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
+GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+export GOBIN := $(CURDIR)/bin
+
+FUZZTIME  ?= 20s
+BENCH     ?= .
+COUNT     ?= 5
+BENCHTIME ?= 1s
+
+.PHONY: test lint bench fuzz cover servers fmt
+
+## test: installs what the tests need and runs all of them under the race detector
+test: servers bin/gotestsum
+	WEBHOOK_TEST_SERVERS=require bin/gotestsum --format pkgname -- -race -timeout 30m ./...
+
+## servers: the real servers that tests start: Redis, and Node.js for SQS and the official receiver
+servers:
+	@scripts/servers.sh
+
+## lint: formatting, vet, layers, and everything else in .golangci.yml
+lint: bin/golangci-lint
+	bin/golangci-lint run ./...
+
+fmt: bin/golangci-lint
+	bin/golangci-lint fmt ./...
+
+## bench: every benchmark, BENCH=regexp COUNT=n BENCHTIME=t to choose; ratios stand in the custom metrics
+bench: servers
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -benchtime $(BENCHTIME) -timeout 60m ./...
+
+## fuzz: each fuzz target for FUZZTIME
+fuzz:
+	@scripts/fuzz.sh $(FUZZTIME)
+
+## cover: coverage of the whole module, as cover.html
+cover: servers
+	WEBHOOK_TEST_SERVERS=require go test -coverpkg ./... -coverprofile cover.out ./...
+	go tool cover -html cover.out -o cover.html
+	go tool cover -func cover.out | tail -1
+
+bin/gotestsum:
+	go install $(GOTESTSUM)
+
+bin/golangci-lint:
+	go install $(GOLANGCI)
