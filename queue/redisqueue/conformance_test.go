@@ -1,0 +1,79 @@
+package redisqueue_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/testredis"
+	"github.com/pushhooks/webhook/queue"
+	"github.com/pushhooks/webhook/queue/queuetest"
+	"github.com/pushhooks/webhook/queue/redisqueue"
+)
+
+func TestMain(m *testing.M) { testredis.Main(m) }
+
+var prefixes atomic.Int64
+
+// newPrefix returns a key prefix that no other test uses.
+func newPrefix() string { return fmt.Sprintf("test%d:", prefixes.Add(1)) }
+
+func open(t testing.TB, client redis.UniversalClient, opts redisqueue.Options) *redisqueue.Queue {
+	t.Helper()
+	q, err := redisqueue.New(t.Context(), client, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q
+}
+
+// named is a queue that knows with which options it was opened.
+type named struct {
+	*redisqueue.Queue
+	opts redisqueue.Options
+}
+
+// harness is the conformance suite's view of a Redis that client reaches.
+func harness(client redis.UniversalClient) queuetest.Harness {
+	start := func(t *testing.T, opts redisqueue.Options) queue.Queue {
+		opts.Lease = 1500 * time.Millisecond
+		if opts.Prefix == "" {
+			opts.Prefix = newPrefix()
+		}
+		q, err := redisqueue.New(t.Context(), client, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return named{q, opts}
+	}
+	again := func(t *testing.T, q queue.Queue) queue.Queue { return start(t, q.(named).opts) }
+	return queuetest.Harness{
+		Open:    func(t *testing.T) queue.Queue { return start(t, redisqueue.Options{}) },
+		Another: again,
+		Reopen:  again,
+		OpenBounded: func(t *testing.T, jobs int) queue.Queue {
+			return start(t, redisqueue.Options{MaxJobs: jobs, Partitions: 1}) // the bound is each partition's
+		},
+		OpenDead: func(t *testing.T, n int) queue.Queue { return start(t, redisqueue.Options{MaxDead: n}) },
+		TooLarge: 5 << 20,
+		Delay:    50 * time.Millisecond,
+	}
+}
+
+func TestConformanceOnAServer(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	t.Cleanup(func() { _ = client.Close() })
+	queuetest.Run(t, harness(client))
+}
+
+func TestConformanceOnACluster(t *testing.T) {
+	t.Parallel()
+	client := testredis.SharedCluster(t).Client()
+	t.Cleanup(func() { _ = client.Close() })
+	queuetest.Run(t, harness(client))
+}

@@ -1,0 +1,2 @@
+// Package redisqueue is the queue in Redis.
+package redisqueue

@@ -1,0 +1,17 @@
+-- oldest returns the age of the oldest job at the head of some lanes of the ring.
+--
+-- ARGV[3] how many lanes to pass over  ARGV[4] how many to look at
+--
+-- Returns the age, and the number of lanes looked at.
+
+local oldest, from = now, tonumber(ARGV[3])
+local page = call('ZRANGE', ring, from, from + ARGV[4] - 1)
+for _, l in ipairs(page) do
+  local id = call('LINDEX', lane .. l, 0)
+  local m = id and call('HGET', meta, id)
+  if m then
+    local _, _, enqueued = parse(m)
+    oldest = math.min(oldest, tonumber(enqueued))
+  end
+end
+return {whole(now - oldest), #page}

@@ -1,0 +1,8 @@
+-- pin stores the number of partitions unless there is one. It stands alone, without the prelude.
+--
+-- KEYS[1] the key of the number  ARGV[1] the number
+--
+-- Returns the number that is stored.
+
+redis.call('SETNX', KEYS[1], ARGV[1])
+return redis.call('GET', KEYS[1])

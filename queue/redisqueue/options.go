@@ -1,0 +1,96 @@
+package redisqueue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Options configures a Queue. The zero value of every field is its default.
+type Options struct {
+	// Prefix begins the name of every key, and of the channel that wakes receivers. Queues that share jobs have the
+	// same prefix; queues that must not meet have different ones. Braces are not allowed. Defaults to "pushhooks:".
+	Prefix string
+
+	// Partitions is the number of parts that the lanes are spread over. On a Redis Cluster they are spread over its
+	// masters; on a single server more than one brings nothing. It is stored in Redis at first use, and New fails
+	// if it differs from what is stored. Between 1 and 256. Defaults to what is stored, else to 16 on a cluster and
+	// to 1 on a single server.
+	Partitions int
+
+	// Lease is how long a received job belongs to its receiver, from Receive and again from each Extend.
+	// At least 10 ms. Defaults to 30 seconds.
+	Lease time.Duration
+
+	// AtMostOnce removes jobs when they are received. A failed attempt is not repeated, and what a killed
+	// process had received is lost. Ordered lanes are not kept in order then.
+	AtMostOnce bool
+
+	// MaxJobs and MaxBytes bound what one partition holds: jobs that are ready, delayed or leased, and their Data. Beyond
+	// them Enqueue fails with queue.ErrFull. They default to 1,000,000 jobs and 1 GiB.
+	MaxJobs  int
+	MaxBytes int64
+
+	// MaxJobBytes is the largest Data of one job. Beyond it Enqueue fails with queue.ErrTooLarge.
+	// Defaults to 4 MiB.
+	MaxJobBytes int
+
+	// MaxDead and DeadAge bound the dead letters. The oldest give way. They default to 10,000 and 7 days.
+	MaxDead int
+	DeadAge time.Duration
+
+	// MarkerTTL is how long the ID of an acked job is remembered at least; it is forgotten after twice that time.
+	// MaxMarkers bounds how many are remembered in a partition, at about 90 bytes each; beyond it they are remembered for
+	// a shorter time. They default to 5 minutes and 1,000,000.
+	MarkerTTL  time.Duration
+	MaxMarkers int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Prefix == "" {
+		o.Prefix = "pushhooks:"
+	}
+	orDefault(&o.Lease, 30*time.Second)
+	orDefault(&o.MaxJobs, 1_000_000)
+	orDefault(&o.MaxBytes, 1<<30)
+	orDefault(&o.MaxJobBytes, 4<<20)
+	orDefault(&o.MaxDead, 10_000)
+	orDefault(&o.DeadAge, 7*24*time.Hour)
+	orDefault(&o.MarkerTTL, 5*time.Minute)
+	orDefault(&o.MaxMarkers, 1_000_000)
+	return o
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+const (
+	maxPartitions = 256
+	minLease      = 10 * time.Millisecond
+)
+
+// validate reports every mistake at once. It expects the defaults to be set.
+func (o Options) validate() error {
+	var errs []error
+	wrong := func(bad bool, field string, value any, want string) {
+		if bad {
+			errs = append(errs, fmt.Errorf("redisqueue: Options.%s is %v: it must be %s", field, value, want))
+		}
+	}
+	wrong(strings.ContainsAny(o.Prefix, "{}"), "Prefix", fmt.Sprintf("%q", o.Prefix), "without braces")
+	wrong(o.Partitions < 0 || o.Partitions > maxPartitions, "Partitions", o.Partitions, fmt.Sprintf("between 1 and %d", maxPartitions))
+	wrong(o.Lease < minLease, "Lease", o.Lease, "at least "+minLease.String())
+	wrong(o.MaxJobs < 1, "MaxJobs", o.MaxJobs, "at least 1")
+	wrong(o.MaxBytes < 1, "MaxBytes", o.MaxBytes, "at least 1")
+	wrong(o.MaxJobBytes < 1, "MaxJobBytes", o.MaxJobBytes, "at least 1")
+	wrong(o.MaxDead < 1, "MaxDead", o.MaxDead, "at least 1")
+	wrong(o.DeadAge < time.Second, "DeadAge", o.DeadAge, "at least a second")
+	wrong(o.MarkerTTL < time.Second, "MarkerTTL", o.MarkerTTL, "at least a second")
+	wrong(o.MaxMarkers < 2, "MaxMarkers", o.MaxMarkers, "at least 2")
+	return errors.Join(errs...)
+}

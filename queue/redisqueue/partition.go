@@ -1,0 +1,97 @@
+package redisqueue
+
+import (
+	"hash/fnv"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// partition is one part of the lanes. All its keys have one hash tag, so that a script can use them together.
+type partition struct {
+	number int
+	base   string // how the names of its keys begin
+
+	// ready says that the partition may have ready jobs: somebody woke us for it, or lanes were left in its ring.
+	ready atomic.Bool
+
+	// looking says that a look at the partition has not been answered yet, so that a server that hangs
+	// is not asked by more and more goroutines.
+	looking atomic.Bool
+
+	// skew is Redis's clock minus ours, in microseconds, as of the last answer; 0: not known.
+	skew atomic.Int64
+
+	mu      sync.Mutex
+	due     time.Time // when the next delay or lease ends, as far as is known; zero: unknown or none
+	failed  error     // what the last look ended with
+	retry   time.Time // when to look again after a failure
+	orphans []orphan
+}
+
+// orphan is a call that leased jobs, perhaps, and whose answer was lost. What it leased is released by the calls that
+// come after it, until one of them ran when it could no longer be executed itself.
+type orphan struct {
+	token    string
+	deadline int64 // by Redis's clock, in microseconds
+}
+
+// maxOrphans bounds what a partition remembers of them. The leases of others end by themselves.
+const maxOrphans = 100
+
+func newPartitions(prefix string, n int) []*partition {
+	parts := make([]*partition, n)
+	for i := range parts {
+		parts[i] = &partition{number: i, base: prefix + "{" + tag(i, n) + "}:"}
+	}
+	return parts
+}
+
+// ofLane returns the partition of a lane.
+func (q *Queue) ofLane(lane string) int {
+	if len(q.parts) == 1 {
+		return 0
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(lane))
+	return int(h.Sum32() % uint32(len(q.parts)))
+}
+
+const slots = 16384
+
+// tag returns the hash tag of partition i of n: a number whose slot lies in the i-th of n equal ranges of slots.
+// Masters own ranges of slots, so the partitions are spread over the masters evenly.
+func tag(i, n int) string {
+	low, high := slots*i/n, slots*(i+1)/n
+	for k := 0; ; k++ {
+		s := strconv.Itoa(k)
+		if slot := int(crc16(s)) % slots; slot >= low && slot < high {
+			return s
+		}
+	}
+}
+
+// crc16 is the checksum that Redis Cluster maps keys to slots with: CRC-16/XMODEM.
+func crc16(s string) uint16 {
+	var crc uint16
+	for _, b := range []byte(s) {
+		crc ^= uint16(b) << 8
+		for range 8 {
+			carry := crc&0x8000 != 0
+			crc <<= 1
+			if carry {
+				crc ^= 0x1021
+			}
+		}
+	}
+	return crc
+}
+
+// laneKey is the lane's name in Redis. It says whether the lane is ordered, so that scripts need not look it up.
+func laneKey(lane string, ordered bool) string {
+	if ordered {
+		return "o" + lane
+	}
+	return "u" + lane
+}

@@ -1,0 +1,198 @@
+package redisqueue
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+var (
+	_ queue.Queue       = (*Queue)(nil)
+	_ queue.DeadLetters = (*Queue)(nil)
+	_ queue.StatsReader = (*Queue)(nil)
+)
+
+// Queue is a queue in Redis. It implements queue.Queue, queue.DeadLetters and queue.StatsReader, and is safe for
+// concurrent use.
+type Queue struct {
+	client  redis.UniversalClient
+	opts    Options
+	channel string // where receivers are woken
+	parts   []*partition
+
+	name  string        // unique to this Queue: how its tokens begin
+	calls atomic.Uint64 // numbers its tokens
+	turn  atomic.Uint64 // the partition that a Receive begins with
+
+	surveyed atomic.Int64 // when all partitions were looked at, Unix ns
+	tended   atomic.Int64 // when the stored number and the dead letters' age were checked, Unix ns
+	bell     bell
+	listen   sync.Once
+
+	life   context.Context // ends at Close
+	end    context.CancelFunc
+	mu     sync.Mutex // held to start work, so that none starts after Close
+	closed bool
+	work   sync.WaitGroup
+}
+
+const (
+	clusterPartitions = 16
+	closeTimeout      = 5 * time.Second
+)
+
+// New opens the queue that client and opts name, and stores the number of partitions if it is the first. It fails
+// if an option is wrong, if Redis does not answer, or if the queue in Redis has another number of partitions.
+//
+// client stays the caller's, who closes it after the Queue. Its timeouts apply.
+func New(ctx context.Context, client redis.UniversalClient, opts Options) (*Queue, error) {
+	if client == nil {
+		return nil, errors.New("redisqueue: client is nil")
+	}
+	opts = opts.withDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	name := make([]byte, 8)
+	_, _ = rand.Read(name)
+	q := &Queue{client: client, opts: opts, channel: opts.Prefix + "wake", name: hex.EncodeToString(name)}
+	q.life, q.end = context.WithCancel(context.Background())
+	if err := q.open(ctx); err != nil {
+		q.end()
+		return nil, err
+	}
+	return q, nil
+}
+
+func (q *Queue) open(ctx context.Context) error {
+	n := q.opts.Partitions
+	if n == 0 {
+		n = 1
+		if _, cluster := q.client.(*redis.ClusterClient); cluster {
+			n = clusterPartitions
+		}
+	}
+	stored, err := await(ctx, q, func() (int, error) { return q.stored(ctx, n) })
+	if err != nil {
+		return err
+	}
+	if q.opts.Partitions != 0 && stored != q.opts.Partitions {
+		return fmt.Errorf("redisqueue: Options.Partitions is %d, but the queue %q in Redis has %d: "+
+			"use that number, leave it out, or take another Prefix", q.opts.Partitions, q.opts.Prefix, stored)
+	}
+	q.parts = newPartitions(q.opts.Prefix, stored)
+	return nil
+}
+
+//go:embed lua/pin.lua
+var pinLua string
+
+// stored returns the number of partitions that is stored in Redis, which is n if there was none.
+func (q *Queue) stored(ctx context.Context, n int) (int, error) {
+	key := q.opts.Prefix + "partitions"
+	text, err := q.client.Eval(ctx, pinLua, []string{key}, n).Text()
+	if err != nil {
+		q.reload(ctx, err)
+		return 0, fmt.Errorf("redisqueue: partitions: %w", err)
+	}
+	stored, err := strconv.Atoi(text)
+	if err != nil || stored < 1 || stored > maxPartitions {
+		return 0, fmt.Errorf("redisqueue: %s in Redis is %q: it must be a number between 1 and %d", key, text, maxPartitions)
+	}
+	return stored, nil
+}
+
+// pin stores the number of partitions again in case the server has lost it, and checks that it is still ours.
+func (q *Queue) pin(ctx context.Context) error {
+	stored, err := q.stored(ctx, len(q.parts))
+	if err == nil && stored != len(q.parts) {
+		err = fmt.Errorf("redisqueue: the queue %q has %d partitions here, but %d in Redis", q.opts.Prefix, len(q.parts), stored)
+	}
+	return err
+}
+
+// Traits returns the driver's constant facts.
+func (q *Queue) Traits() queue.Traits {
+	return queue.Traits{
+		Lease:      q.opts.Lease,
+		Durable:    true,
+		Ordered:    !q.opts.AtMostOnce,
+		AtMostOnce: q.opts.AtMostOnce,
+	}
+}
+
+// Close ends what waits in the queue and stops its goroutines. It waits for calls that Redis has not answered, a few seconds
+// at most. The client stays open.
+func (q *Queue) Close() error {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.end()
+	done := make(chan struct{})
+	go func() {
+		q.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeTimeout):
+	}
+	return nil
+}
+
+// begin starts a piece of work that Close waits for, unless the queue is closed. The caller calls q.work.Done.
+func (q *Queue) begin() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return queue.ErrClosed
+	}
+	q.work.Add(1)
+	return nil
+}
+
+// alive returns ErrClosed once the queue is closed.
+func (q *Queue) alive() error {
+	if q.life.Err() != nil {
+		return queue.ErrClosed
+	}
+	return nil
+}
+
+// await runs call and leaves it behind when ctx ends, since a client that reads an answer does not notice.
+func await[T any](ctx context.Context, q *Queue, call func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	if err := q.begin(); err != nil {
+		return none, err
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer q.work.Done()
+		value, err := call()
+		answers <- answer{value, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}

@@ -1,0 +1,223 @@
+package redisqueue
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+const (
+	// takeTimeout is how long Redis has to lease jobs. A call that it comes to later does nothing.
+	takeTimeout = 2 * time.Second
+
+	// takeGrace is how long an answer is waited for when the caller has gone.
+	takeGrace = 500 * time.Millisecond
+
+	// maxTake is how many jobs one script leases. Nobody has more workers than that.
+	maxTake = 2000
+
+	// maxNamed is how many lanes are named to one script.
+	maxNamed = 500
+)
+
+// taken is what a take script has answered.
+type taken struct {
+	leases []queue.Lease
+	now    int64         // Redis's clock, in microseconds
+	due    time.Duration // until the next delay or lease ends; negative: there is none
+	left   int           // lanes left in the ring
+}
+
+// take leases what is ready in p and fits into w. names are the lanes of p that w names. A failure is noted in p.
+func (q *Queue) take(ctx context.Context, p *partition, w *queue.Want, names []string) []queue.Lease {
+	if len(names) > maxNamed {
+		narrowed, err := q.narrow(ctx, p, w)
+		if err != nil {
+			p.note(taken{}, err)
+			return nil
+		}
+		w, names = &narrowed, lanesOf(&narrowed)
+	}
+	if p.skew.Load() == 0 { // the deadline needs Redis's clock
+		q.takeOnce(ctx, p, &queue.Want{}, nil)
+	}
+	return q.takeOnce(ctx, p, w, names)
+}
+
+// takeOnce runs the take script and notes in p what it says.
+func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names []string) []queue.Lease {
+	start := time.Now()
+	token := q.name + "-" + strconv.FormatUint(q.calls.Add(1), 36)
+	deadline := p.deadline(start)
+	args := q.takeArgs(p, w, names, token, deadline)
+
+	// The call does not end with ctx: its answer would be lost, and with it the leases.
+	patient, stop := linger(ctx)
+	defer stop()
+	answer, err := await(patient, q, func() (any, error) {
+		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+		defer cancel()
+		return q.eval(running, takeScript, p, args)
+	})
+	if err != nil {
+		p.adopt(err, orphan{token, deadline})
+		p.note(taken{}, err)
+		return nil
+	}
+	t := readTaken(answer, start.Add(q.opts.Lease))
+	p.skew.Store(t.now - time.Now().UnixMicro())
+	p.disowned(t.now)
+	p.note(t, nil)
+	return t.leases
+}
+
+// linger returns a context that ends when Redis has had its time, or a moment after ctx.
+func linger(ctx context.Context) (context.Context, func()) {
+	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(takeGrace, cancel) })
+	return patient, func() {
+		stop()
+		cancel()
+	}
+}
+
+func (q *Queue) takeArgs(p *partition, w *queue.Want, names []string, token string, deadline int64) []any {
+	orphans := p.lost()
+	args := make([]any, 0, 10+3*len(names)+len(orphans))
+	args = append(args, token, q.opts.Lease.Microseconds(), deadline, min(w.Jobs, maxTake), w.Lane, w.Cold, flag(q.opts.AtMostOnce))
+	args = append(args, q.marking()...)
+	args = append(args, len(names))
+	for _, name := range names {
+		l := w.Lanes[name]
+		args = append(args, name, l.Jobs, flag(l.Warm))
+	}
+	for _, o := range orphans {
+		args = append(args, o.token)
+	}
+	return args
+}
+
+func readTaken(answer any, until time.Time) taken {
+	list, _ := answer.([]any)
+	if len(list) != 7 {
+		return taken{due: -1}
+	}
+	t := taken{now: int64(number(list[0])), due: time.Duration(number(list[1])) * time.Microsecond, left: number(list[2])}
+	ids, metas, datas, receipts := texts(list[3]), texts(list[4]), texts(list[5]), texts(list[6])
+	for i, id := range ids {
+		t.leases = append(t.leases, lease(id, metas[i], datas[i], receipts[i], until))
+	}
+	return t
+}
+
+// narrow turns a Want that names too many lanes into one that names just those that have jobs and may give some.
+func (q *Queue) narrow(ctx context.Context, p *partition, w *queue.Want) (queue.Want, error) {
+	narrowed := queue.Want{Jobs: w.Jobs, Cold: w.Cold, Lanes: make(map[string]queue.Limit)}
+	for from := 0; ; from += maxNamed {
+		answer, err := await(ctx, q, func() (any, error) {
+			return q.eval(ctx, lanesScript, p, []any{from, maxNamed})
+		})
+		if err != nil {
+			return narrowed, err
+		}
+		page := texts(answer)
+		for _, l := range page {
+			name := l[1:]
+			if n, cold := w.Of(name); n > 0 {
+				narrowed.Lanes[name] = queue.Limit{Jobs: n, Warm: !cold}
+			}
+		}
+		if len(page) < maxNamed || len(narrowed.Lanes) >= min(w.Jobs, maxNamed) {
+			return narrowed, nil
+		}
+	}
+}
+
+func lanesOf(w *queue.Want) []string {
+	names := make([]string, 0, len(w.Lanes))
+	for name := range w.Lanes {
+		names = append(names, name)
+	}
+	return names
+}
+
+// note keeps what a look at the partition has told.
+func (p *partition) note(t taken, err error) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed, p.due = err, time.Time{}
+	if err != nil {
+		p.retry = now.Add(retryAfter)
+		p.ready.Store(false)
+		return
+	}
+	if t.due >= 0 {
+		p.due = now.Add(t.due)
+	}
+	p.ready.Store(t.left > 0)
+}
+
+// mayGive says that the partition may have ready jobs, as far as is known here.
+func (p *partition) mayGive(now time.Time) bool {
+	if p.ready.Load() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.due.IsZero() && !now.Before(p.due)
+}
+
+// rests says that the partition has failed a moment ago.
+func (p *partition) rests(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed != nil && now.Before(p.retry)
+}
+
+// deadline is when a call that starts now is given up, by Redis's clock; 0 if that is not known.
+func (p *partition) deadline(start time.Time) int64 {
+	skew := p.skew.Load()
+	if skew == 0 {
+		return 0
+	}
+	return start.Add(takeTimeout).UnixMicro() + skew
+}
+
+// adopt remembers a call whose answer was lost, unless Redis itself refused it, or it leased nothing.
+func (p *partition) adopt(err error, o orphan) {
+	var refused redis.Error
+	if errors.As(err, &refused) || errors.Is(err, queue.ErrClosed) || o.deadline == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.orphans) < maxOrphans {
+		p.orphans = append(p.orphans, o)
+	}
+}
+
+// lost returns the calls whose answers were lost.
+func (p *partition) lost() []orphan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.orphans[:len(p.orphans):len(p.orphans)]
+}
+
+// disowned forgets the calls whose leases were released by a call that ran now, when they could not run any more.
+func (p *partition) disowned(now int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var left []orphan
+	for _, o := range p.orphans {
+		if o.deadline >= now {
+			left = append(left, o)
+		}
+	}
+	p.orphans = left
+}
