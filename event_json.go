@@ -12,7 +12,7 @@ import (
 // if UserInfo is not JSON.
 func (e Event) MarshalJSON() ([]byte, error) {
 	if e.UserInfo != "" && !json.Valid([]byte(e.UserInfo)) {
-		return nil, invalidEvent("user_info is %s, it must be JSON", quoteShort(e.UserInfo))
+		return nil, invalidEvent("user_info is %q, it must be JSON", shorten(e.UserInfo))
 	}
 	dst := []byte{'{'}
 	if e.AppID != "" {
@@ -60,7 +60,7 @@ func readData(dst *string) strict.Field {
 func readCount(dst *int) strict.Field {
 	return func(v strict.Value) {
 		if json.Unmarshal(v.Raw(), dst) != nil {
-			v.Fail("must be a whole number, not %s", quoteShort(string(v.Raw())))
+			v.Fail("must be a whole number, not %s", shorten(string(v.Raw())))
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestUnmarshalEventNamesWhatIsWrong(t *testing.T) {
 		`{"time_ms":1}`:                     `time_ms: unknown field; known are app_id, `,
 		`{"user_id":7}`:                     `user_id: must be a string, not 7`,
 		`{"channel":["c"]}`:                 `channel: must be a string, not an array`,
-		`{"subscription_count":"3"}`:        `subscription_count: must be a whole number, not "\"3\""`,
+		`{"subscription_count":"3"}`:        `subscription_count: must be a whole number, not "3"`,
 		`{"subscription_count":1.5}`:        `subscription_count: must be a whole number`,
 		`{"channel":"c","channel":"d"}`:     `channel: is there twice`,
 		`{"user_id":7,"socket_id":{"x":1}}`: `user_id: must be a string, not 7; socket_id: must be a string, not an object`,

@@ -106,8 +106,8 @@ func (e *Event) misfit(set, need, may fieldSet) error {
 	case set&^may != 0:
 		return invalidEvent("%s is set, %s does not have it", firstField(set&^may), e.Type)
 	}
-	return invalidEvent("its fields hold %d bytes, at most %d can be sent; channel is %s",
-		e.size(), maxEventBytes, quoteShort(e.Channel))
+	return invalidEvent("its fields hold %d bytes, at most %d can be sent; channel is %q",
+		e.size(), maxEventBytes, shorten(e.Channel))
 }
 
 // validateValues checks the fields that must hold more than just something.
@@ -116,9 +116,9 @@ func (e *Event) validateValues() error {
 	case e.SubscriptionCount < 0:
 		return invalidEvent("subscription_count is %d, it must be at least 0", e.SubscriptionCount)
 	case e.Type == TypeSubscriptionCount && strings.HasPrefix(e.Channel, "presence-"):
-		return invalidEvent("channel is %s, presence channels have no %s", quoteShort(e.Channel), e.Type)
+		return invalidEvent("channel is %q, presence channels have no %s", shorten(e.Channel), e.Type)
 	case e.UserInfo != "" && !json.Valid([]byte(e.UserInfo)):
-		return invalidEvent("user_info is %s, it must be JSON", quoteShort(e.UserInfo))
+		return invalidEvent("user_info is %q, it must be JSON", shorten(e.UserInfo))
 	}
 	return nil
 }
@@ -135,13 +135,4 @@ func firstField(set fieldSet) string {
 
 func invalidEvent(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalidEvent}, args...)...)
-}
-
-// quoteShort quotes s for a message, cut where it gets long.
-func quoteShort(s string) string {
-	const most = 64
-	if len(s) > most {
-		return fmt.Sprintf("%q…", s[:most])
-	}
-	return fmt.Sprintf("%q", s)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"hash"
 	"strconv"
@@ -33,37 +32,25 @@ func newSigner(secret Secret) *signer {
 
 // appendSignature appends what X-Pusher-Signature holds for body: its HMAC-SHA256 in lower-case hex.
 func (s *signer) appendSignature(dst, body []byte) []byte {
-	sum := bodyMAC(s.key, body)
+	sum := textMAC(s.key, body)
 	return hex.AppendEncode(dst, sum[:])
 }
 
 // verify says whether signature, in hex of either case, is the one of body. It takes the same time however
 // much of it is right.
 func (s *signer) verify(body []byte, signature string) bool {
-	return equalHex(bodyMAC(s.key, body), signature)
+	return equalHex(textMAC(s.key, body), signature)
 }
 
-// appendMAC appends, in lower-case hex, the envelope's MAC over the fields and the body. Each goes in with its length
-// before it, so no two lists of them give the same input.
-func (s *signer) appendMAC(dst, body []byte, fields ...string) []byte {
-	sum := s.mac(body, fields)
+// appendMAC appends the MAC of an envelope's text in lower-case hex.
+func (s *signer) appendMAC(dst, text []byte) []byte {
+	sum := textMAC(string(s.envelope[:]), text)
 	return hex.AppendEncode(dst, sum[:])
 }
 
-// verifyMAC says whether mac is what appendMAC gives for the fields and the body.
-func (s *signer) verifyMAC(mac string, body []byte, fields ...string) bool {
-	return equalHex(s.mac(body, fields), mac)
-}
-
-func (s *signer) mac(body []byte, fields []string) [sha256.Size]byte {
-	m := startMAC(string(s.envelope[:]))
-	for _, f := range fields {
-		m.writeLen(len(f))
-		m.writeString(f)
-	}
-	m.writeLen(len(body))
-	m.write(body)
-	return m.finish()
+// verifyMAC says whether mac, in hex, is the one of the envelope's text.
+func (s *signer) verifyMAC(mac string, text []byte) bool {
+	return equalHex(textMAC(string(s.envelope[:]), text), mac)
 }
 
 // appendStandard appends what webhook-signature holds by the Standard Webhooks specification: "v1," and the
@@ -93,9 +80,9 @@ func equalHex(sum [sha256.Size]byte, text string) bool {
 	return subtle.ConstantTimeCompare(sum[:], given[:]) == 1
 }
 
-// mac computes one HMAC-SHA256 as RFC 2104 has it. Package crypto/hmac ties a computation's state to one key: made anew each
-// time it costs 8 allocations, and kept for each app it costs more memory than the rest of the app. This state
-// takes any key, and the two more blocks that it hashes are hardly measurable.
+// mac computes one HMAC-SHA256 as RFC 2104 has it. Package crypto/hmac ties its state to one key: made anew each time it costs
+// 7 allocations, and kept for each of a million apps it costs more than all else that is known of them. This
+// state takes any key; the price is two more blocks to hash, about 100 ns.
 type mac struct {
 	hash hash.Hash
 	pad  [sha256.BlockSize]byte
@@ -120,9 +107,10 @@ func macKey(secret Secret) string {
 	return string(sum[:])
 }
 
-func bodyMAC(key string, body []byte) [sha256.Size]byte {
+// textMAC returns the HMAC-SHA256 of text with a key made by macKey.
+func textMAC(key string, text []byte) [sha256.Size]byte {
 	m := startMAC(key)
-	m.write(body)
+	m.write(text)
 	return m.finish()
 }
 
@@ -140,11 +128,6 @@ func (m *mac) write(p []byte) { m.hash.Write(p) }
 
 func (m *mac) writeString(s string) {
 	m.buf = append(m.buf[:0], s...)
-	m.hash.Write(m.buf)
-}
-
-func (m *mac) writeLen(n int) {
-	m.buf = binary.BigEndian.AppendUint64(m.buf[:0], uint64(n))
 	m.hash.Write(m.buf)
 }
 

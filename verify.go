@@ -91,15 +91,15 @@ func (rc *Receiver) checkSignature(body []byte, header http.Header) (string, err
 	if err != nil {
 		return "", err
 	}
-	err = fmt.Errorf("%w: %s", ErrUnknownKey, quoteShort(name))
+	err = fmt.Errorf("%w: %q", ErrUnknownKey, shorten(name))
 	for _, k := range rc.Keys {
 		if k.Key != name || k.Key == "" || k.Secret == "" {
 			continue
 		}
-		if equalHex(bodyMAC(macKey(k.Secret), body), signature) {
+		if equalHex(textMAC(macKey(k.Secret), body), signature) {
 			return name, nil
 		}
-		err = fmt.Errorf("%w for the key %s", ErrBadSignature, quoteShort(name))
+		err = fmt.Errorf("%w for the key %q", ErrBadSignature, shorten(name))
 	}
 	return "", err
 }
