@@ -1,0 +1,27 @@
+package open
+
+import (
+	"context"
+
+	"github.com/pushhooks/webhook/config"
+	"github.com/pushhooks/webhook/queue"
+	"github.com/pushhooks/webhook/queue/boltqueue"
+)
+
+func memoryQueue(context.Context, *config.Config) (queue.Queue, error) {
+	q, err := queue.NewMemory(queue.MemoryOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+func noQueue(context.Context, *config.Config) (queue.Queue, error) { return queue.None, nil }
+
+func diskQueue(_ context.Context, cfg *config.Config) (queue.Queue, error) {
+	q, err := boltqueue.Open(cfg.Queue.Disk.Path, boltqueue.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return q, nil
+}

@@ -1,0 +1,71 @@
+// Package open makes what a configuration names: the queue, and the Lambda sender where an app has a Lambda webhook. It
+// imports every driver; a host that wants only one makes that itself and takes the rest from
+// [config.Config.Options].
+package open
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/pushhooks/webhook"
+	"github.com/pushhooks/webhook/config"
+	"github.com/pushhooks/webhook/queue"
+)
+
+// openers make the queue of each driver.
+var openers = map[config.Driver]func(context.Context, *config.Config) (queue.Queue, error){
+	"":                        memoryQueue,
+	config.DriverMemory:       memoryQueue,
+	config.DriverDisk:         diskQueue,
+	config.DriverRedis:        redisQueue,
+	config.DriverRedisCluster: redisClusterQueue,
+	config.DriverSQS:          sqsQueue,
+	config.DriverNone:         noQueue,
+}
+
+// Queue makes the queue that cfg names. The caller closes it, which also closes what was opened for it. ctx bounds the
+// opening alone. The error names the driver.
+func Queue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
+	driver := cfg.Queue.Driver
+	opener, ok := openers[driver]
+	if !ok {
+		return nil, fmt.Errorf("config/open: %q is not a queue driver", driver)
+	}
+	q, err := opener(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("config/open: queue driver %q: %w", driver, err)
+	}
+	return q, nil
+}
+
+// Options makes the queue and the Lambda sender that cfg names, and returns options for an emitter with them.
+// The closer closes the queue: to be called after the emitter was shut down. ctx bounds the opening alone.
+func Options(ctx context.Context, cfg *config.Config) (webhook.Options, io.Closer, error) {
+	o := cfg.Options()
+	if hasLambda(o.Apps) {
+		sender, err := lambdaSender(ctx)
+		if err != nil {
+			return webhook.Options{}, nil, fmt.Errorf("config/open: Lambda: %w", err)
+		}
+		o.Lambda = sender
+	}
+	q, err := Queue(ctx, cfg)
+	if err != nil {
+		return webhook.Options{}, nil, err
+	}
+	o.Queue = q
+	return o, q, nil
+}
+
+// hasLambda reports whether an app has a Lambda webhook.
+func hasLambda(apps []webhook.App) bool {
+	for i := range apps {
+		for j := range apps[i].Webhooks {
+			if apps[i].Webhooks[j].Lambda != nil {
+				return true
+			}
+		}
+	}
+	return false
+}

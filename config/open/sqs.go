@@ -1,0 +1,33 @@
+package open
+
+import (
+	"context"
+
+	"github.com/pushhooks/webhook/config"
+	"github.com/pushhooks/webhook/queue"
+	"github.com/pushhooks/webhook/queue/sqsqueue"
+)
+
+// sqsQueue opens the queue with the SDK's default credentials. It makes a queue that does not exist, unless a URL prefix
+// says that it is there.
+func sqsQueue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
+	s := &cfg.Queue.SQS
+	client, err := sqsqueue.NewClient(ctx, s.Region, s.EndpointURL)
+	if err != nil {
+		return nil, err
+	}
+	q, err := sqsqueue.New(ctx, client, sqsqueue.Options{
+		QueueURLPrefix:    s.QueueURLPrefix,
+		Create:            s.QueueURLPrefix == "",
+		FIFO:              s.FIFO,
+		VisibilityTimeout: s.VisibilityTimeout,
+		WaitTime:          s.WaitTime,
+		MaxMessages:       s.MaxMessages,
+		Receivers:         s.Concurrency,
+		RetryBackoff:      s.RetryBackoff,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return q, nil
+}
