@@ -87,13 +87,14 @@ type Memory struct {
 	ring  list[lane]       // lanes with a job to give, the next in turn in front
 	aside list[lane]       // the same, but the last Receive that looked wanted none of them
 
+	live     list[memoryJob] // ready, delayed and leased jobs by age, the oldest in front
+	bytes    int64           // their Data
+	ready    int             // how many are ready
 	delayed  delays
 	leased   list[memoryJob] // the first to end in front: all leases last equally long
-	dead     list[memoryJob] // the oldest in front
-	ready    int
-	bytes    int64 // Data of ready, delayed and leased jobs
-	receipts uint64
+	receipts uint64          // given so far
 
+	dead        list[memoryJob] // the oldest in front
 	deadBytes   int64
 	deadDropped int64
 
@@ -113,8 +114,9 @@ var (
 // memoryJob is a job and where it stands. Lane and list agree with its state at all times.
 type memoryJob struct {
 	Job
-	node     node[memoryJob]
-	lane     *lane // nil when dead
+	node     node[memoryJob] // in lane.ready, Memory.leased or Memory.dead
+	age      node[memoryJob] // in Memory.live
+	lane     *lane           // nil when dead
 	state    state
 	taken    time.Time // by Enqueue
 	attempts int
@@ -125,6 +127,8 @@ type memoryJob struct {
 	gone     time.Time // when it became a dead letter
 	reason   string
 }
+
+func (j *memoryJob) size() int64 { return int64(len(j.Data)) }
 
 type state uint8
 
@@ -203,56 +207,65 @@ func (m *Memory) enqueue(job *Job, behind bool, now time.Time) error {
 	if behind {
 		return fmt.Errorf("an earlier job of the ordered lane %q was refused: %w", job.Lane, ErrFull)
 	}
-	if err := m.room(job.Lane, len(job.Data)); err != nil {
+	l := m.lanes[job.Lane]
+	if l == nil {
+		l = newLane(job.Lane)
+	}
+	if err := m.room(l, int64(len(job.Data))); err != nil {
 		return err
 	}
-	j := m.add(job, now)
-	j.lane.ready.pushBack(&j.node)
-	m.place(j.lane)
+	j := m.add(job, l, now)
+	l.ready.pushBack(&j.node)
+	m.place(l)
 	return nil
 }
 
 // greed is how many times the free room a lane may hold.
 const greed = 16
 
-// room says why a job does not fit, or nil.
-func (m *Memory) room(name string, size int) error {
-	if int64(size) > m.opts.MaxBytes {
+// room says why a job of this size does not fit into l, or nil.
+func (m *Memory) room(l *lane, size int64) error {
+	if size > m.opts.MaxBytes {
 		return fmt.Errorf("%w: it has %d bytes, and the whole queue holds %d", ErrTooLarge, size, m.opts.MaxBytes)
 	}
-	freeJobs := m.opts.MaxJobs - m.live()
+	freeJobs := m.opts.MaxJobs - m.live.len
 	freeBytes := m.opts.MaxBytes - m.bytes
-	if freeJobs < 1 || freeBytes < int64(size) {
+	if freeJobs < 1 || freeBytes < size {
 		return ErrFull
 	}
-	if l := m.lanes[name]; l != nil && (l.len() >= greed*freeJobs || l.bytes >= greed*freeBytes) {
-		return fmt.Errorf("lane %q holds its share: %w", name, ErrFull)
+	if l.len() >= greed*freeJobs || l.bytes >= greed*freeBytes {
+		return fmt.Errorf("lane %q holds its share: %w", l.name, ErrFull)
 	}
 	return nil
 }
 
-// live counts the jobs that are ready, delayed or leased.
-func (m *Memory) live() int {
-	return m.ready + m.delayed.Len() + m.leased.len
-}
-
-// add makes a ready job of its lane. The caller puts it into the lane's list.
-func (m *Memory) add(job *Job, now time.Time) *memoryJob {
-	j := &memoryJob{Job: *job, lane: m.laneOf(job), taken: now}
-	j.node.item = j
+// add makes a ready job of l. The caller puts it into the lane's list.
+func (m *Memory) add(job *Job, l *lane, now time.Time) *memoryJob {
+	j := &memoryJob{Job: *job, lane: l, taken: now}
+	j.node.item, j.age.item = j, j
 	m.jobs[j.ID] = j
-	m.account(j, 1)
+	if l.len() == 0 {
+		m.lanes[l.name] = l
+	}
+	l.ordered = j.Ordered
+	l.bytes += j.size()
+	m.bytes += j.size()
+	m.live.pushBack(&j.age)
 	m.ready++
 	return j
 }
 
-// account counts j's Data n times.
-func (m *Memory) account(j *memoryJob, n int64) {
-	m.bytes += n * int64(len(j.Data))
-	j.lane.bytes += n * int64(len(j.Data))
+// drop takes a leased job out of its lane.
+func (m *Memory) drop(j *memoryJob) {
+	m.unlease(j)
+	m.live.remove(&j.age)
+	m.bytes -= j.size()
+	j.lane.bytes -= j.size()
+	m.place(j.lane)
+	j.lane = nil
 }
 
-// Stats counts the jobs. It looks at every ready job for the oldest: a millisecond or two for 100,000.
+// Stats counts the jobs.
 func (m *Memory) Stats(context.Context) (Stats, error) {
 	now, err := m.begin()
 	if err != nil {
@@ -271,15 +284,14 @@ func (m *Memory) Stats(context.Context) (Stats, error) {
 	}, nil
 }
 
-// oldest returns the age of the oldest ready job. A job that was nacked is not where its age would put it, so
-// the fronts of the lanes do not tell.
-func (m *Memory) oldest(now time.Time) (age time.Duration) {
-	for _, l := range m.lanes {
-		for n := l.ready.front; n != nil; n = n.next {
-			age = max(age, now.Sub(n.item.taken))
+// oldest returns the age of the oldest ready job. It passes over older ones that are leased or delayed.
+func (m *Memory) oldest(now time.Time) time.Duration {
+	for n := m.live.front; n != nil && m.ready > 0; n = n.next {
+		if n.item.state == ready {
+			return now.Sub(n.item.taken)
 		}
 	}
-	return age
+	return 0
 }
 
 // Close drops everything that the queue holds.
@@ -293,7 +305,7 @@ func (m *Memory) Close() error {
 	m.wakeAll()
 	m.jobs, m.lanes, m.delayed, m.settled = nil, nil, nil, settledIDs{}
 	m.ring, m.aside = list[lane]{}, list[lane]{}
-	m.leased, m.dead = list[memoryJob]{}, list[memoryJob]{}
+	m.live, m.leased, m.dead = list[memoryJob]{}, list[memoryJob]{}, list[memoryJob]{}
 	return nil
 }
 

@@ -17,13 +17,11 @@ func (m *Memory) DeadLetter(_ context.Context, l Lease, reason string) error {
 	if j == nil {
 		return ErrLeaseLost
 	}
-	m.unlease(j)
-	m.account(j, -1)
-	m.place(j.lane)
+	m.drop(j)
 	j.count(true)
-	j.state, j.lane, j.reason, j.gone = dead, nil, reason, now
+	j.state, j.reason, j.gone = dead, reason, now
 	m.dead.pushBack(&j.node)
-	m.deadBytes += int64(len(j.Data))
+	m.deadBytes += j.size()
 	m.dropDead(now)
 	return nil
 }
@@ -43,7 +41,7 @@ func (m *Memory) dropDead(now time.Time) {
 // undead takes j out of the dead letters. Its ID is remembered, so that no late copy of it is taken for a new job.
 func (m *Memory) undead(j *memoryJob) {
 	m.dead.remove(&j.node)
-	m.deadBytes -= int64(len(j.Data))
+	m.deadBytes -= j.size()
 	m.jobs[j.ID] = nil
 	m.remember(j.ID)
 }

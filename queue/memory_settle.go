@@ -111,9 +111,7 @@ func (m *Memory) unlease(j *memoryJob) {
 
 // settle takes a leased job out of the queue and remembers its ID.
 func (m *Memory) settle(j *memoryJob) {
-	m.unlease(j)
-	m.account(j, -1)
-	m.place(j.lane)
+	m.drop(j)
 	m.jobs[j.ID] = nil
 	m.remember(j.ID)
 }
@@ -144,8 +142,8 @@ func (m *Memory) Replace(_ context.Context, l Lease, jobs []Job) error {
 	}
 	for i := len(jobs) - 1; i >= 0; i-- {
 		if _, known := m.jobs[jobs[i].ID]; !known {
-			part := m.add(&jobs[i], now)
-			part.lane.ready.pushFront(&part.node)
+			part := m.add(&jobs[i], j.lane, now)
+			j.lane.ready.pushFront(&part.node)
 		}
 	}
 	m.settle(j)

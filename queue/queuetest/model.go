@@ -25,6 +25,7 @@ type model struct {
 const modelSteps = 300
 
 func newModel(r *rig) *model {
+	r.rule = "R1" // unless another is said to be broken
 	return &model{
 		rig:   r,
 		rnd:   rand.New(rand.NewPCG(r.h.Seed, 0)),

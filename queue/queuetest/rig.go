@@ -252,9 +252,13 @@ func jobIDs(jobs []queue.Job) string {
 }
 
 func list[T any](items []T, name func(T) string) string {
-	names := make([]string, len(items))
-	for i, item := range items {
-		names[i] = name(item)
+	const most = 20
+	var names []string
+	for _, item := range items[:min(most, len(items))] {
+		names = append(names, name(item))
+	}
+	if len(items) > most {
+		names = append(names, fmt.Sprintf("and %d more", len(items)-most))
 	}
 	return "[" + strings.Join(names, " ") + "]"
 }
