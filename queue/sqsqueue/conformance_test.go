@@ -11,7 +11,7 @@ import (
 )
 
 // testLease is shorter than Options allow, so that tests needn't wait.
-const testLease = 2 * time.Second
+const testLease = 3 * time.Second
 
 // testOptions are options for a queue of its own.
 func testOptions() Options {

@@ -112,8 +112,10 @@ type message struct {
 	until   time.Time // the end of its visibility timeout, on the early side
 	limit   time.Time // SQS extends no further
 
-	held   bool // it was held for a delay that did not count
-	buried bool // a copy of it is in the dead-letter queue
+	held    bool   // it was held for a delay that did not count
+	leaving bool   // it is being left to SQS, which may send it again before we know
+	buried  bool   // a copy of it is in the dead-letter queue
+	split   *split // what it is a part of, or nil
 }
 
 // received makes a message of what SQS sent at the time from, invisible for lease.

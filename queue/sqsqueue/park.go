@@ -48,20 +48,40 @@ func (p *park) jobs() int { return len(p.byID) - len(p.leases) }
 func (p *park) add(m *message) {
 	p.seq++
 	m.seq = p.seq
+	p.register(m)
+	p.queue(m)
+}
+
+func (p *park) register(m *message) {
 	p.byID[m.id] = m
 	p.byJob[m.job.ID] = m
 	p.bytes += int64(len(m.job.Data))
-	p.queue(m)
 }
 
 // queue puts a message among the ready ones of its lane, in order of arrival.
 func (p *park) queue(m *message) {
 	l := p.lane(m)
+	i, _ := slices.BinarySearchFunc(l.ready, m, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
+	p.insert(l, i, m)
+}
+
+func (p *park) insert(l *lane, i int, messages ...*message) {
 	if len(l.ready) == 0 {
 		p.ring = append(p.ring, l)
 	}
-	i, _ := slices.BinarySearchFunc(l.ready, m, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
-	l.ready = slices.Insert(l.ready, i, m)
+	l.ready = slices.Insert(l.ready, i, messages...)
+}
+
+// replace puts parts in the place of a leased message of an ordered lane. They share its seq,
+// because only the first of a lane is ever leased, and it comes back as the first.
+func (p *park) replace(m *message, parts []*message) {
+	l := p.lane(m)
+	for _, part := range parts {
+		part.seq = m.seq
+		p.register(part)
+	}
+	p.insert(l, 0, parts...)
+	p.forget(m)
 }
 
 func (p *park) lane(m *message) *lane {
@@ -183,15 +203,15 @@ func (p *park) followers(m *message) []*message {
 	return slices.Clone(p.lane(m).ready)
 }
 
-// parked returns all ready and delayed messages.
+// parked returns all ready and delayed messages, but not parts: their message is given
+// back by its visibility timeout, because one of them may be under way.
 func (p *park) parked() []*message {
 	all := make([]*message, 0, p.jobs())
 	for _, m := range p.byID {
-		if m.receipt == "" {
+		if m.receipt == "" && m.split == nil {
 			all = append(all, m)
 		}
 	}
-	slices.SortFunc(all, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
 	return all
 }
 

@@ -237,13 +237,13 @@ func (q *Queue) accept(messages []types.Message, from time.Time) (copies []strin
 }
 
 // adopt handles a message that is here already, because SQS sent it twice: only its
-// newest receipt handle counts. One whose lease has ended is received afresh.
+// newest receipt handle counts. One whose lease has ended, or was given up, is received afresh.
 func (q *Queue) adopt(m *message) bool {
 	old := q.park.byID[m.id]
 	if old == nil {
 		return false
 	}
-	if old.receipt != "" && q.current(old.receipt, time.Now()) == nil {
+	if old.leaving || old.receipt != "" && q.current(old.receipt, time.Now()) == nil {
 		q.park.forget(old)
 		return false
 	}

@@ -3,6 +3,7 @@ package sqsqueue
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -129,7 +130,7 @@ func (q *Queue) giveBackParked() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	for _, err := range q.changeVisibility(ctx, q.url, changes) {
-		if err != nil {
+		if err != nil && !errors.Is(err, queue.ErrLeaseLost) {
 			return err
 		}
 	}

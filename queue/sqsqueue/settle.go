@@ -65,39 +65,34 @@ func (f found) fail(failed *queue.BatchError, errs []error) *queue.BatchError {
 	return failed
 }
 
-// remove deletes messages and forgets those that are deleted or were lost.
+// remove takes settled messages out of SQS and forgets them, and those that were lost.
 func (q *Queue) remove(ctx context.Context, messages []*message) []error {
+	errs := make([]error, len(messages))
+	var handles []string
+	var index []int
 	q.mu.Lock()
-	handles := make([]string, len(messages))
 	for i, m := range messages {
-		handles[i] = m.handle
+		if !m.split.others() {
+			handles = append(handles, m.handle)
+			index = append(index, i)
+		}
 	}
 	q.mu.Unlock()
-	errs := q.deleteMessages(ctx, q.url, handles)
+	for k, err := range q.deleteMessages(ctx, q.url, handles) {
+		errs[index[k]] = err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, m := range messages {
+		if errs[i] == nil {
+			q.settlePart(m)
+		}
 		if errs[i] == nil || errors.Is(errs[i], queue.ErrLeaseLost) {
 			q.park.forget(m)
 		}
 	}
 	q.broadcast() // an ordered lane's next may go
 	return errs
-}
-
-// Replace implements queue.Queue. The jobs are enqueued before l is acked. SQS has no
-// head of a lane to put them at: they are the last.
-func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
-	if q.isClosed() {
-		return queue.ErrClosed
-	}
-	if _, lost := q.lookUp([]queue.Lease{l}); lost != nil {
-		return queue.ErrLeaseLost
-	}
-	if err := q.Enqueue(ctx, jobs); err != nil {
-		return err
-	}
-	return queue.ErrorOf(q.Ack(ctx, []queue.Lease{l}), 0)
 }
 
 // Nack implements queue.Queue.
@@ -124,6 +119,7 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 			left.messages = append(left.messages, m)
 			left.index = append(left.index, held.index[i])
 			uncounted := !nacks[held.index[i]].Counted
+			m.leaving = true
 			changes = append(changes, visibility{m: m, handle: m.handle, timeout: timeout, uncounted: uncounted})
 		}
 	}
@@ -156,9 +152,12 @@ func (q *Queue) settleNack(m *message, n queue.Nack, now time.Time) (timeout tim
 }
 
 // mustHold tells whether a message waits in this process. It does when the wait is not
-// an attempt, once; and when others of its ordered lane are here, because SQS would
-// not return it before those are settled, which wait for it.
+// an attempt, once; when it is a part of a message; and when others of its ordered lane are
+// here, because SQS would not return it before those are settled, which wait for it.
 func (q *Queue) mustHold(m *message, n queue.Nack, ready time.Time) bool {
+	if m.split != nil {
+		return true
+	}
 	if ready.Add(q.opts.VisibilityTimeout).After(m.limit) {
 		return false
 	}
@@ -187,6 +186,7 @@ func (q *Queue) leave(ctx context.Context, changes []visibility) []error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, c := range changes {
+		c.m.leaving = false
 		if errs[i] == nil && c.uncounted {
 			q.offset.set(c.m.id, q.offset.get(c.m.id)-1)
 		}
