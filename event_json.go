@@ -26,8 +26,21 @@ func (e Event) MarshalJSON() ([]byte, error) {
 // any JSON: a string is taken as it is, anything else as its JSON text. An unknown field, a field that is there twice and a
 // value of the wrong type are errors that wrap [ErrInvalidEvent] and name the field.
 func (e *Event) UnmarshalJSON(text []byte) error {
-	var read Event
-	problems := strict.Read(text, strict.Object{
+	if read, ok := scanEvent(text); ok {
+		*e = read
+		return nil
+	}
+	read, problems := readEvent(text)
+	if len(problems) > 0 {
+		return invalidJSON(problems)
+	}
+	*e = read
+	return nil
+}
+
+// readEvent reads an event and finds every mistake.
+func readEvent(text []byte) (read Event, problems []strict.Problem) {
+	problems = strict.Read(text, strict.Object{
 		"app_id":             strict.String(&read.AppID),
 		"name":               strict.String(&read.Type),
 		"channel":            strict.String(&read.Channel),
@@ -38,11 +51,7 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 		"user_info":          func(v strict.Value) { read.UserInfo = string(v.Raw()) },
 		"subscription_count": readCount(&read.SubscriptionCount),
 	}.Read)
-	if len(problems) > 0 {
-		return invalidJSON(problems)
-	}
-	*e = read
-	return nil
+	return read, problems
 }
 
 // readData reads a string as it is and anything else as its text.

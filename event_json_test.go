@@ -124,13 +124,47 @@ func FuzzUnmarshalEvent(f *testing.F) {
 	})
 }
 
-func BenchmarkUnmarshalEvent(b *testing.B) {
-	text := []byte(`{"app_id":"my-app","name":"member_added","channel":"presence-chat","user_id":"u1"}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		var e Event
-		if err := json.Unmarshal(text, &e); err != nil {
-			b.Fatal(err)
+// FuzzScanEvent looks for text that the quick reader reads otherwise than the strict one.
+func FuzzScanEvent(f *testing.F) {
+	f.Add([]byte(` {"app_id":"a" , "name":"n","channel":"c\u2028","event":"","data":"{\"x\":1}"} `))
+	f.Add([]byte(`{"subscription_count":12,"user_id":"\ud800","socket_id":"1.2"}`))
+	f.Add([]byte(`{"data":"","data":"x"}`))
+	f.Add([]byte(`{"subscription_count":012}`))
+	f.Add([]byte("{\"data\":\"\xff\"}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, ok := scanEvent(text)
+		if !ok {
+			return
 		}
+		if want, problems := readEvent(text); len(problems) > 0 || got != want {
+			t.Fatalf("%q: got %+v, want %+v, %v", text, got, want, problems)
+		}
+	})
+}
+
+func TestScanEventReadsWhatProgramsWrite(t *testing.T) {
+	t.Parallel()
+	const text = "{ \"app_id\": \"a\", \"name\":\"client_event\",\"channel\":\"p\u00e9\",\"event\":\"client-e\",\r\n" +
+		`"data":"{\"x\":\"\u2028\"}", "socket_id":"1.2","user_id":"","subscription_count":0}`
+	want := ClientEvent("a", "p\u00e9", "client-e", "{\"x\":\"\u2028\"}", "1.2")
+	if got, ok := scanEvent([]byte(text)); !ok || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, ok, want)
+	}
+}
+
+func BenchmarkUnmarshalEvent(b *testing.B) {
+	for name, text := range map[string]string{
+		"plain":  `{"app_id":"my-app","name":"member_added","channel":"presence-chat","user_id":"u1"}`,
+		"strict": `{"app_id":"my-app","name":"member_added","channel":"presence-chat","user_id":"u1","data":null}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var e Event
+				if err := e.UnmarshalJSON([]byte(text)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
