@@ -19,15 +19,16 @@ type Emitter struct {
 	lambda dispatch.Sender
 	owned  []func() error // close what New made
 
-	apps    *registry
-	types   map[EventType]bool // known or declared
-	ids     *idSource
-	batcher *batcher
-	outbox  *outbox
-	pool    *pool // nil: this node only emits
-	stats   counters
-	watch   watcher
-	log     *logger
+	apps      *registry
+	types     map[EventType]bool // known or declared
+	ids       *idSource
+	debouncer *debouncer // nil: nothing is held back
+	batcher   *batcher
+	outbox    *outbox
+	pool      *pool // nil: this node only emits
+	stats     counters
+	watch     watcher
+	log       *logger
 
 	closed  atomic.Bool
 	ending  sync.Once
@@ -121,6 +122,9 @@ func (e *Emitter) start() {
 	e.outbox = newOutbox(e.opts.OutboxBytes)
 	e.batcher = newBatcher(e.opts.Batching, e.outbox)
 	e.moving.Go(func() { e.batcher.run(ctx) })
+	if e.debouncer = newDebouncer(e); e.debouncer != nil {
+		e.moving.Go(func() { e.debouncer.run(ctx) })
+	}
 	c := &courier{e: e, blocked: map[string]*blockage{}}
 	e.moving.Go(func() { c.run(ctx) })
 	if e.opts.Workers > 0 {
@@ -161,17 +165,25 @@ func (e *Emitter) Emit(ev Event) error {
 			hooks = append(hooks, h)
 		}
 	}
+	if e.debouncer != nil {
+		if taken, err := e.debouncer.take(&ev, a, hooks); taken {
+			return err
+		}
+	}
 	if len(hooks) == 0 {
 		return nil
 	}
-	return e.collect(&ev, hooks)
-}
-
-// collect puts an event into the batches of the hooks, all of them or none.
-func (e *Emitter) collect(ev *Event, hooks []*hook) error {
 	var space [512]byte
 	data := ev.appendJSON(space[:0])
-	size := reservation(data)
+	if err := e.admit(hooks, reservation(data)); err != nil {
+		return err
+	}
+	e.collect(&ev, data, hooks)
+	return nil
+}
+
+// admit makes room for an event at each of the hooks, or at none.
+func (e *Emitter) admit(hooks []*hook, size int64) error {
 	if !e.outbox.reserve(hooks, size) {
 		e.stats.overflowed.Add(1)
 		for _, h := range hooks {
@@ -179,16 +191,20 @@ func (e *Emitter) collect(ev *Event, hooks []*hook) error {
 		}
 		return fmt.Errorf("%w: the outbox of %d bytes is full, or this webhook's share of it", ErrOverflow, e.outbox.limit)
 	}
-	if e.closed.Load() { // Shutdown waits for what was reserved before it began
+	if e.closed.Load() { // Shutdown waits for what was admitted before it began
 		e.outbox.unreserve(hooks, size)
 		return ErrClosed
 	}
 	e.stats.matched.Add(int64(len(hooks)))
+	return nil
+}
+
+// collect puts an admitted event into the batches of the hooks.
+func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
 	for _, h := range hooks {
 		e.batcher.add(h, data)
 	}
 	e.watch.emitted(ev, len(hooks))
-	return nil
 }
 
 // Wants reports whether an event of this type on this channel would go to any webhook, so that a host can skip the
@@ -198,12 +214,7 @@ func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
 	if a == nil || a.off || e.traits.Off {
 		return false
 	}
-	for _, h := range a.wanting(t) {
-		if h.match.match(channel) {
-			return true
-		}
-	}
-	return false
+	return a.wants(t, channel)
 }
 
 // SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the new one. Events that wait in

@@ -36,9 +36,14 @@ type Options struct {
 	// Retry says how failed deliveries are repeated. Defaults to backoffs of 1 s, doubling to 60 s, for 5 minutes.
 	Retry Retry
 
-	// Debounce is how long channel_vacated and member_removed are held. When the channel is occupied or the member is
-	// back within it, neither the removal nor the return is sent. Pusher has 3 seconds. Defaults to 0, off.
+	// Debounce is how long channel_vacated and member_removed are held back. When the channel is occupied or the member added
+	// again meanwhile, at this emitter, none of the two events is sent; otherwise the held one is, with the time of its sending.
+	// Shutdown sends what is held. Pusher's figure is 3 * time.Second. Defaults to 0, off.
 	Debounce time.Duration
+
+	// CountInterval spaces out the subscription_count events of channels with more than 100 subscribers: at most one in this
+	// time, and the last value always. Pusher's figure is 5 * time.Second. Defaults to 0: every one is sent.
+	CountInterval time.Duration
 
 	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to 10 seconds.
 	RequestTimeout time.Duration

@@ -84,6 +84,16 @@ func (a *app) wanting(t EventType) []*hook {
 	return nil
 }
 
+// wants reports whether any webhook wants the type on this channel.
+func (a *app) wants(t EventType, channel string) bool {
+	for _, h := range a.wanting(t) {
+		if h.match.match(channel) {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *app) hook(id string) *hook {
 	for _, h := range a.hooks {
 		if h.id == id {

@@ -10,7 +10,8 @@ import (
 )
 
 // Flush cuts the open batches and returns when the queue has taken every event that was emitted before the call, or
-// with ctx's error. From then on those events are as durable as the queue.
+// with ctx's error. From then on those events are as durable as the queue. Events that are held back, by Options.Debounce
+// or CountInterval, stay held.
 func (e *Emitter) Flush(ctx context.Context) error {
 	if e.traits.Off {
 		return nil
@@ -25,11 +26,18 @@ func (e *Emitter) Flush(ctx context.Context) error {
 // Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or dropped. Where other
 // processes work on the same queue it also returns when the queue is empty. It returns ctx's error otherwise.
 func (e *Emitter) Drain(ctx context.Context) error {
+	look := time.NewTicker(drainLook)
+	defer look.Stop()
+	for e.debouncer != nil && e.debouncer.holding() {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Errorf("webhook: drain: %w", ctx.Err())
+		}
+	}
 	if err := e.Flush(ctx); err != nil {
 		return err
 	}
-	look := time.NewTicker(drainLook)
-	defer look.Stop()
 	for e.stats.enqueued.Load() > e.stats.ownSettled.Load() {
 		select {
 		case <-e.settled:
@@ -95,6 +103,9 @@ func (e *Emitter) end(ctx context.Context) {
 
 // finish empties what is before the queue, and the queue if it does not outlive this process.
 func (e *Emitter) finish(ctx context.Context) {
+	if e.debouncer != nil {
+		e.debouncer.finish()
+	}
 	e.batcher.finish()
 	handed := e.outbox.empty(ctx) == nil
 	if e.pool == nil {

@@ -2,13 +2,14 @@ package webhook
 
 import "sync/atomic"
 
-// Stats is what an emitter has done since it was made. Emitted and Overflowed count events, Attempts and Panics what their names say.
+// Stats is what an emitter has done since it was made. Emitted, Overflowed and Suppressed count events, Attempts and Panics what their names say.
 // The others count pairs of an event and a webhook, and add up at any moment when nothing moves:
 //
 //	Matched + Adopted = Delivered + Dead + Dropped + Pending + Queued
 type Stats struct {
 	Emitted    int64 // events that Emit took, wanted by somebody or not
 	Overflowed int64 // events that Emit refused with ErrOverflow
+	Suppressed int64 // events that took back, or were taken back by, another: see Options.Debounce and CountInterval
 
 	Matched   int64 // taken by Emit for a webhook
 	Adopted   int64 // settled here, but emitted by another process, by an earlier one, or replayed
@@ -24,11 +25,11 @@ type Stats struct {
 
 // counters are what Stats is made of.
 type counters struct {
-	emitted, overflowed      atomic.Int64
-	matched, enqueued        atomic.Int64
-	delivered, dead, dropped atomic.Int64
-	ownSettled, adopted      atomic.Int64 // parts of the three above: own ones that were enqueued, and others
-	attempts, panics         atomic.Int64
+	emitted, overflowed, suppressed atomic.Int64
+	matched, enqueued               atomic.Int64
+	delivered, dead, dropped        atomic.Int64
+	ownSettled, adopted             atomic.Int64 // parts of the three above: own ones that were enqueued, and others
+	attempts, panics                atomic.Int64
 }
 
 // settled counts pairs of a job that left the queue.
@@ -45,7 +46,7 @@ func (c *counters) settled(what *atomic.Int64, events int64, own bool) {
 func (e *Emitter) Stats() Stats {
 	c := &e.stats
 	s := Stats{
-		Emitted: c.emitted.Load(), Overflowed: c.overflowed.Load(),
+		Emitted: c.emitted.Load(), Overflowed: c.overflowed.Load(), Suppressed: c.suppressed.Load(),
 		Delivered: c.delivered.Load(), Dead: c.dead.Load(), Dropped: c.dropped.Load(),
 		Adopted: c.adopted.Load(), Attempts: c.attempts.Load(), Panics: c.panics.Load(),
 	}

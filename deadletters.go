@@ -1,0 +1,110 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// DeadLetter is a delivery that was given up.
+type DeadLetter struct {
+	ID        string // names it to Replay and Discard
+	AppID     string // empty, as are the next three, where the job was unreadable
+	WebhookID string
+	JobID     string // what receivers saw as Webhook-Id
+	Body      []byte // the payload as it was signed
+	Events    int
+
+	Reason   string    // a stable word first, such as "status: …", "gone", "bad_signature: …", "expired: …"
+	Attempts int       // made
+	First    time.Time // the first attempt
+	At       time.Time // when it was given up
+}
+
+// deadLetterPage is how many dead letters are asked for at once.
+const deadLetterPage = 100
+
+// DeadLetters lists what the queue's dead letters hold, oldest first, whichever process gave it up. It stops at an
+// error, which wraps errors.ErrUnsupported where the queue has no list.
+func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
+	return func(yield func(DeadLetter, error) bool) {
+		q, err := e.deadLetters()
+		for after := ""; err == nil; {
+			var page []queue.DeadLetter
+			if page, err = q.DeadLetters(ctx, after, deadLetterPage); err != nil || len(page) == 0 {
+				break
+			}
+			for _, d := range page {
+				if !yield(readDeadLetter(d), nil) {
+					return
+				}
+			}
+			after = page[len(page)-1].ID
+		}
+		if err != nil {
+			yield(DeadLetter{}, fmt.Errorf("webhook: dead letters: %w", err))
+		}
+	}
+}
+
+// Replay gives the dead letters with these IDs another try, as new jobs: with a whole budget, and with a time and a signature of
+// that day. Receivers see the old Webhook-Id. It returns how many there were.
+func (e *Emitter) Replay(ctx context.Context, ids ...string) (int, error) {
+	q, err := e.deadLetters()
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	n, err := q.Replay(ctx, ids)
+	if err != nil {
+		err = fmt.Errorf("webhook: replay: %w", err)
+	}
+	return n, err
+}
+
+// ReplayAll replays every dead letter that was there when it was called, and returns how many there were.
+func (e *Emitter) ReplayAll(ctx context.Context) (int, error) {
+	began := time.Now()
+	var ids []string
+	for d, err := range e.DeadLetters(ctx) {
+		if err != nil {
+			return 0, err
+		}
+		if !d.At.After(began) {
+			ids = append(ids, d.ID)
+		}
+	}
+	return e.Replay(ctx, ids...)
+}
+
+// Discard forgets the dead letters with these IDs for good, and returns how many there were.
+func (e *Emitter) Discard(ctx context.Context, ids ...string) (int, error) {
+	q, err := e.deadLetters()
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	n, err := q.Discard(ctx, ids)
+	if err != nil {
+		err = fmt.Errorf("webhook: discard: %w", err)
+	}
+	return n, err
+}
+
+func (e *Emitter) deadLetters() (queue.DeadLetters, error) {
+	q, ok := e.queue.(queue.DeadLetters)
+	if !ok {
+		return nil, fmt.Errorf("webhook: %T has no list of dead letters: %w", e.queue, errors.ErrUnsupported)
+	}
+	return q, nil
+}
+
+func readDeadLetter(d queue.DeadLetter) DeadLetter {
+	l := DeadLetter{ID: d.ID, Reason: d.Reason, Attempts: d.Attempts, First: d.First, At: d.At, Body: d.Data}
+	if j, err := parseJob(d.Data); err == nil {
+		l.AppID, l.WebhookID, l.JobID, l.Body, l.Events = j.app, j.webhook, j.id, j.body, j.events
+	}
+	return l
+}
