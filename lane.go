@@ -1,6 +1,11 @@
 package webhook
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"golang.org/x/time/rate"
+)
 
 // lane is what this process knows of one webhook's endpoint: how many attempts it may have at once, and whether
 // it may have any. The pool's mutex guards it.
@@ -14,8 +19,9 @@ type lane struct {
 	peak    int // most attempts at once since window
 	window  time.Time
 	breaker breaker
-	paused  time.Time // nothing is received before this time
-	unknown time.Time // since when this node lacks the lane's configuration; zero: it has it
+	paused  time.Time     // nothing is received before this time
+	limiter *rate.Limiter // nil: no rate limit
+	unknown time.Time     // since when this node lacks the lane's configuration; zero: it has it
 }
 
 const (
@@ -39,13 +45,21 @@ func (l *lane) limit(now time.Time, most int) int {
 	case state == BreakerHalfOpen:
 		return 1
 	}
-	n := min(l.share, most)
+	n := max(l.unhurried(now, min(l.share, most)), 1)
+	if l.limiter != nil {
+		n = min(n, len(l.running)+int(l.limiter.TokensAt(now)))
+	}
+	return n
+}
+
+// unhurried returns n, halved for each late attempt.
+func (l *lane) unhurried(now time.Time, n int) int {
 	for _, t := range l.running {
 		if now.Sub(t.began) > l.lateAfter() {
 			n /= 2
 		}
 	}
-	return max(n, 1)
+	return n
 }
 
 func (l *lane) lateAfter() time.Duration {
@@ -57,6 +71,9 @@ func (l *lane) lateAfter() time.Duration {
 
 // begin notes the start of an attempt.
 func (l *lane) begin(t *task) {
+	if l.limiter != nil {
+		l.limiter.AllowN(t.began, 1)
+	}
 	l.running = append(l.running, t)
 	l.peak = max(l.peak, len(l.running))
 }
@@ -115,12 +132,36 @@ func (l *lane) failed(now time.Time) {
 	l.share = max(1, l.share/2)
 }
 
-// changes returns when the limit, being 0 now, will be more by itself, or zero.
-func (l *lane) changes() time.Time {
-	if l.paused.After(l.breaker.until) {
-		return l.paused
+// changes returns when the limit will be more by itself, or zero.
+func (l *lane) changes(now time.Time) time.Time {
+	switch {
+	case now.Before(l.breaker.until) || now.Before(l.paused):
+		if l.paused.After(l.breaker.until) {
+			return l.paused
+		}
+		return l.breaker.until
+	case l.limiter == nil:
+		return time.Time{}
 	}
-	return l.breaker.until
+	missing := 1 - l.limiter.TokensAt(now)
+	if missing <= 0 {
+		return time.Time{}
+	}
+	return now.Add(time.Duration(math.Ceil(missing / float64(l.limiter.Limit()) * float64(time.Second))))
+}
+
+// setRate has the lane keep a rate limit. One that did not change goes on as it is.
+func (l *lane) setRate(r RateLimit) {
+	burst := r.Burst
+	if burst == 0 {
+		burst = int(math.Ceil(r.PerSecond))
+	}
+	switch {
+	case r.PerSecond == 0:
+		l.limiter = nil
+	case l.limiter == nil || l.limiter.Limit() != rate.Limit(r.PerSecond) || l.limiter.Burst() != burst:
+		l.limiter = rate.NewLimiter(rate.Limit(r.PerSecond), burst)
+	}
 }
 
 // heldSince returns since when a job made at the time has been held back by this process, or zero.

@@ -45,6 +45,7 @@ type pool struct {
 type task struct {
 	lease  queue.Lease
 	job    *parsedJob // nil: unreadable
+	rate   RateLimit
 	lane   *lane
 	began  time.Time
 	until  time.Time          // the lease's end
@@ -179,13 +180,14 @@ func (p *pool) want(now time.Time) queue.Want {
 			delete(p.active, l)
 			continue
 		}
-		if n == 0 && (alarm.IsZero() || l.changes().Before(alarm)) {
-			alarm = l.changes()
+		if at := l.changes(now); !at.IsZero() && (alarm.IsZero() || at.Before(alarm)) {
+			alarm = at
 		}
 		ready += max(0, min(l.waiting, n-len(l.running)))
-		if l.proven {
+		if l.proven && l.limiter == nil {
 			n *= 2 // one share ahead
-		} else {
+		}
+		if !l.proven {
 			w.Cold -= len(l.running) + l.waiting
 		}
 		w.Lanes[l.name] = queue.Limit{Jobs: max(0, n-len(l.running)-l.waiting), Warm: l.proven}
@@ -233,6 +235,7 @@ func (p *pool) fetch(w queue.Want) {
 	tasks := make([]*task, len(leases))
 	for i, lease := range leases {
 		tasks[i] = newTask(lease)
+		tasks[i].rate = p.e.rateOf(tasks[i].job)
 	}
 	failed := err != nil && ctx.Err() == nil
 	if failed {
@@ -246,6 +249,22 @@ func (p *pool) fetch(w queue.Want) {
 		p.failures = failures
 	}
 	p.admit(tasks)
+}
+
+// rateOf returns the rate limit of a job's webhook.
+func (e *Emitter) rateOf(j *parsedJob) RateLimit {
+	if j == nil {
+		return RateLimit{}
+	}
+	a := e.apps.get(j.app)
+	if a == nil {
+		return RateLimit{}
+	}
+	h := a.hook(j.webhook)
+	if h == nil {
+		return RateLimit{}
+	}
+	return h.RateLimit
 }
 
 func newTask(lease queue.Lease) *task {
@@ -264,6 +283,7 @@ func (p *pool) admit(tasks []*task) {
 	}
 	for _, t := range tasks {
 		t.lane = p.lane(t.lease.Lane)
+		t.lane.setRate(t.rate)
 		t.lane.waiting++
 		p.active[t.lane] = struct{}{}
 	}
