@@ -75,6 +75,22 @@ func TestAppendStringEscapesWhatReceiversAndQueuesStumbleOver(t *testing.T) {
 	}
 }
 
+// Two lanes beside each other are enough to see a borrow that runs from one into the next.
+func TestAllPlainAgreesWithTheTable(t *testing.T) {
+	t.Parallel()
+	for lane := range 7 {
+		word := []byte("abcdefgh")
+		for x := range 256 {
+			for y := range 256 {
+				word[lane], word[lane+1] = byte(x), byte(y)
+				if got, want := allPlain(loadWord(string(word))), plain[x] && plain[y]; got != want {
+					t.Fatalf("%q: got %v, want %v", word, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestAppendCompactKeepsTheValue(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ in, want string }{
