@@ -1,7 +1,6 @@
 package sqsqueue
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,6 +22,7 @@ type fake struct {
 	queues map[string]*fakeQueue
 	count  int
 	calls  map[string]int // by method
+	sent   []*sqs.SendMessageBatchInput
 
 	// fail returns the error of a call, or of the entry with this id in it. It may be nil.
 	fail func(method, entry string) error
@@ -140,6 +140,7 @@ func (f *fake) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput
 	}
 	q := f.queues[*in.QueueUrl]
 	out := &sqs.SendMessageBatchOutput{}
+	f.sent = append(f.sent, in)
 	for _, e := range in.Entries {
 		if failed := f.entry("SendMessageBatch", e.Id, aws.ToString(e.MessageAttributes[attrID].StringValue)); failed != nil {
 			out.Failed = append(out.Failed, *failed)
@@ -286,9 +287,7 @@ func (m *fakeMessage) job() string { return aws.ToString(m.MessageAttributes[att
 func (f *fake) see(url string, look func([]*fakeMessage)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	look(slices.SortedFunc(slices.Values(f.queues[url].messages), func(a, b *fakeMessage) int {
-		return cmp.Compare(a.Attributes["SentTimestamp"], b.Attributes["SentTimestamp"])
-	}))
+	look(slices.Clone(f.queues[url].messages))
 }
 
 // jobs lists the job ids of a queue.

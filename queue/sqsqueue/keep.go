@@ -66,11 +66,13 @@ func (q *Queue) sweep(now time.Time) due {
 				d.next = min(d.next, m.ready.Sub(now))
 			}
 		}
-		if half := m.until.Add(-q.opts.VisibilityTimeout / 2); half.After(now) {
-			d.next = min(d.next, half.Sub(now))
-		} else {
+		half := q.opts.VisibilityTimeout / 2
+		left := m.until.Sub(now) - half
+		if left <= 0 {
 			d.extend = append(d.extend, m)
+			left = half
 		}
+		d.next = min(d.next, left)
 	}
 	return d
 }

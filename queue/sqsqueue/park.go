@@ -96,16 +96,16 @@ func (p *park) lane(m *message) *lane {
 // take leases what fits into w, a message a lane in turn. receipt makes new receipts.
 func (p *park) take(w queue.Want, now time.Time, receipt func() string) []*message {
 	var taken []*message
-	count := make(map[*lane]int)
+	count, room := make(map[*lane]int), w.Cold
 	for more := true; more; {
 		more = false
 		for _, l := range slices.Clone(p.ring) {
 			limit, cold := w.Of(l.name)
-			if len(taken) >= w.Jobs || !l.free() || count[l] >= limit || cold && w.Cold <= 0 {
+			if len(taken) >= w.Jobs || !l.free() || count[l] >= limit || cold && room <= 0 {
 				continue
 			}
 			if cold {
-				w.Cold--
+				room--
 			}
 			count[l]++
 			more = true
