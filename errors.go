@@ -1,4 +1,3 @@
-// Package webhook delivers a WebSocket server's events to webhooks, as Pusher does.
 package webhook
 
 import (
