@@ -106,6 +106,7 @@ func (o Options) validate() error {
 // included. Its lanes share the room as those of [queue.Memory] do: one alone cannot fill it.
 type Queue struct {
 	opts  Options
+	path  string
 	db    *bbolt.DB
 	inbox inbox
 
@@ -196,5 +197,5 @@ func (q *Queue) fileError(doing string, err error) error {
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return queue.ErrClosed
 	}
-	return fmt.Errorf("boltqueue: %s %s: %w", doing, q.db.Path(), err)
+	return fmt.Errorf("boltqueue: %s %s: %w", doing, q.path, err)
 }

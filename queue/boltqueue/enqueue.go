@@ -2,7 +2,6 @@ package boltqueue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -128,14 +127,18 @@ func (o *enqueueOp) finish(x *index, err error) {
 	}
 }
 
-// arrive makes a new job ready, or forgets it if it could not be written.
+// arrive makes a new job ready, the last of its lane, or forgets it if it could not be written.
 func (x *index) arrive(e *entry, id string, err error) {
-	if err == nil {
-		x.move(e, ready)
+	if err != nil {
+		x.forget(e, id)
 		return
 	}
+	e.at = int64(e.seq)
+	x.move(e, ready)
+}
+
+// forget removes a new job that could not be written.
+func (x *index) forget(e *entry, id string) {
 	delete(x.known, x.hash(id))
 	x.remove(e)
 }
-
-var errSplit = errors.New("boltqueue: the job was split too often, or into too many jobs, to keep its place")

@@ -1,14 +1,29 @@
 package boltqueue
 
-// seqHeap is a lane's ready jobs, the oldest first. New jobs have the highest numbers, so they
-// are put at its end at no cost; a job that comes back finds its old place.
-type seqHeap []*entry
+import "math"
 
-func (h seqHeap) Len() int           { return len(h) }
-func (h seqHeap) Less(i, j int) bool { return h[i].seq < h[j].seq }
-func (h seqHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *seqHeap) Push(e any)        { *h = append(*h, e.(*entry)) }
-func (h *seqHeap) Pop() any          { return pop((*[]*entry)(h)) }
+// laneHeap is a lane's ready jobs, the next one first. New jobs have the highest numbers, so they are put at its
+// end at no cost; a job that comes back finds its old place.
+type laneHeap []*entry
+
+func (h laneHeap) Len() int           { return len(h) }
+func (h laneHeap) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h laneHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *laneHeap) Push(e any)        { *h = append(*h, e.(*entry)) }
+func (h *laneHeap) Pop() any          { return pop((*[]*entry)(h)) }
+
+// oldest is when the oldest job at or below i was enqueued. Of jobs at their old places the first is the
+// oldest; only those that were put in front need a look at what is below them.
+func (h laneHeap) oldest(i int) int64 {
+	if i >= len(h) {
+		return math.MaxInt64
+	}
+	at := h[i].enqueued
+	if h[i].at < 0 {
+		at = min(at, h.oldest(2*i+1), h.oldest(2*i+2))
+	}
+	return at
+}
 
 // timerHeap is the jobs that are delayed or leased, the one that ends first in front.
 type timerHeap []*entry

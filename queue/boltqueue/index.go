@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"container/list"
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
@@ -34,10 +35,10 @@ const seqSpan = 16
 // There is one for each job in the file, so its size matters.
 type entry struct {
 	lane     *lane
-	seq      uint64 // the job's key in the file, and its place in the lane
+	seq      uint64 // the job's key in the file, and its place in the lane unless it is put in front
 	enqueued int64  // Unix nanoseconds
 	first    int64  // the same; while fresh, when the current lease began
-	at       int64  // when the lease or the delay ends, on the index's clock
+	at       int64  // when the lease or the delay ends, on the index's clock; while ready, the place in the lane
 	lease    uint64 // number of the current lease
 	size     uint32 // of Data
 	attempts uint32
@@ -61,7 +62,7 @@ func (e *entry) progress(due int64) progress {
 type lane struct {
 	name    string
 	ordered bool
-	ready   seqHeap
+	ready   laneHeap
 	jobs    int           // entries of any state
 	bytes   int64         // their Data
 	busy    int           // entries that are delayed, leased or settling
@@ -84,6 +85,7 @@ type index struct {
 	count   [states]int
 	bytes   int64
 	nextSeq uint64
+	front   int64  // place of the last job that was put in front of its lane
 	lastNo  uint64 // of the last lease; starts at random, so that receipts of an earlier process are stale
 	base    time.Time
 	markers []markerGroup     // oldest first
@@ -197,8 +199,28 @@ func (x *index) move(e *entry, to state) {
 		x.wake()
 	case delayed, leased:
 		heap.Push(&x.timers, e)
+		if e.timer == 0 {
+			x.wake() // it ends before all that the others wait for
+		}
 	}
 	x.seat(e.lane)
+}
+
+// again makes a job ready that was delayed or leased: at its old place, or if none may overtake it, the first.
+func (x *index) again(e *entry) {
+	if e.lane.ordered {
+		x.first(e)
+		return
+	}
+	e.at = int64(e.seq)
+	x.move(e, ready)
+}
+
+// first makes a job ready that is to be the next of its lane.
+func (x *index) first(e *entry) {
+	x.front--
+	e.at = x.front
+	x.move(e, ready)
 }
 
 // busy is 1 for the states that keep an ordered lane from being received.
@@ -240,7 +262,7 @@ func (x *index) tick() {
 			e.fresh = false
 			x.lapsed = append(x.lapsed, e)
 		}
-		x.move(e, ready)
+		x.again(e)
 	}
 }
 
@@ -318,16 +340,17 @@ func (x *index) release(e *entry) {
 	if e.fresh {
 		e.first, e.fresh = 0, false
 	}
-	x.move(e, ready)
+	x.first(e)
 }
 
 // oldest is when the oldest ready job was enqueued, in Unix nanoseconds, 0 for none.
 func (x *index) oldest() int64 {
-	var at int64
+	at := int64(math.MaxInt64)
 	for _, l := range x.lanes {
-		if len(l.ready) > 0 && (at == 0 || l.ready[0].enqueued < at) {
-			at = l.ready[0].enqueued
-		}
+		at = min(at, l.ready.oldest(0))
+	}
+	if at == math.MaxInt64 {
+		return 0
 	}
 	return at
 }

@@ -53,7 +53,7 @@ func Open(path string, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	q := &Queue{opts: o.withDefaults(), db: db, inbox: newInbox(), index: newIndex()}
+	q := &Queue{opts: o.withDefaults(), path: path, db: db, inbox: newInbox(), index: newIndex()}
 	if err := db.Update(q.load); err != nil {
 		return nil, openError(path, errors.Join(err, db.Close()))
 	}
@@ -240,6 +240,7 @@ func (t *tables) loadJobs(suspect bool) (unreadable []uint64) {
 			e.at = r.due - now
 			t.x.move(e, delayed)
 		} else {
+			e.at = int64(e.seq)
 			t.x.move(e, ready)
 		}
 	}

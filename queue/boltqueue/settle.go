@@ -3,6 +3,7 @@ package boltqueue
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -117,7 +118,7 @@ func (q *Queue) release(nacks []queue.Nack, o *nackOp) error {
 		return err
 	}
 	defer q.end()
-	for i := range nacks {
+	for i := len(nacks) - 1; i >= 0; i-- { // each release goes in front of the later ones
 		n := &nacks[i]
 		e := x.held(n.ID, n.Receipt)
 		switch {
@@ -205,11 +206,14 @@ func (o *nackOp) finish(x *index, err error) {
 func (n *nacking) settle(x *index) {
 	e := n.entry
 	e.attempts, e.first, e.fresh = n.to.attempts, n.to.first, false
-	if n.Delay > 0 {
+	switch {
+	case n.Delay > 0:
 		e.at = n.until
 		x.move(e, delayed)
-	} else {
-		x.move(e, ready)
+	case n.Counted:
+		x.again(e)
+	default:
+		x.first(e)
 	}
 }
 
@@ -231,6 +235,9 @@ func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) er
 	return o.err
 }
 
+var errSplit = errors.New("boltqueue: the job was split too often, or into too many jobs, to keep its place")
+
+// replaceOp settles a job and puts its parts in its place.
 type replaceOp struct {
 	lease queue.Lease
 	jobs  []queue.Job
@@ -254,6 +261,7 @@ func (o *replaceOp) admit(x *index) bool {
 	for i := range o.jobs {
 		if h := x.hash(o.jobs[i].ID); !x.has(h) {
 			o.parts[i] = x.add(h, &o.jobs[i], seq, span)
+			o.parts[i].enqueued = o.whole.enqueued
 		}
 		seq += step
 	}
@@ -279,9 +287,13 @@ func (o *replaceOp) finish(x *index, err error) {
 	if o.err != nil {
 		return
 	}
-	for i, e := range o.parts {
-		if e != nil {
-			x.arrive(e, o.jobs[i].ID, err)
+	for i, e := range slices.Backward(o.parts) { // each goes in front of the later ones
+		switch {
+		case e == nil:
+		case err != nil:
+			x.forget(e, o.jobs[i].ID)
+		default:
+			x.first(e)
 		}
 	}
 	if err != nil {
