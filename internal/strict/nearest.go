@@ -22,8 +22,12 @@ func Nearest(name string, known []string) string {
 	plain := simplify(name)
 	for _, candidate := range known {
 		target := simplify(candidate)
+		most := allowed(target)
+		if len(plain) > len(target)+most || len(target) > len(plain)+most {
+			continue // too long or too short, so there is nothing to count
+		}
 		d := distance(plain, target)
-		if d > allowed(target) || (best != "" && d >= bestDistance) {
+		if d > most || (best != "" && d >= bestDistance) {
 			continue
 		}
 		best, bestDistance = candidate, d

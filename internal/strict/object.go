@@ -1,8 +1,6 @@
 package strict
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,13 +58,9 @@ func Array(f Field) Field {
 			v.Fail("must be an array, not %s", v.kind())
 			return
 		}
-		var elements []json.RawMessage
-		if err := json.Unmarshal(v.raw, &elements); err != nil {
-			v.Fail("%s", err)
-			return
-		}
-		for i, raw := range elements {
-			f(v.child("["+strconv.Itoa(i)+"]", raw))
+		elements := scan(v.raw)
+		for i := 0; elements.more(); i++ {
+			f(v.child("["+strconv.Itoa(i)+"]", elements.value()))
 		}
 	}
 }
@@ -90,17 +84,9 @@ func (v Value) members(f func(name string, member Value)) {
 		return
 	}
 	seen := make(map[string]bool)
-	dec := json.NewDecoder(bytes.NewReader(v.raw))
-	_, _ = dec.Token() // the opening brace; Read has checked the syntax
-	for dec.More() {
-		token, _ := dec.Token()
-		name, _ := token.(string)
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			v.Fail("%s", err)
-			return
-		}
-		member := v.child(printable(name), raw)
+	for fields := scan(v.raw); fields.more(); {
+		name := fields.name()
+		member := v.child(printable(name), fields.value())
 		if seen[name] {
 			member.Fail("is there twice")
 			continue

@@ -6,6 +6,7 @@ package strict
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -22,15 +23,15 @@ type Field func(Value)
 // Value is a JSON value at a path. Mistakes found in it are noted in the list that was given to Read.
 type Value struct {
 	path   string
-	raw    json.RawMessage
+	raw    []byte
 	hidden bool
 	notes  *[]Problem
 }
 
 // Read reads data with f and returns every mistake.
 func Read(data []byte, f Field) []Problem {
-	if err := json.Unmarshal(data, new(json.RawMessage)); err != nil {
-		return []Problem{{Message: syntaxMessage(data, err)}}
+	if !json.Valid(data) {
+		return []Problem{{Message: syntaxMessage(data)}}
 	}
 	var notes []Problem
 	v := Value{raw: bytes.TrimSpace(data), notes: &notes}
@@ -39,10 +40,11 @@ func Read(data []byte, f Field) []Problem {
 }
 
 // syntaxMessage says where data stops being JSON.
-func syntaxMessage(data []byte, err error) string {
-	syntax, ok := err.(*json.SyntaxError) //nolint:errorlint // json.Unmarshal returns it unwrapped
-	if !ok {
-		return err.Error()
+func syntaxMessage(data []byte) string {
+	err := json.Unmarshal(data, new(json.RawMessage))
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return fmt.Sprint(err)
 	}
 	before := data[:min(int(syntax.Offset), len(data))]
 	line := 1 + bytes.Count(before, []byte("\n"))
@@ -82,7 +84,7 @@ func (v Value) read(f Field) {
 }
 
 // child is a value below v.
-func (v Value) child(below string, raw json.RawMessage) Value {
+func (v Value) child(below string, raw []byte) Value {
 	return Value{path: Join(v.path, below), raw: raw, hidden: v.hidden, notes: v.notes}
 }
 

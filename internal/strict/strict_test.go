@@ -168,6 +168,17 @@ func TestDistance(t *testing.T) {
 	}
 }
 
+// checkCounts fails unless encoding/json finds as many elements and fields.
+func checkCounts(t *testing.T, raw []byte, elements, fields int) {
+	t.Helper()
+	var array []json.RawMessage
+	var object map[string]json.RawMessage
+	_, _ = json.Unmarshal(raw, &array), json.Unmarshal(raw, &object)
+	if len(array) != elements || len(object) != fields {
+		t.Fatalf("%q: read %d elements and %d fields, encoding/json %d and %d", raw, elements, fields, len(array), len(object))
+	}
+}
+
 // Whatever the text is, reading it ends, and only text that is JSON reaches a field.
 func FuzzRead(f *testing.F) {
 	f.Add(`{"a": [{"b": "c", "b": 1e5}], "\n": null}`)
@@ -185,8 +196,10 @@ func FuzzRead(f *testing.F) {
 			}
 			String(new(string))(v)
 			Int(new(int), 0)(v)
-			Array(all)(v)
-			Entries(func(_ string, v Value) { all(v) })(v)
+			elements, fields := 0, 0
+			Array(func(v Value) { elements++; all(v) })(v)
+			v.members(func(_ string, v Value) { fields++; all(v) })
+			checkCounts(t, v.Raw(), elements, fields)
 		}
 		problems := Read([]byte(text), all)
 		if !json.Valid([]byte(text)) && (read > 0 || len(problems) != 1) {
