@@ -17,10 +17,10 @@ func (m *Memory) Receive(ctx context.Context, w Want) ([]Lease, error) {
 	if w.Jobs < 1 {
 		return nil, fmt.Errorf("queue: Want.Jobs is %d; it must be at least 1", w.Jobs)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		leases, waiting, err := m.takeOrWait(w)
 		if err != nil || len(leases) > 0 {
 			return leases, err

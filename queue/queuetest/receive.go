@@ -116,7 +116,7 @@ var receiveChecks = []check{
 	}},
 
 	{"C1", "EndsAWaitingReceive", func(r *rig) {
-		done := r.receiveLater()
+		done := r.receiveLater(r.Context())
 		r.sleep(r.quiet())
 		start := time.Now()
 		r.must("Close", r.q.Close())
@@ -158,11 +158,11 @@ type received struct {
 }
 
 // receiveLater starts a Receive that is answered for.
-func (r *rig) receiveLater() <-chan received {
+func (r *rig) receiveLater(ctx context.Context) <-chan received {
 	done := make(chan received, 1)
 	q := r.q
 	go func() {
-		leases, err := q.Receive(r.Context(), all(1))
+		leases, err := q.Receive(ctx, all(1))
 		done <- received{leases, err, time.Now()}
 	}()
 	return done
@@ -185,11 +185,7 @@ func (r *rig) cancelledReceive(j queue.Job) (l queue.Lease, ok bool) {
 	r.Helper()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	done := make(chan received, 1)
-	go func() {
-		leases, err := r.q.Receive(ctx, all(1))
-		done <- received{leases, err, time.Now()}
-	}()
+	done := r.receiveLater(ctx)
 	r.enqueue(j)
 	cancel()
 	got, err := r.answer(done)
