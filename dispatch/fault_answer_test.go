@@ -161,7 +161,7 @@ func TestFault07GzipBomb(t *testing.T) {
 	t.Parallel()
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
-	_, _ = z.Write(make([]byte, 64<<20))
+	_, _ = z.Write(make([]byte, 4<<20))
 	_ = z.Close()
 	rc := startReceiver(t, func(c *peer) {
 		c.read()

@@ -2,73 +2,9 @@ package dispatch
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
-	"time"
-
-	"golang.org/x/net/http/httpguts"
 )
-
-const (
-	defaultUserAgent = "pushhooks-webhook/1"
-
-	// maxHeaderBytes bounds the answer's headers.
-	maxHeaderBytes = 32 << 10
-
-	// maxIdle bounds the idle connections to all receivers together: with thousands of webhooks they would eat the
-	// process's file descriptors.
-	maxIdle = 500
-
-	// writeBuffer holds the headers and the body of a usual batch, which then leave in one write.
-	writeBuffer = 16 << 10
-)
-
-// HTTPOptions configures an HTTP. The zero value of every field is its default.
-type HTTPOptions struct {
-	// PublicOnly refuses addresses that are not on the public Internet: private, loopback and every
-	// other special-purpose range of IPv4 and IPv6. Link-local, multicast, unspecified and cloud metadata addresses are
-	// refused always. Addresses are checked when they are dialed, after the name was resolved. Defaults to
-	// false.
-	PublicOnly bool
-
-	// Proxy is the proxy for all requests: http, https or socks5. It resolves the names, so it also
-	// has to refuse the addresses: here only addresses that stand in a URL are checked then. Defaults to no proxy; the
-	// environment is never asked for one.
-	Proxy *url.URL
-
-	// TLSConfig is for the handshake with receivers: own root certificates, a client certificate. It is copied.
-	// Defaults to the system's roots.
-	TLSConfig *tls.Config
-
-	// ConnectTimeout bounds resolving a name and connecting. Defaults to 3 seconds.
-	ConnectTimeout time.Duration
-
-	// TLSTimeout bounds the TLS handshake. Defaults to 5 seconds.
-	TLSTimeout time.Duration
-
-	// IdleTimeout is how long an unused connection is kept. Defaults to 55 seconds, just below
-	// what usual load balancers wait.
-	IdleTimeout time.Duration
-
-	// MaxIdlePerHost is how many unused connections to one host are kept: as many as there are attempts at
-	// once, else connections are made and closed all the time. Defaults to 20.
-	MaxIdlePerHost int
-
-	// UserAgent is sent with requests that have no such header of their own. Defaults to "pushhooks-webhook/1".
-	UserAgent string
-
-	// Resolver looks up host names. Defaults to net.DefaultResolver.
-	Resolver *net.Resolver
-
-	// DialContext opens connections instead of a net.Dialer: in-memory pipes in tests, say. No address
-	// is checked then. Defaults to nil.
-	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-}
 
 // HTTP is the Sender for URLs: it makes attempts as HTTP/1.1 POST requests and reuses connections. It is safe for
 // concurrent use. Make one with NewHTTP.
@@ -113,9 +49,9 @@ func (h *HTTP) Close() error {
 // within ctx. It follows no redirects. When the receiver has closed a connection that was reused, the request is sent
 // once more on a new one, within the same attempt.
 //
-// A 2xx status is Delivered, whatever becomes of the body. 410 is Stop, 413 is TooLarge, and so are addresses that may
-// not be dialed and requests that can't be made: Stop. Where this host lacks file descriptors, ports or
-// buffers, the verdict is Unsent. All else is Retry. The Reason… constants tell the reasons.
+// A 2xx status is Delivered, whatever becomes of the body. 413 is TooLarge. 410 is Stop, and so is an address that may
+// not be dialed and a request that can't be made. Where this host lacks file descriptors, ports or buffers, the
+// verdict is Unsent. All else is Retry. The constants named Reason… are the reasons.
 func (h *HTTP) Send(ctx context.Context, r *Request) Outcome {
 	t, err := h.target(r.URL)
 	if err != nil {
@@ -142,55 +78,6 @@ func (h *HTTP) target(rawURL string) (*target, error) {
 	return t, h.guard.checkAddr(*t.addr)
 }
 
-func (o HTTPOptions) validate() error {
-	var errs []error
-	fail := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("dispatch: "+format, args...))
-	}
-	for name, d := range map[string]time.Duration{
-		"ConnectTimeout": o.ConnectTimeout, "TLSTimeout": o.TLSTimeout, "IdleTimeout": o.IdleTimeout,
-	} {
-		if d < 0 {
-			fail("%s is %v; it must not be negative", name, d)
-		}
-	}
-	if o.MaxIdlePerHost < 0 {
-		fail("MaxIdlePerHost is %d; it must not be negative", o.MaxIdlePerHost)
-	}
-	if !httpguts.ValidHeaderFieldValue(o.UserAgent) {
-		fail("UserAgent %q is not a valid header value", o.UserAgent)
-	}
-	if o.Proxy != nil && !validProxy(o.Proxy) {
-		fail("Proxy must be an http, https or socks5 URL with a host, not %s://%s", o.Proxy.Scheme, o.Proxy.Host)
-	}
-	return errors.Join(errs...)
-}
-
-func validProxy(u *url.URL) bool {
-	switch strings.ToLower(u.Scheme) {
-	case "http", "https", "socks5", "socks5h":
-		return u.Hostname() != ""
-	}
-	return false
-}
-
-func (o HTTPOptions) withDefaults() HTTPOptions {
-	o.ConnectTimeout = orDefault(o.ConnectTimeout, 3*time.Second)
-	o.TLSTimeout = orDefault(o.TLSTimeout, 5*time.Second)
-	o.IdleTimeout = orDefault(o.IdleTimeout, 55*time.Second)
-	o.MaxIdlePerHost = orDefault(o.MaxIdlePerHost, 20)
-	o.UserAgent = orDefault(o.UserAgent, defaultUserAgent)
-	return o
-}
-
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
-}
-
 func (h *HTTP) dialer(o HTTPOptions) dialFunc {
 	switch {
 	case o.DialContext != nil:
@@ -200,37 +87,4 @@ func (h *HTTP) dialer(o HTTPOptions) dialFunc {
 		return bounded(d.DialContext, o.ConnectTimeout)
 	}
 	return bounded(guarded(h.guard, o.Resolver), o.ConnectTimeout)
-}
-
-func (o HTTPOptions) transport(dial dialFunc) *http.Transport {
-	t := &http.Transport{
-		DialContext:            dial,
-		TLSClientConfig:        o.tlsConfig(),
-		TLSHandshakeTimeout:    o.TLSTimeout,
-		IdleConnTimeout:        o.IdleTimeout,
-		MaxIdleConns:           max(maxIdle, o.MaxIdlePerHost),
-		MaxIdleConnsPerHost:    o.MaxIdlePerHost,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		WriteBufferSize:        writeBuffer,
-		DisableCompression:     true,
-		Protocols:              new(http.Protocols),
-	}
-	t.Protocols.SetHTTP1(true)
-	if o.Proxy != nil {
-		t.Proxy = http.ProxyURL(o.Proxy)
-	}
-	return t
-}
-
-// tlsConfig returns a copy that agrees on HTTP/1.1 only and resumes sessions.
-func (o HTTPOptions) tlsConfig() *tls.Config {
-	c := &tls.Config{}
-	if o.TLSConfig != nil {
-		c = o.TLSConfig.Clone()
-	}
-	c.NextProtos = []string{"http/1.1"}
-	if c.ClientSessionCache == nil {
-		c.ClientSessionCache = tls.NewLRUClientSessionCache(maxIdle)
-	}
-	return c
 }
