@@ -286,6 +286,18 @@ queue.sqs.endpoint_url: must be an http or https URL such as http://localhost:93
 	}
 }
 
+// What depends on the queue is checked against the real one, when the emitter is made.
+func TestParseLeavesTheQueuesLimitsToTheQueue(t *testing.T) {
+	t.Parallel()
+	const file = `{
+		"webhooks": {"request_timeout_ms": 60000},
+		"queue": {"driver": "sqs", "sqs": {"visibility_timeout": 120, "fifo": true}}
+	}`
+	if _, err := Parse([]byte(file), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 	t.Parallel()
 	_, err := Load(filepath.Join(t.TempDir(), "absent.json"), nil)
