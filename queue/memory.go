@@ -73,6 +73,9 @@ func (o MemoryOptions) validate() error {
 // holds 16 times the room that is still free. A lone lane gets 94 % of the queue that way, ten greedy ones get 9.9 %
 // each, and there is always room for one that is quiet. (This is the dynamic threshold of shared-memory
 // switches, Choudhury and Hahne, 1998.)
+//
+// Where the rules leave it open: a job that comes back after an attempt, a delay or an ended lease is the last of its lane,
+// unless the lane is Ordered. The last 16,384 IDs that left the queue are known (E2), and so are those of dead letters.
 type Memory struct {
 	opts MemoryOptions
 
@@ -98,7 +101,7 @@ type Memory struct {
 	deadBytes   int64
 	deadDropped int64
 
-	calls   uint64 // numbers the takes, so that a lane knows its allowance's
+	calls   uint64 // counts the takes, see lane.call
 	waiters []*waiter
 	sweep   int       // lanes set aside that the waiters have not been asked about
 	armed   time.Time // when timer fires; zero if it does not

@@ -15,9 +15,10 @@ type lane struct {
 	held    int   // jobs delayed or leased
 	bytes   int64 // Data of all jobs
 
-	call uint64 // the take that set left and cold
-	left int
-	cold bool
+	// What the take with this number allows.
+	call uint64
+	left int  // jobs that it may still lease
+	cold bool // whether they count towards Want.Cold
 }
 
 func (l *lane) len() int { return l.ready.len + l.held }

@@ -9,7 +9,7 @@ import (
 
 // Extend renews leases.
 func (m *Memory) Extend(_ context.Context, leases []Lease) error {
-	return m.each(leases, func(j *memoryJob, _ int, now time.Time) {
+	return m.each(leases, func(j *memoryJob, now time.Time) {
 		j.due = now.Add(m.opts.Lease)
 		m.leased.remove(&j.node)
 		m.leased.pushBack(&j.node)
@@ -18,11 +18,11 @@ func (m *Memory) Extend(_ context.Context, leases []Lease) error {
 
 // Ack settles delivered jobs.
 func (m *Memory) Ack(_ context.Context, leases []Lease) error {
-	return m.each(leases, func(j *memoryJob, _ int, _ time.Time) { m.settle(j) })
+	return m.each(leases, func(j *memoryJob, _ time.Time) { m.settle(j) })
 }
 
 // each calls do for every lease that is current, and reports the others.
-func (m *Memory) each(leases []Lease, do func(j *memoryJob, i int, now time.Time)) error {
+func (m *Memory) each(leases []Lease, do func(j *memoryJob, now time.Time)) error {
 	now, err := m.begin()
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (m *Memory) each(leases []Lease, do func(j *memoryJob, i int, now time.Time
 	var failed *BatchError
 	for i := range leases {
 		if j := m.current(&leases[i]); j != nil {
-			do(j, i, now)
+			do(j, now)
 		} else {
 			failed = failed.Fail(i, ErrLeaseLost)
 		}

@@ -21,6 +21,7 @@
 package queuetest
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"testing"
@@ -56,7 +57,7 @@ type Harness struct {
 	// not wait for anything outside of the bubble, such as a socket. Open is called inside the bubble.
 	Virtual bool
 
-	// Delay is the shortest delay that the store keeps. Defaults to one second.
+	// Delay is the shortest delay that the store keeps; it must be shorter than a lease. Defaults to one second.
 	Delay time.Duration
 
 	// Seed makes the random operations. Defaults to 1. Failures print it.
@@ -107,12 +108,8 @@ func Run(t *testing.T, h Harness) {
 	if h.Open == nil {
 		t.Fatal("queuetest: Harness.Open is nil; it must open an empty queue")
 	}
-	if h.Delay == 0 {
-		h.Delay = time.Second
-	}
-	if h.Seed == 0 {
-		h.Seed = 1
-	}
+	h.Delay = cmp.Or(h.Delay, time.Second)
+	h.Seed = cmp.Or(h.Seed, 1)
 	// Most of the time is spent waiting, so more checks run at once than go test's -parallel would allow.
 	slots := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
