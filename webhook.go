@@ -46,7 +46,8 @@ type Webhook struct {
 	// with that target; everything else about a webhook can change without changing it.
 	ID string
 
-	// URL is an absolute http or https URL that gets a POST for every delivery.
+	// URL is an absolute http or https URL that gets a POST for every delivery. It may hold a user and a password; the
+	// messages of configuration errors show no more of it than scheme and host.
 	URL string
 
 	// Lambda is an AWS Lambda function to invoke instead. It needs Options.Lambda.

@@ -96,7 +96,7 @@ type Disk struct {
 
 // Redis is the section "queue.redis".
 type Redis struct {
-	URL         string // redis://, rediss:// or unix://, with password and database; required
+	URL         string // redis://, rediss:// or unix://; required; may hold a password
 	Prefix      string // begins the name of every key
 	Concurrency int    // receive loops
 	AtMostOnce  bool   // jobs are removed when they are received, and failed ones are not repeated
@@ -104,7 +104,7 @@ type Redis struct {
 
 // RedisCluster is the section "queue.redis_cluster".
 type RedisCluster struct {
-	Nodes       []string // some of the cluster's nodes, each host:port or a redis:// or rediss:// URL; required
+	Nodes       []string // some of the cluster's nodes, each host:port or a redis:// or rediss:// URL; required; may hold a password
 	Prefix      string   // begins the name of every key
 	Concurrency int      // receive loops
 	AtMostOnce  bool     // jobs are removed when they are received, and failed ones are not repeated

@@ -52,9 +52,6 @@ func syntaxMessage(data []byte) string {
 	return fmt.Sprintf("line %d, column %d: %s", line, max(column, 1), syntax)
 }
 
-// Path returns where the value is.
-func (v Value) Path() string { return v.path }
-
 // Raw returns the value's JSON text.
 func (v Value) Raw() []byte { return v.raw }
 

@@ -192,7 +192,7 @@ func FuzzRead(f *testing.F) {
 		all = func(v Value) {
 			read++
 			if !json.Valid(v.Raw()) {
-				t.Fatalf("%s is %q", v.Path(), v.Raw())
+				t.Fatalf("%s is %q", v.path, v.Raw())
 			}
 			String(new(string))(v)
 			Int(new(int), 0)(v)
