@@ -53,6 +53,23 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// The fake returns several messages of a FIFO group at once, as SQS does and the server does not.
+func TestConformanceWithWholeGroups(t *testing.T) {
+	t.Parallel()
+	h := harness(nil, nil)
+	h.Open = func(t *testing.T) queue.Queue {
+		f, opts := newFake(), testOptions()
+		f.queues[fakeFIFOURL].attrs["RedrivePolicy"] = `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:1:dead","maxReceiveCount":1000}`
+		opts.Name, opts.FIFO, opts.RetryBackoff = "jobs", true, true
+		return openTest(t, f, opts)
+	}
+	h.Another = func(t *testing.T, q queue.Queue) queue.Queue {
+		return openTest(t, q.(*Queue).client, q.(*Queue).opts)
+	}
+	h.Reopen = h.Another
+	queuetest.Run(t, h)
+}
+
 // harness says what SQS lacks: it gives ten messages a call, in an order of its own, knows no
 // lanes, and counts approximately. Orders and turns of ordered lanes on FIFO queues are checked.
 func harness(client Client, set func(*Options)) queuetest.Harness {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -143,7 +144,7 @@ func toLetter(raw types.Message) letter {
 	m := received(raw, time.Time{}, 0)
 	l := letter{handle: m.handle, DeadLetter: queue.DeadLetter{Job: m.job, Reason: redriven, At: m.sent}}
 	if reason, err := unescape(attribute(raw, attrReason)); err == nil && reason != "" {
-		l.Reason = reason
+		l.Reason = strings.ToValidUTF8(reason, "") // it may have been cut
 		l.Attempts, _ = strconv.Atoi(attribute(raw, attrAttempts))
 		l.First = parseTime(attribute(raw, attrFirst))
 		l.At = parseTime(attribute(raw, attrAt))

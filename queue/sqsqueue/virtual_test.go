@@ -97,6 +97,13 @@ func nack(t *testing.T, q *Queue, l queue.Lease, delay time.Duration, counted bo
 	}
 }
 
+// parkedBy counts the jobs that a process holds without a lease.
+func parkedBy(q *Queue) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.park.jobs()
+}
+
 func wantJobs(t *testing.T, f *fake, url string, ids ...string) {
 	t.Helper()
 	if got := f.jobs(url); !slices.Equal(got, ids) {
@@ -160,7 +167,7 @@ func TestFullParkStopsReceiving(t *testing.T) {
 				if now := f.called("ReceiveMessage"); now != calls {
 					t.Errorf("%d receive calls were made with a full park; want none", now-calls)
 				}
-				if n := q.park.jobs(); n < 10 || n > 20 {
+				if n := parkedBy(q); n < 10 || n > 20 {
 					t.Errorf("%d jobs are parked; want 10 to 20", n)
 				}
 				got := 0
@@ -238,8 +245,8 @@ func TestOrderedLaneWaitsForItsFailedHead(t *testing.T) {
 func TestOrderedLaneWaitsForItsLostHead(t *testing.T) {
 	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, f *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", true, "1", "2", "3")...)
-		if got := receive(t, q, all(10), time.Minute); len(got) != 1 || q.park.jobs() != 2 {
-			t.Fatalf("received %v and parked %d; want one job and the other two", got, q.park.jobs())
+		if got := receive(t, q, all(10), time.Minute); len(got) != 1 || parkedBy(q) != 2 {
+			t.Fatalf("received %v and parked %d; want one job and the other two", got, parkedBy(q))
 		}
 		time.Sleep(31 * time.Second) // nobody extends the lease
 		other := openFake(t, f, Options{QueueURL: fakeFIFOURL})
@@ -342,7 +349,7 @@ func TestFailedJobIsLeftToTheVisibilityTimeout(t *testing.T) {
 	})
 }
 
-func TestForeignMessageIsHandedOut(t *testing.T) {
+func TestFault34ForeignMessageIsDeadLettered(t *testing.T) {
 	virtual(t, Options{DeadLetterQueueURL: fakeDeadURL}, func(t *testing.T, f *fake, q *Queue) {
 		f.mu.Lock()
 		for _, lane := range []string{"%zz", strings.Repeat("x", maxLane+1), ""} {
