@@ -162,7 +162,7 @@ func each(goroutines, n int, f func(i int)) {
 
 // bare opens a bbolt database as the queue does.
 func bare(b *testing.B) *bbolt.DB {
-	db, err := bbolt.Open(file(b), 0o600, boltOptions(0))
+	db, err := bbolt.Open(file(b), 0o600, boltOptions())
 	must(b, err)
 	b.Cleanup(func() { db.Close() })
 	must(b, db.Update(func(tx *bbolt.Tx) error {

@@ -185,8 +185,17 @@ func (q *Queue) close() error {
 	q.mu.Unlock()
 	q.inbox.close()
 	<-q.inbox.drained
-	err := q.db.Update(q.markClosed)
-	return q.fileError("close", errors.Join(err, q.db.Close()))
+	return errors.Join(q.update(q.markClosed), q.fileError("close", q.db.Close()))
+}
+
+// view runs a transaction that reads.
+func (q *Queue) view(f func(tx *bbolt.Tx) error) error {
+	return q.fileError("read", guard(func() error { return q.db.View(f) }))
+}
+
+// update runs a transaction that writes.
+func (q *Queue) update(f func(tx *bbolt.Tx) error) error {
+	return q.fileError("write", guard(func() error { return q.db.Update(f) }))
 }
 
 // fileError says which file an error is about. A closed file is a closed queue.

@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if enqueueUntilKilled() {
+	if runChild() {
 		return
 	}
 	goleak.VerifyTestMain(m)

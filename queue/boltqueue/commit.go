@@ -106,7 +106,7 @@ func (q *Queue) commit(tasks []*task) error {
 	t := q.admit(tasks)
 	var err error
 	if len(t.ops) > 0 {
-		err = q.fileError("write", q.db.Update(t.write))
+		err = q.update(t.write)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

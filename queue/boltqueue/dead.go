@@ -156,7 +156,7 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 		return nil, err
 	}
 	var list []queue.DeadLetter
-	err = q.db.View(func(tx *bbolt.Tx) error {
+	err = q.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(deadBucket)).Cursor()
 		for k, v := c.Seek(key(start)); k != nil && len(list) < limit; k, v = c.Next() {
 			if d, err := decodeDead(v); err == nil {
@@ -165,7 +165,7 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 		}
 		return nil
 	})
-	return list, q.fileError("read", err)
+	return list, err
 }
 
 // deadAfter is the first key behind that of the dead letter with this ID.
@@ -240,7 +240,7 @@ func (q *Queue) find(ids []string) ([]digging, error) {
 		return nil, err
 	}
 	var found []digging
-	err = q.db.View(func(tx *bbolt.Tx) error {
+	err = q.view(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(deadBucket))
 		for _, n := range keys {
 			if d, err := decodeDead(b.Get(key(n))); err == nil {
@@ -251,7 +251,7 @@ func (q *Queue) find(ids []string) ([]digging, error) {
 		}
 		return nil
 	})
-	return found, q.fileError("read", err)
+	return found, err
 }
 
 // deadKeys returns the keys of the dead letters with these IDs, each once.

@@ -1,13 +1,8 @@
 package boltqueue
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -76,32 +71,6 @@ func TestCloseCountsLeasesThatItEnds(t *testing.T) {
 	}
 }
 
-const childFile = "BOLTQUEUE_TEST_FILE"
-
-// enqueueUntilKilled is the child of the kill tests: it enqueues jobs and prints their names when they are taken.
-func enqueueUntilKilled() bool {
-	path := os.Getenv(childFile)
-	if path == "" {
-		return false
-	}
-	q, err := Open(path, Options{})
-	if err != nil {
-		fmt.Println("error", err)
-		return true
-	}
-	for worker := range 4 {
-		go func() {
-			for n := 0; ; n++ {
-				batch := numbered(fmt.Sprintf("%d-%d-%d", os.Getpid(), worker, n), fmt.Sprint("lane", worker), 5)
-				if err := q.Enqueue(context.Background(), batch); err == nil {
-					fmt.Printf("%s\n", batch[0].ID)
-				}
-			}
-		}()
-	}
-	select {}
-}
-
 func TestSIGKILLLosesNothingThatWasEnqueued(t *testing.T) {
 	t.Parallel()
 	path := file(t)
@@ -130,21 +99,42 @@ func TestSIGKILLLosesNothingThatWasEnqueued(t *testing.T) {
 // enqueueAndKill starts a child, kills it after it has named n jobs, and returns all that it named.
 func enqueueAndKill(t *testing.T, path string, n int) []string {
 	t.Helper()
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childFile+"="+path)
-	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := child.StdoutPipe()
-	must(t, err)
-	must(t, child.Start())
 	var named []string
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "error") {
-			t.Fatal(lines.Text())
-		}
-		if named = append(named, lines.Text()); len(named) == n {
-			must(t, child.Process.Kill())
+	child(t, "enqueue", path, func(line string) bool {
+		named = append(named, line)
+		return len(named) < n
+	})
+	return named
+}
+
+func TestFault32SIGKILLOfWorkersLosesNothingAndRepeatsOnlyWhatWasAttempted(t *testing.T) {
+	t.Parallel()
+	const total, kills = 10_000, 100
+	path := file(t)
+	q := open(t, path, Options{})
+	enqueue(t, q, numbered("j", "a", total)...)
+	must(t, q.Close())
+
+	sent := make(map[string]int)
+	for kill := range kills {
+		n := 0
+		child(t, "work", path, func(line string) bool {
+			sent[line]++
+			n++
+			return n < 50+kill%37
+		})
+	}
+	q = open(t, path, Options{})
+	for leases := receive(t, q, 1000); len(leases) > 0; leases = receive(t, q, 1000) {
+		for _, l := range leases {
+			sent[l.ID]++
 		}
 	}
-	child.Wait() //nolint:errcheck // it was killed
-	return named
+	copies := -len(sent)
+	for _, n := range sent {
+		copies += n
+	}
+	if len(sent) != total || copies > kills*childBatch {
+		t.Errorf("%d of %d jobs were delivered, with %d copies; at most %d were being attempted", len(sent), total, copies, kills*childBatch)
+	}
 }

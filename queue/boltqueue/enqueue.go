@@ -75,16 +75,16 @@ func (o *enqueueOp) refuse(x *index, job *queue.Job, behind bool) error {
 
 // checkJob says what is wrong with a job's names.
 func checkJob(job *queue.Job) error {
-	if len(job.ID) < 1 || len(job.ID) > 128 {
-		return fmt.Errorf("boltqueue: job ID of %d bytes; it must have 1 to 128", len(job.ID))
+	if len(job.ID) < 1 || len(job.ID) > maxID {
+		return fmt.Errorf("boltqueue: job ID of %d bytes; it must have 1 to %d", len(job.ID), maxID)
 	}
 	for _, c := range []byte(job.ID) {
 		if c <= ' ' || c > '~' {
 			return fmt.Errorf("boltqueue: job ID %q; it must be printable ASCII without spaces", job.ID)
 		}
 	}
-	if len(job.Lane) < 1 || len(job.Lane) > 512 || !utf8.ValidString(job.Lane) {
-		return fmt.Errorf("boltqueue: job %s: lane %q; it must be valid UTF-8 of 1 to 512 bytes", job.ID, job.Lane)
+	if len(job.Lane) < 1 || len(job.Lane) > maxLane || !utf8.ValidString(job.Lane) {
+		return fmt.Errorf("boltqueue: job %s: lane %q; it must be valid UTF-8 of 1 to %d bytes", job.ID, job.Lane, maxLane)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package boltqueue
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,12 +50,14 @@ func Open(path string, o Options) (*Queue, error) {
 	if err := inspect(path); err != nil {
 		return nil, openError(path, err)
 	}
-	db, err := bbolt.Open(path, 0o600, boltOptions(o.maxFile))
+	options := boltOptions()
+	options.MaxSize = o.maxFile
+	db, err := openBolt(path, options)
 	if err != nil {
 		return nil, openError(path, err)
 	}
 	q := &Queue{opts: o.withDefaults(), path: path, db: db, inbox: newInbox(), index: newIndex()}
-	if err := db.Update(q.load); err != nil {
+	if err := guard(func() error { return db.Update(q.load) }); err != nil {
 		return nil, openError(path, errors.Join(err, db.Close()))
 	}
 	go q.run()
@@ -64,13 +67,12 @@ func Open(path string, o Options) (*Queue, error) {
 // lockWait is as good as not waiting for a lock; bbolt takes 0 for waiting for ever.
 const lockWait = time.Nanosecond
 
-func boltOptions(maxFile int) *bbolt.Options {
+func boltOptions() *bbolt.Options {
 	return &bbolt.Options{
 		Timeout:        lockWait,
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
 		NoStatistics:   true,
-		MaxSize:        maxFile,
 	}
 }
 
@@ -104,44 +106,65 @@ func openError(path string, err error) error {
 	return fmt.Errorf("boltqueue: open %s: %w", path, err)
 }
 
-// inspect looks at an existing file before it is opened for writing: bbolt ends the process when it comes
-// across a damaged page then.
-func inspect(path string) (err error) {
+// inspect looks at an existing file before it is opened for writing, since bbolt ends the process when
+// it comes across a damaged page then.
+func inspect(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
-	var file *os.File
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if damage := recover(); damage != nil {
-			err = errors.Join(fmt.Errorf("%w: %v", errDamaged, damage), file.Close())
-		}
-	}()
-	o := boltOptions(0)
-	o.ReadOnly = true
-	o.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
-		file, err = os.OpenFile(name, flag, mode)
-		return file, err
-	}
-	db, err := bbolt.Open(path, 0, o)
+	options := boltOptions()
+	options.ReadOnly = true
+	db, err := openBolt(path, options)
 	if err != nil {
 		return err
 	}
-	if err := db.View(walk); err != nil {
-		return errors.Join(err, db.Close())
-	}
-	return db.Close()
+	return errors.Join(guard(func() error { return db.View(walk) }), db.Close())
 }
 
-// walk visits every page of the file.
+// openBolt opens a database, and leaves no lock behind if it cannot.
+func openBolt(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
+	var file *os.File
+	options.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}
+	err = guard(func() error {
+		db, err = bbolt.Open(path, 0o600, options)
+		return err
+	})
+	if err != nil && file != nil {
+		file.Close() //nolint:errcheck // bbolt has closed it, unless it panicked
+	}
+	return db, err
+}
+
+// guard calls f and turns its panics, those for pages beyond the end of the file included, into errors.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if damage := recover(); damage != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, damage)
+		}
+	}()
+	return f()
+}
+
+// walk visits every page of the file, along the leaves and down from the root to every key.
 func walk(tx *bbolt.Tx) error {
 	if err := checkFormat(tx); err != nil {
 		return err
 	}
-	return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
-		c := b.Cursor()
-		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+	return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+		leaves, root := b.Cursor(), b.Cursor()
+		var last []byte
+		for k, v := leaves.First(); k != nil; k, v = leaves.Next() {
+			found, _ := root.Seek(k)
+			isBucket := v == nil // there are none in buckets
+			if isBucket || bytes.Compare(k, last) <= 0 || !bytes.Equal(k, found) {
+				return fmt.Errorf("%w: key %x of bucket %q is not where it belongs", errDamaged, k, name)
+			}
+			last = k
 		}
 		return nil
 	})
@@ -194,7 +217,10 @@ func (q *Queue) loadAll(t *tables) error {
 	}
 	t.loadMarkers()
 	t.loadDead()
-	unreadable := t.loadJobs(t.meta.Get([]byte(closedKey)) == nil)
+	unreadable, err := t.loadJobs(t.meta.Get([]byte(closedKey)) == nil)
+	if err != nil {
+		return err
+	}
 	for _, seq := range unreadable {
 		if err := t.buryUnreadable(seq); err != nil {
 			return err
@@ -225,7 +251,7 @@ func (t *tables) loadDead() {
 
 // loadJobs makes the entries, in the order of their keys, so that each lane's heap is in order. It returns the
 // keys of those that cannot be read.
-func (t *tables) loadJobs(suspect bool) (unreadable []uint64) {
+func (t *tables) loadJobs(suspect bool) (unreadable []uint64, err error) {
 	now := time.Now().UnixNano()
 	c := t.jobs.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
@@ -233,6 +259,9 @@ func (t *tables) loadJobs(suspect bool) (unreadable []uint64) {
 		if err != nil {
 			unreadable = append(unreadable, number(k))
 			continue
+		}
+		if n := len(t.data.Get(k)); n != int(r.size) {
+			return nil, fmt.Errorf("%w: job %s has %d bytes of %d", errDamaged, r.id, n, r.size)
 		}
 		e := t.x.restore(number(k), &r)
 		e.suspect = suspect
@@ -244,7 +273,7 @@ func (t *tables) loadJobs(suspect bool) (unreadable []uint64) {
 			t.x.move(e, ready)
 		}
 	}
-	return unreadable
+	return unreadable, nil
 }
 
 // restore makes the entry of a job in the file.

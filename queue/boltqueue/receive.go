@@ -142,7 +142,7 @@ func (q *Queue) note(loans []loan) error {
 // received it after this lease had ended, and is left out.
 func (q *Queue) read(loans []loan) ([]queue.Lease, error) {
 	leases := make([]queue.Lease, 0, len(loans))
-	err := q.db.View(func(tx *bbolt.Tx) error {
+	err := q.view(func(tx *bbolt.Tx) error {
 		jobs, data := tx.Bucket([]byte(jobsBucket)), tx.Bucket([]byte(dataBucket))
 		for i := range loans {
 			k := key(loans[i].seq)
@@ -156,7 +156,7 @@ func (q *Queue) read(loans []loan) ([]queue.Lease, error) {
 		}
 		return nil
 	})
-	return leases, q.fileError("read", err)
+	return leases, err
 }
 
 // takeBack releases leases that nobody was told of.

@@ -16,7 +16,16 @@ const flagOrdered = 1
 // maxReason is how much of a dead letter's reason is kept, in bytes.
 const maxReason = 1024
 
-var errShort = errors.New("record is shorter than its fields")
+// maxID and maxLane are how long a job's names are at most, in bytes.
+const (
+	maxID   = 128
+	maxLane = 512
+)
+
+var (
+	errShort = errors.New("record is shorter than its fields")
+	errLong  = errors.New("record is longer than its fields")
+)
 
 // record is what the file keeps of a job besides its Data, which has a bucket of its own
 // so that opening a long queue does not read it. Times are Unix nanoseconds, 0 for none.
@@ -88,6 +97,9 @@ func decodeRecord(b []byte) (record, error) {
 	lane := recFixed + int(binary.BigEndian.Uint16(b[recLaneLen:]))
 	if len(b) <= lane {
 		return record{}, errShort
+	}
+	if len(b) > lane+maxID {
+		return record{}, errLong
 	}
 	return record{
 		id:       string(b[lane:]),

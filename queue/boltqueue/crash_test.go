@@ -1,0 +1,228 @@
+package boltqueue
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// crashed returns a copy of the queue's file as a crash at this moment would leave it.
+func crashed(t *testing.T, q *Queue) string {
+	t.Helper()
+	must(t, q.do(t.Context(), trimOp{})) // all that was handed to the committer before is written
+	b, err := os.ReadFile(q.path)
+	must(t, err)
+	path := file(t)
+	must(t, os.WriteFile(path, b, 0o600))
+	return path
+}
+
+func TestAJobThatKillsItsProcessIsCountedFromTheSecondTimeOn(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	enqueue(t, q, job("poison", "a"))
+	receive(t, q, 1)
+	for want := range 4 {
+		q = open(t, crashed(t, q), Options{})
+		l := receive(t, q, 1)
+		expect(t, l, "poison")
+		if l[0].Attempts != want {
+			t.Fatalf("after crash %d it has %d attempts, want %d", want+1, l[0].Attempts, want)
+		}
+	}
+}
+
+func TestAReleaseAfterACrashTakesTheCountBack(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	enqueue(t, q, numbered("j", "a", 3)...)
+	for range 3 {
+		q = open(t, crashed(t, q), Options{})
+		l := receive(t, q, 3)
+		expect(t, l, "j-0 j-1 j-2")
+		for i := range l {
+			if l[i].Attempts != 0 || !l[i].First.IsZero() {
+				t.Fatalf("it was only released, and has %d attempts since %v", l[i].Attempts, l[i].First)
+			}
+		}
+		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: l[0]}, {Lease: l[1]}, {Lease: l[2]}}))
+	}
+}
+
+func TestPartsKeepTheirPlaceAfterACrash(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	enqueue(t, q, numbered("j", "a", 3)...)
+	replace := func(id string, parts ...string) {
+		for _, l := range receive(t, q, 10) {
+			if l.ID == id {
+				must(t, q.Replace(t.Context(), l, jobs("a", parts...)))
+			} else {
+				must(t, q.Nack(t.Context(), []queue.Nack{{Lease: l}}))
+			}
+		}
+	}
+	replace("j-1", "b", "c", "d")
+	q = open(t, crashed(t, q), Options{})
+	replace("b", "e", "f")
+	replace("e", "g")
+	q = open(t, crashed(t, q), Options{})
+	expect(t, receive(t, q, 10), "j-0 g f c d j-2")
+}
+
+func TestSplittingWithoutEndIsRefusedAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	enqueue(t, q, job("j", "a"))
+	for range seqSpan {
+		l := receive(t, q, 1)[0]
+		must(t, q.Replace(t.Context(), l, jobs("a", l.ID+"0", l.ID+"1")))
+	}
+	l := receive(t, q, 1)[0]
+	if err := q.Replace(t.Context(), l, jobs("a", l.ID+"0", l.ID+"1")); err == nil {
+		t.Fatal("there is no room between the numbers, and no error")
+	}
+	must(t, q.Ack(t.Context(), []queue.Lease{l}))
+}
+
+func TestALeaseThatEndedIsWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		receive(t, q, 1)
+		time.Sleep(time.Minute)
+		if l := receive(t, q, 1); l[0].Attempts != 1 {
+			t.Fatalf("attempts: %d", l[0].Attempts)
+		}
+		q = open(t, crashed(t, q), Options{})
+		if l := receive(t, q, 1); l[0].Attempts != 1 || l[0].First.IsZero() {
+			t.Errorf("after the crash: %+v", l[0])
+		}
+	})
+}
+
+func TestADelayGoesOnAfterACrash(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: receive(t, q, 1)[0], Delay: time.Hour}}))
+		due := time.Now().Add(time.Hour)
+		time.Sleep(20 * time.Minute)
+		q = open(t, crashed(t, q), Options{})
+		if _, err := q.Receive(t.Context(), all(1)); err != nil || time.Now().Before(due) || time.Since(due) > time.Second {
+			t.Errorf("received %v after it was due, %v", time.Since(due), err)
+		}
+	})
+}
+
+func TestFault31AnExtendedLeaseIsKeptAndALateAckIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{Lease: 10 * time.Second})
+		enqueue(t, q, job("j", "a"))
+		late := receive(t, q, 1)
+		for range 10 {
+			time.Sleep(9 * time.Second)
+			must(t, q.Extend(t.Context(), late))
+			expect(t, receive(t, q, 1), "")
+		}
+		time.Sleep(11 * time.Second)
+		now := receive(t, q, 1)
+		expect(t, now, "j")
+		if err := q.Ack(t.Context(), late); queue.ErrorOf(err, 0) != queue.ErrLeaseLost {
+			t.Errorf("the late ack: %v", err)
+		}
+		must(t, q.Ack(t.Context(), now))
+	})
+}
+
+func TestAFullDiskTakesNothingAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	q := open(t, path, Options{maxFile: 4 << 20})
+	big := strings.Repeat("x", 100_000)
+	taken := 0
+	for ; taken < 1000; taken++ {
+		j := job("j-"+strings.Repeat("0", taken), "a")
+		j.Data = []byte(big)
+		if err := q.Enqueue(t.Context(), []queue.Job{j}); err != nil {
+			if !strings.Contains(err.Error(), path) {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			break
+		}
+	}
+	if taken < 10 || taken == 1000 {
+		t.Fatalf("%d jobs fit into 4 MiB", taken)
+	}
+	s, err := q.Stats(t.Context())
+	must(t, err)
+	if s.Ready != taken || s.Bytes != int64(taken*len(big)) {
+		t.Errorf("stats: %+v, want %d jobs", s, taken)
+	}
+	must(t, q.Ack(t.Context(), receive(t, q, taken-2)))
+	enqueue(t, q, job("after", "a"))
+	if l := receive(t, q, 10); len(l) != 3 || l[2].ID != "after" {
+		t.Errorf("received %q", ids(l))
+	}
+}
+
+func TestErrorsOfTheDiskUndoWhatWasAdmitted(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	enqueue(t, q, numbered("j", "a", 5)...)
+	l := receive(t, q, 4)
+	must(t, q.DeadLetter(t.Context(), l[3], "gone"))
+	must(t, q.db.Close())
+	q.db = nil
+	db := open(t, file(t), Options{}).db
+	must(t, db.Close()) // a database whose every write fails
+	q.db = db
+
+	calls := map[string]error{
+		"Enqueue":    q.Enqueue(t.Context(), numbered("k", "b", 2)),
+		"Ack":        q.Ack(t.Context(), l[:1]),
+		"Nack":       q.Nack(t.Context(), []queue.Nack{{Lease: l[1], Counted: true}}),
+		"Replace":    q.Replace(t.Context(), l[2], numbered("p", "a", 2)),
+		"DeadLetter": q.DeadLetter(t.Context(), l[0], "gone"),
+	}
+	for name, err := range calls {
+		if err == nil {
+			t.Errorf("%s succeeded without a disk", name)
+		}
+	}
+	if _, err := q.Receive(t.Context(), all(1)); err == nil {
+		t.Error("Receive succeeded without a disk")
+	}
+	if s, err := q.Stats(t.Context()); err != nil || s.Ready != 1 || s.Leased != 3 || s.Dead != 1 || s.Delayed != 0 {
+		t.Errorf("stats: %+v, %v", s, err)
+	}
+	must(t, q.Extend(t.Context(), l[:3]))
+}
+
+func TestAnEnqueueThatIsRepeatedMakesOneJob(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	q := open(t, path, Options{})
+	j := job("j", "a")
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { must(t, q.Enqueue(t.Context(), []queue.Job{j, j})) })
+	}
+	wg.Wait()
+	q = open(t, crashed(t, q), Options{})
+	enqueue(t, q, j)
+	l := receive(t, q, 10)
+	expect(t, l, "j")
+	must(t, q.Ack(t.Context(), l))
+	q = open(t, crashed(t, q), Options{})
+	enqueue(t, q, j)
+	expect(t, receive(t, q, 10), "")
+}
