@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,6 +187,32 @@ func TestMemorySharesBytesToo(t *testing.T) {
 	}
 	if got := stats(t, m).Bytes; got > 4000 {
 		t.Errorf("it holds %d bytes, more than its 4000", got)
+	}
+}
+
+func TestFault39MemoryQueueStaysWithinItsBounds(t *testing.T) {
+	t.Parallel()
+	const bound, producers, each = 1000, 8, 500
+	m := newMemory(t, queue.MemoryOptions{MaxJobs: bound})
+	var taken, refused atomic.Int64
+	var running sync.WaitGroup
+	for p := range producers {
+		running.Go(func() {
+			for _, j := range jobs(fmt.Sprint("lane", p), each) {
+				if err := m.Enqueue(t.Context(), []queue.Job{j}); err == nil {
+					taken.Add(1)
+				} else if errors.Is(err, queue.ErrFull) {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	running.Wait()
+	if got := int64(stats(t, m).Ready); got != taken.Load() || got > bound {
+		t.Errorf("it holds %d jobs and took %d; the bound is %d", got, taken.Load(), bound)
+	}
+	if got := taken.Load() + refused.Load(); got != producers*each {
+		t.Errorf("%d of %d jobs were taken or refused with ErrFull", got, producers*each)
 	}
 }
 

@@ -103,6 +103,27 @@ func TestMemoryNoticesThatALaneIsNoLongerSkipped(t *testing.T) {
 	})
 }
 
+// A backlog that is always ready does not keep lanes from coming back.
+func TestMemoryGivesTurnsToLanesThatAreNoLongerSkipped(t *testing.T) {
+	t.Parallel()
+	const crowd = 100
+	m := newMemory(t, queue.MemoryOptions{})
+	w := skipping(t, m, crowd)
+	enqueue(t, m, jobs("backlog", 1000)...)
+	if got := receiveIDs(t, m, w); len(got) != 10 {
+		t.Fatalf("received %v, want ten jobs of the backlog", got)
+	}
+	seen := make(map[string]bool)
+	for range 2 * crowd {
+		for _, l := range receive(t, m, all(1)) {
+			seen[l.Lane] = true
+		}
+	}
+	if len(seen) != crowd+1 {
+		t.Errorf("%d of %d lanes had a turn in %d", len(seen), crowd+1, 2*crowd)
+	}
+}
+
 // waiting starts a Receive and tells what came of it, and when.
 func waiting(t *testing.T, m *queue.Memory, w queue.Want) func() (ids []string, after time.Duration) {
 	type answer struct {

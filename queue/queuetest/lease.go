@@ -76,7 +76,7 @@ var leaseChecks = []check{
 		for name, call := range r.batchCalls(leases) {
 			err := call()
 			if queue.ErrorOf(err, 0) != nil || queue.ErrorOf(err, 2) != nil || !errors.Is(queue.ErrorOf(err, 1), queue.ErrLeaseLost) {
-				r.breaks("%s of three leases, the second one stale, returned %v; want ErrLeaseLost for the second only", name, err)
+				r.breaks("%s with the second of three leases stale returned %v; want ErrLeaseLost for that one only", name, err)
 			}
 			r.batch(name, err)
 		}

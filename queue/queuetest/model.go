@@ -159,14 +159,17 @@ func (m *model) received(l queue.Lease) {
 		m.breaksRule("R2", "%q was received, which is not ready", l.ID)
 		return
 	}
-	if i > 0 && (l.Ordered || !m.h.Lacks.Order) {
-		m.breaksRule(map[bool]string{true: "R5", false: "E4"}[l.Ordered], "%q was received before %q", l.ID, ready[0])
-	}
-	if l.Ordered && m.holds(l.Lane) {
+	switch {
+	case l.Ordered && i > 0:
+		m.breaksRule("R5", "%q was received before %q", l.ID, ready[0])
+	case l.Ordered && m.holds(l.Lane):
 		m.breaksRule("R5", "%q was received while another job of its lane is leased", l.ID)
+	case i > 0 && !m.h.Lacks.Order:
+		m.breaksRule("E4", "%q was received before %q", l.ID, ready[0])
 	}
 	if !m.h.Lacks.Attempts && (l.Attempts != m.tries[l.ID] || l.First.IsZero() == m.first[l.ID]) {
-		m.breaksRule("N2", "%q has Attempts %d and First %v; want %d, and that First is set: %v", l.ID, l.Attempts, l.First, m.tries[l.ID], m.first[l.ID])
+		m.breaksRule("N2", "%q has Attempts %d and First %v; want %d, and that First is set: %v",
+			l.ID, l.Attempts, l.First, m.tries[l.ID], m.first[l.ID])
 	}
 	m.sameJob(l.Job, m.jobs[l.ID])
 	m.lanes[l.Lane] = slices.Delete(ready, i, i+1)

@@ -119,7 +119,8 @@ var nackChecks = []check{
 		r.nack(before, 0, false)
 		l := r.takeOne()
 		if l.Attempts != before.Attempts || !l.First.Equal(before.First) {
-			r.breaks("%q has Attempts %d and First %v after a release; want %d and %v", l.ID, l.Attempts, l.First, before.Attempts, before.First)
+			r.breaks("%q has Attempts %d and First %v after a release; want %d and %v",
+				l.ID, l.Attempts, l.First, before.Attempts, before.First)
 		}
 	})},
 	{"N3", "AReleasedJobIsTheNextOfItsLane", func(r *rig) {

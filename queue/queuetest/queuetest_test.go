@@ -1,6 +1,7 @@
 package queuetest_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,6 +38,18 @@ func TestMemoryInVirtualTime(t *testing.T) {
 	h := memory()
 	h.Virtual = true
 	queuetest.Run(t, h)
+}
+
+func TestMemoryWithOtherSeeds(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5) {
+		t.Run(fmt.Sprint(seed+2), func(t *testing.T) {
+			t.Parallel()
+			h := memory()
+			h.Virtual, h.Seed = true, seed+2
+			queuetest.Run(t, h)
+		})
+	}
 }
 
 func TestMemoryInRealTime(t *testing.T) {
