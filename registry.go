@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"hash/maphash"
-	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -10,6 +9,7 @@ import (
 // app is an App compiled for Emit and the workers. It never changes: a new configuration is a new app.
 type app struct {
 	id     string
+	hash   uint64 // of id, in the registry
 	key    string
 	keys   []appKey
 	off    bool // disabled, or without webhooks
@@ -122,38 +122,90 @@ func (a *app) signer(key string) *signer {
 	return nil
 }
 
-// registry finds apps by ID. Reading takes no lock, so that Emit scales; writing copies one
-// shard, so that a host with a million apps can change them one at a time.
+// registry finds apps by ID. Reading takes no lock, so that Emit scales; writing copies one shard, so that a
+// host with a million apps can change them one at a time.
 type registry struct {
 	seed   maphash.Seed
-	shards [1024]atomic.Pointer[map[string]*app]
+	shards [1024]atomic.Pointer[table]
 
 	mu   sync.Mutex // held by writers
 	gone tombstones
 }
 
+// table is an immutable hash table of apps with open addressing. Emit looks into one for each event, and this is half of
+// what a map costs: the hash that chose the shard serves here too.
+type table struct {
+	slots []*app // a power of two, at most half of them in use
+}
+
 func newRegistry() *registry { return &registry{seed: maphash.MakeSeed()} }
 
-func (r *registry) shard(id string) *atomic.Pointer[map[string]*app] {
-	return &r.shards[maphash.String(r.seed, id)%uint64(len(r.shards))]
+func (r *registry) hash(id string) uint64 { return maphash.String(r.seed, id) }
+
+func (r *registry) shard(hash uint64) *atomic.Pointer[table] {
+	return &r.shards[hash%uint64(len(r.shards))]
 }
 
 func (r *registry) get(id string) *app {
-	m := r.shard(id).Load()
-	if m == nil {
+	hash := r.hash(id)
+	t := r.shard(hash).Load()
+	if t == nil {
 		return nil
 	}
-	return (*m)[id]
+	return t.get(hash, id)
+}
+
+func (t *table) get(hash uint64, id string) *app {
+	for i := hash >> 32; ; i++ {
+		a := t.slots[i&uint64(len(t.slots)-1)]
+		if a == nil || a.hash == hash && a.id == id {
+			return a
+		}
+	}
+}
+
+// with returns a copy of t, which may be nil, in which change (nil: nothing) stands for what was under id.
+func (t *table) with(id string, change *app) *table {
+	all := make([]*app, 0, 8)
+	if t != nil {
+		for _, a := range t.slots {
+			if a != nil && a.id != id {
+				all = append(all, a)
+			}
+		}
+	}
+	if change != nil {
+		all = append(all, change)
+	}
+	return newTable(all)
+}
+
+func newTable(apps []*app) *table {
+	size := 2
+	for size < 2*len(apps) {
+		size *= 2
+	}
+	t := &table{slots: make([]*app, size)}
+	for _, a := range apps {
+		i := a.hash >> 32
+		for t.slots[i&uint64(size-1)] != nil {
+			i++
+		}
+		t.slots[i&uint64(size-1)] = a
+	}
+	return t
 }
 
 // fill stores all the apps at once, for a new registry.
 func (r *registry) fill(apps []*app) {
+	byShard := make([][]*app, len(r.shards))
 	for _, a := range apps {
-		s := r.shard(a.id)
-		if s.Load() == nil {
-			s.Store(&map[string]*app{})
-		}
-		(*s.Load())[a.id] = a
+		a.hash = r.hash(a.id)
+		i := a.hash % uint64(len(r.shards))
+		byShard[i] = append(byShard[i], a)
+	}
+	for i, list := range byShard {
+		r.shards[i].Store(newTable(list))
 	}
 }
 
@@ -167,17 +219,12 @@ func (r *registry) put(id string, change func(old *app) (*app, error)) error {
 		return err
 	}
 	r.gone.update(old, a)
-	s := r.shard(id)
-	m := map[string]*app{}
-	if p := s.Load(); p != nil {
-		m = maps.Clone(*p)
+	hash := r.hash(id)
+	if a != nil {
+		a.hash = hash
 	}
-	if a == nil {
-		delete(m, id)
-	} else {
-		m[id] = a
-	}
-	s.Store(&m)
+	s := r.shard(hash)
+	s.Store(s.Load().with(id, a))
 	return nil
 }
 

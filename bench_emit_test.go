@@ -1,0 +1,186 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/queue"
+)
+
+// discard is a queue that takes everything and keeps nothing, so that Emit is measured and not what follows it.
+type discard struct{ queue.Queue }
+
+func (discard) Traits() queue.Traits {
+	return queue.Traits{Lease: 30 * time.Second, Durable: true, Ordered: true}
+}
+func (discard) Enqueue(context.Context, []queue.Job) error { return nil }
+
+// benchEmitter makes an emitter that delivers nothing.
+func benchEmitter(b *testing.B, apps ...App) *Emitter {
+	b.Helper()
+	e, err := New(Options{
+		Apps: apps, Queue: discard{queue.None}, Workers: -1, Logger: slog.New(slog.DiscardHandler), OutboxBytes: 1 << 30,
+		HTTP: dispatch.SenderFunc(nil),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// benchEvent is of 140 bytes.
+func benchEvent(app string) Event {
+	return MemberAdded(app, "presence-room-"+strings.Repeat("x", 50), "user-012345678901")
+}
+
+func hooks(n int, f Filter) []Webhook {
+	list := make([]Webhook, n)
+	for i := range list {
+		list[i] = Webhook{URL: "http://receiver.test/", EventTypes: []EventType{TypeMemberAdded, TypeMemberRemoved}, Filter: f}
+	}
+	return list
+}
+
+func emitLoop(b *testing.B, e *Emitter, ev Event) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := e.Emit(ev); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Emit for nobody: no webhook of the app wants the type, or none the channel.
+func BenchmarkEmitUnwanted(b *testing.B) {
+	e := benchEmitter(b, App{ID: "my-app", Key: "k", Secret: "s", Webhooks: hooks(1, Filter{ChannelPrefix: "private-"})})
+	b.Run("type", func(b *testing.B) { emitLoop(b, e, ChannelOccupied("my-app", "presence-room")) })
+	b.Run("channel", func(b *testing.B) { emitLoop(b, e, benchEvent("my-app")) })
+}
+
+// Emit for some webhooks, batching on.
+func BenchmarkEmit(b *testing.B) {
+	for _, n := range []int{1, 10} {
+		b.Run(fmt.Sprintf("webhooks=%d", n), func(b *testing.B) {
+			e := benchEmitter(b, App{ID: "my-app", Key: "k", Secret: "s", Webhooks: hooks(n, Filter{})})
+			emitLoop(b, e, benchEvent("my-app"))
+		})
+	}
+}
+
+// Emit for one webhook from many goroutines: of one app, or each of its own.
+func BenchmarkEmitParallel(b *testing.B) {
+	for _, apps := range []int{1, 64} {
+		b.Run(fmt.Sprintf("apps=%d", apps), func(b *testing.B) {
+			var list []App
+			for i := range apps {
+				list = append(list, App{ID: fmt.Sprint("app-", i), Key: fmt.Sprint("k", i), Secret: "s", Webhooks: hooks(1, Filter{})})
+			}
+			e := benchEmitter(b, list...)
+			var next atomic.Int64
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				ev := benchEvent(fmt.Sprint("app-", next.Add(1)%int64(apps)))
+				for pb.Next() {
+					if err := e.Emit(ev); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// Matching alone.
+func BenchmarkMatch(b *testing.B) {
+	for _, tt := range []struct {
+		name string
+		Filter
+	}{
+		{"none", Filter{}},
+		{"prefix", Filter{ChannelPrefix: "presence-"}},
+		{"namespace", Filter{ChannelNamespace: "room"}},
+		{"pattern", Filter{ChannelPattern: `^presence-room-[0-9]+$`}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			m, err := tt.compile()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				m.match("presence-room:0123456789")
+			}
+		})
+	}
+}
+
+// Building and signing a batch's job, as the courier does, a byte of body at a time.
+func BenchmarkSeal(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
+			ev := benchEvent("my-app")
+			body := appendBodyStart(nil, 1)
+			for i := range n {
+				if i > 0 {
+					body = append(body, ',')
+				}
+				body = ev.appendJSON(body)
+			}
+			body = append(body, bodyEnd...)
+			key := appKey{"my-key", newSigner("my-secret")}
+			ids := newIDSource()
+			buf := make([]byte, 0, len(body)+jobOverhead)
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				env := envelope{id: ids.next(time.UnixMilli(1)), app: "my-app", webhook: "wh_0", timeMS: 1, events: n}
+				seal(append(buf[:0], body...), &env, key)
+			}
+		})
+	}
+}
+
+// A million apps with one webhook each: what one costs in memory, and what Emit costs beside ten apps.
+func BenchmarkEmitManyApps(b *testing.B) {
+	for _, n := range []int{10, 1_000_000} {
+		b.Run(fmt.Sprintf("apps=%d", n), func(b *testing.B) {
+			before := heap()
+			list := make([]App, n)
+			for i := range list {
+				list[i] = App{ID: fmt.Sprint("app-", i), Key: fmt.Sprint("key-", i), Secret: "my-secret", Webhooks: hooks(1, Filter{})}
+			}
+			e := benchEmitter(b, list...)
+			list = nil
+			perApp := float64(heap()-before) / float64(n)
+			events := make([]Event, 1000)
+			for i := range events {
+				events[i] = ChannelOccupied(fmt.Sprint("app-", i*(n/10)%n+i*7919%max(1, n/10)%n), "c")
+			}
+			i := 0
+			for b.Loop() {
+				if err := e.Emit(events[i%len(events)]); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.ReportMetric(perApp, "B/app")
+		})
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
