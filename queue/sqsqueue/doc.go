@@ -34,7 +34,8 @@
 // for which that matters uses another driver, or a larger park.
 //
 // Receive calls run while some Receive waits. One that is under way when nobody waits any more brings jobs that are
-// parked for the next. Close gives parked jobs back.
+// parked for the next. Close gives parked jobs back and cuts such a call short; SQS may have given it messages, which
+// are visible again when their timeout has passed.
 //
 // # Standard and FIFO
 //
@@ -51,8 +52,8 @@
 //
 // They go to DeadLetterQueueURL, else to the target of the queue's redrive policy, with the reason, the attempts and
 // the times as attributes. The redrive policy keeps working beside that: SQS moves what was received too often, so its
-// maxReceiveCount must exceed the attempts that are wanted. Every receive counts, also that of a job which was parked and given
-// back by Close. With neither, a job that is given up is deleted and counted in queue.Stats.DeadDropped.
+// maxReceiveCount must exceed the attempts that are wanted. SQS counts every receive, also that of a job which was parked
+// and given back, and so do queue.Lease's Attempts in another process. With neither, a job that is given up is deleted and counted in queue.Stats.DeadDropped.
 //
 // SQS has no listing. DeadLetters, Replay and Discard receive up to 1,000 dead letters and give back what they don't
 // take; the dead-letter queue's retention period is the only bound on their age, and nothing bounds their number.

@@ -44,9 +44,10 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	var list []queue.DeadLetter
 	err := q.look(ctx, func(letters []letter) ([]letter, error) {
 		start := 1 + slices.IndexFunc(letters, func(l letter) bool { return l.ID == after })
+		listed := make(map[string]bool) // SQS may have more than one with the same id
 		for _, l := range letters[start:] {
-			repeated := len(list) > 0 && list[len(list)-1].ID == l.ID
-			if len(list) < limit && !repeated {
+			if len(list) < limit && !listed[l.ID] {
+				listed[l.ID] = true
 				list = append(list, l.DeadLetter)
 			}
 		}
@@ -163,7 +164,7 @@ func (q *Queue) giveBackLetters(ctx context.Context, letters []letter) {
 	q.changeVisibility(ctx, q.deadURL, changes) // what fails is visible again in a minute
 }
 
-// chosen returns the letters with these ids. SQS may have more than one with the same.
+// chosen returns the letters with these ids.
 func chosen(letters []letter, ids []string) []letter {
 	var some []letter
 	for _, l := range letters {

@@ -17,12 +17,11 @@ type Options struct {
 	// FIFO queue, are added to it. When it is empty too, SQS is asked for the URL of Name.
 	QueueURLPrefix string
 
-	// Name is the queue's name without ".fifo". Defaults to "webhooks".
+	// Name is the queue's name; ".fifo" is added for a FIFO queue. Defaults to "webhooks".
 	Name string
 
 	// Create makes a queue that does not exist, together with the dead-letter queue
-	// <Name>-dead unless DeadLetterQueueURL is set. It needs the permission
-	// sqs:CreateQueue and does not go with QueueURL.
+	// <Name>-dead unless DeadLetterQueueURL is set. It does not go with QueueURL.
 	Create bool
 
 	// FIFO says that the queue is a FIFO queue, whose name ends in ".fifo".
@@ -79,7 +78,6 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Receivers, 2)
 	setDefault(&o.ParkedJobs, 1000)
 	setDefault(&o.ParkedBytes, 64<<20)
-	o.Name = strings.TrimSuffix(o.Name, fifoSuffix)
 	return o
 }
 
@@ -105,6 +103,9 @@ func (o Options) validate() error {
 
 func (o Options) validateURL() error {
 	if o.QueueURL == "" {
+		if strings.HasSuffix(o.Name, fifoSuffix) && !o.FIFO {
+			return fmt.Errorf("sqsqueue: FIFO is false, but Name is %q: set FIFO, or leave %q out", o.Name, fifoSuffix)
+		}
 		return nil
 	}
 	if o.Create {
@@ -119,7 +120,7 @@ func (o Options) validateURL() error {
 
 // queueName is the name that SQS knows: with the suffix for FIFO queues.
 func (o Options) queueName(suffix string) string {
-	name := o.Name + suffix
+	name := strings.TrimSuffix(o.Name, fifoSuffix) + suffix
 	if o.FIFO {
 		name += fifoSuffix
 	}

@@ -20,6 +20,7 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		"ParkedBytes is -1":                                                {ParkedBytes: -1},
 		"FIFO is true":                                                     {FIFO: true, QueueURL: "https://sqs/1/jobs"},
 		"FIFO is false":                                                    {QueueURL: "https://sqs/1/jobs.fifo"},
+		"Name is":                                                          {Name: "jobs.fifo"},
 		"Create: a queue is create":                                        {QueueURL: "https://sqs/1/jobs", Create: true},
 	} {
 		if _, err := New(t.Context(), newFake(), opts); err == nil || !strings.Contains(err.Error(), want) {

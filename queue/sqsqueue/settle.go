@@ -110,28 +110,32 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 		leases[i] = n.Lease
 	}
 	held, failed := q.lookUp(leases)
-	var left found
-	var changes []visibility
+	left := found{}
+	var changes, followers []visibility
 	q.mu.Lock()
 	now := time.Now()
 	for i, m := range held.messages {
-		if timeout, change := q.settleNack(m, nacks[held.index[i]], now); change {
-			left.messages = append(left.messages, m)
-			left.index = append(left.index, held.index[i])
-			uncounted := !nacks[held.index[i]].Counted
-			m.leaving = true
-			changes = append(changes, visibility{m: m, handle: m.handle, timeout: timeout, uncounted: uncounted})
+		timeout, leave := q.settleNack(m, nacks[held.index[i]], now)
+		if !leave {
+			continue
 		}
+		left.index = append(left.index, held.index[i])
+		changes = append(changes, visibility{
+			m: m, handle: m.handle, timeout: timeout, uncounted: !nacks[held.index[i]].Counted,
+		})
+		followers = append(followers, q.letGo(q.park.followers(m))...)
 	}
 	q.broadcast()
 	q.mu.Unlock()
 	q.wakeKeeper()
-	return left.fail(failed, q.leave(ctx, changes)).Err()
+	errs := q.leave(ctx, changes)
+	q.changeVisibility(ctx, q.url, followers) // or their timeout ends
+	return left.fail(failed, errs).Err()
 }
 
-// settleNack parks the message again, or lets go of it, or returns the visibility
-// timeout with which it has to be left to SQS. The caller holds q.mu.
-func (q *Queue) settleNack(m *message, n queue.Nack, now time.Time) (timeout time.Duration, change bool) {
+// settleNack parks the message again, or forgets it, or returns the visibility timeout with
+// which it has to be left to SQS. The caller holds q.mu.
+func (q *Queue) settleNack(m *message, n queue.Nack, now time.Time) (timeout time.Duration, leave bool) {
 	if n.Delay <= 0 && !n.Counted {
 		q.park.release(m, time.Time{}, now)
 		return 0, false
@@ -140,31 +144,31 @@ func (q *Queue) settleNack(m *message, n queue.Nack, now time.Time) (timeout tim
 	if rest := m.until.Sub(now); n.Counted && !q.opts.RetryBackoff && rest >= wait {
 		wait, own = rest, true
 	}
-	if q.mustHold(m, n, now.Add(wait)) {
+	switch {
+	case q.mustHold(m, n.Counted, now.Add(wait)):
 		q.hold(m, n.Counted, now.Add(wait), now)
 		return 0, false
-	}
-	if own {
+	case own && len(q.park.followers(m)) == 0:
 		q.park.forget(m)
 		return 0, false
 	}
+	m.leaving = true
 	return min(wait, m.limit.Sub(now).Truncate(time.Second)), true
 }
 
-// mustHold tells whether a message waits in this process. It does when the wait is not
-// an attempt, once; when it is a part of a message; and when others of its ordered lane are
-// here, because SQS would not return it before those are settled, which wait for it.
-func (q *Queue) mustHold(m *message, n queue.Nack, ready time.Time) bool {
-	if m.split != nil {
+// mustHold tells whether a message waits in this process: always if it is a part of a message;
+// once in a row if the wait is no attempt; and if it is while others of its ordered lane
+// are here, because SQS would not return it before those are settled, which wait for it.
+func (q *Queue) mustHold(m *message, counted bool, ready time.Time) bool {
+	switch {
+	case m.split != nil:
 		return true
-	}
-	if ready.Add(q.opts.VisibilityTimeout).After(m.limit) {
+	case ready.Add(q.opts.VisibilityTimeout).After(m.limit):
 		return false
+	case counted:
+		return len(q.park.followers(m)) > 0
 	}
-	if len(q.park.followers(m)) > 0 {
-		return true
-	}
-	return !n.Counted && !m.held
+	return !m.held
 }
 
 // hold parks a message until ready, as one whose lease has been more than a release.

@@ -311,6 +311,19 @@ func TestSecondDelayLetsOtherProcessesHaveTheJob(t *testing.T) {
 	})
 }
 
+func TestSecondDelayLetsOtherProcessesHaveTheOrderedLane(t *testing.T) {
+	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, f *fake, q *Queue) {
+		enqueue(t, q, makeJobs("unknown", true, "1", "2", "3")...)
+		nack(t, q, receiveID(t, q, "1"), 5*time.Second, false)
+		nack(t, q, receiveID(t, q, "1"), 5*time.Second, false)
+		other := openFake(t, f, Options{QueueURL: fakeFIFOURL})
+		none(t, other, 4*time.Second)
+		for _, id := range []string{"1", "2", "3"} {
+			ack(t, other, receiveID(t, other, id))
+		}
+	})
+}
+
 func TestDelaysThatDoNotCountAreNoAttempts(t *testing.T) {
 	virtual(t, Options{}, func(t *testing.T, _ *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", false, "j")...)
