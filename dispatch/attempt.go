@@ -71,9 +71,8 @@ func (a *attempt) roundTrip(ctx context.Context, t *http.Transport) (*http.Respo
 	return t.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &a.trace)))
 }
 
-// gotConn is also called when getting a connection failed.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
-	a.connected = info.Conn != nil
+	a.connected = true
 	a.reused = info.Reused
 }
 

@@ -213,19 +213,39 @@ func TestFault11ClosedIdleConnectionCostsNoAttempt(t *testing.T) {
 	}
 }
 
-// Not parallel: it sets the environment.
+// proxiedEnv says that the test runs again, in an environment with a proxy.
+const proxiedEnv = "DISPATCH_TEST_PROXIED"
+
+// The environment is read once a process, so it takes another one.
 func TestFault20ProxyOfTheEnvironmentIsIgnored(t *testing.T) {
-	proxy := startReceiver(t, answering(ok))
-	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
-		t.Setenv(name, "http://"+proxy.addr)
+	t.Parallel()
+	if os.Getenv(proxiedEnv) == "" {
+		proxy := startReceiver(t, answering(ok))
+		env := []string{proxiedEnv + "=1"}
+		for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
+			env = append(env, name+"=http://"+proxy.addr, strings.ToLower(name)+"=http://"+proxy.addr)
+		}
+		runSelf(t, env, "-test.run=^"+t.Name()+"$")
+		if n := proxy.connections(); n != 0 {
+			t.Errorf("the proxy saw %d connections", n)
+		}
+		return
 	}
 	rc := startReceiver(t, answering(ok))
 	_, port, _ := net.SplitHostPort(rc.addr)
-	// Loopback addresses would be exempt from the environment's proxy; a name is not.
+	// A loopback address would be exempt from the environment's proxy; a name is not.
 	h := newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo("127.0.0.1"))})
 	want(t, send(t, h, newRequest("http://receiver.test.:"+port)), dispatch.Delivered, "")
-	if n := proxy.connections(); n != 0 {
-		t.Errorf("the proxy saw %d connections", n)
+}
+
+// runSelf runs the test binary in a process of its own.
+func runSelf(t *testing.T, env []string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 
@@ -234,12 +254,7 @@ const starvedEnv = "DISPATCH_TEST_STARVED"
 
 func TestFault25OutOfFileDescriptors(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), starvedEnv+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	runSelf(t, []string{starvedEnv + "=1"})
 }
 
 // runStarved makes attempts while the process has no file descriptor left, and when it has some again.

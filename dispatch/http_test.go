@@ -171,6 +171,21 @@ func TestCanceledAttempt(t *testing.T) {
 	}
 }
 
+func TestCauseOfAContextIsNotMistakenForAnAnswer(t *testing.T) {
+	t.Parallel()
+	rc := startReceiver(t, (*peer).untilClosed)
+	h := newHTTP(t, dispatch.HTTPOptions{})
+	cause := errors.New("the lease is over")
+
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, cause)
+	defer cancel()
+	want(t, h.Send(ctx, newRequest(rc.url)), dispatch.Retry, dispatch.ReasonTimeout)
+
+	ctx, cancelCause := context.WithCancelCause(t.Context())
+	cancelCause(cause)
+	want(t, h.Send(ctx, newRequest(rc.url)), dispatch.Retry, dispatch.ReasonCanceled)
+}
+
 func TestRefusedConnection(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
