@@ -64,34 +64,45 @@ func cut(text *string) string {
 	return part
 }
 
-// lease reads a leased job from what the take script returns of it.
-func lease(id, meta, data, receipt string, until time.Time) queue.Lease {
-	attempts, first := cut(&meta), cut(&meta)
-	cut(&meta) // when it was enqueued, which stays in Redis
-	return queue.Lease{
-		Job:      job(id, meta, data),
-		Receipt:  receipt,
-		Attempts: number(attempts),
-		First:    moment(first),
-		Until:    until,
-	}
+// readJob reads a job from its value: "enqueued:length of lane:lane data".
+func readJob(id, value string) queue.Job {
+	cut(&value) // when it was enqueued, which matters in Redis only
+	length := min(number(cut(&value)), len(value))
+	lane, data := value[:length], value[length:]
+	kind := lane[:min(1, length)]
+	return queue.Job{ID: id, Lane: lane[len(kind):], Ordered: kind == "o", Data: []byte(data)}
 }
 
-// job reads a job whose lane's name has its kind before it.
-func job(id, lane, data string) queue.Job {
-	kind, name := lane[:min(1, len(lane))], lane[min(1, len(lane)):]
-	return queue.Job{ID: id, Lane: name, Ordered: kind == "o", Data: []byte(data)}
+// readTries takes "attempts:first" off a text, which may be empty.
+func readTries(text *string) (attempts int, first time.Time) {
+	return number(cut(text)), moment(cut(text))
 }
 
-// letter reads a dead letter from its meta.
-func letter(at, id, meta, data string) queue.DeadLetter {
-	attempts, first, length := cut(&meta), cut(&meta), number(cut(&meta))
-	length = min(length, len(meta))
-	return queue.DeadLetter{
-		Job:      job(id, meta[length:], data),
-		Reason:   meta[:length],
-		Attempts: number(attempts),
-		First:    moment(first),
-		At:       moment(at),
-	}
+// readLetter reads a dead letter. Its meta is "attempts:first:reason".
+func readLetter(at, id, meta, value string) queue.DeadLetter {
+	d := queue.DeadLetter{Job: readJob(id, value), At: moment(at)}
+	d.Attempts, d.First = readTries(&meta)
+	d.Reason = meta
+	return d
 }
+
+// newReceipt makes the receipt that the take script has stored: "token:began:size:kind".
+func newReceipt(token, began string, j *queue.Job) string {
+	kind := laneKey("", j.Ordered)
+	return token + ":" + began + ":" + strconv.Itoa(len(j.Data)) + ":" + kind
+}
+
+// receipt is what scripts are told besides the receipt itself. They verify the receipt, so what it says is true.
+type receipt struct {
+	size    int
+	ordered bool
+}
+
+func readReceipt(text string) receipt {
+	cut(&text) // token
+	cut(&text) // began
+	return receipt{size: number(cut(&text)), ordered: text == "o"}
+}
+
+// lane returns the name in Redis of a lease's lane.
+func (r receipt) lane(name string) string { return laneKey(name, r.ordered) }

@@ -60,7 +60,7 @@ func harness(client redis.UniversalClient) queuetest.Harness {
 		},
 		OpenDead: func(t *testing.T, n int) queue.Queue { return start(t, redisqueue.Options{MaxDead: n}) },
 		TooLarge: 5 << 20,
-		Delay:    50 * time.Millisecond,
+		Delay:    200 * time.Millisecond,
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // DeadLetter moves a job to the dead letters. Invalid UTF-8 in the reason is replaced.
 func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) error {
 	reason = strings.ToValidUTF8(reason, "\uFFFD")
-	args := append(q.marking(), l.ID, l.Receipt, leaseLane(&l), reason)
+	r := readReceipt(l.Receipt)
+	args := append(q.marking(), l.ID, l.Receipt, r.size, r.lane(l.Lane), reason)
 	args = append(args, q.burial()...)
 	args = append(args, flag(q.opts.AtMostOnce))
 	if q.opts.AtMostOnce {
@@ -83,7 +84,7 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	var list []queue.DeadLetter
 	for _, answer := range answers {
 		for f := range slices.Chunk(texts(answer), 4) {
-			list = append(list, letter(f[0], f[1], f[2], f[3]))
+			list = append(list, readLetter(f[0], f[1], f[2], f[3]))
 		}
 	}
 	slices.SortFunc(list, func(a, b queue.DeadLetter) int {

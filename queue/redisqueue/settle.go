@@ -4,22 +4,38 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pushhooks/webhook/queue"
 )
 
 // Extend renews leases. With AtMostOnce there are none, and it does nothing.
 func (q *Queue) Extend(ctx context.Context, leases []queue.Lease) error {
-	return q.settle(ctx, leases, extendScript, []any{q.opts.Lease.Microseconds()}, func(l *queue.Lease) []any {
-		return []any{l.ID, l.Receipt}
+	return q.settle(ctx, leases, extendScript, func(leases []queue.Lease, chunk []int) []any {
+		args := []any{q.opts.Lease.Microseconds()}
+		for _, i := range chunk {
+			args = append(args, leases[i].ID, leases[i].Receipt)
+		}
+		return args
 	})
 }
 
 // Ack settles delivered jobs, in one round trip per partition. With AtMostOnce it does nothing.
 func (q *Queue) Ack(ctx context.Context, leases []queue.Lease) error {
-	return q.settle(ctx, leases, ackScript, q.marking(), func(l *queue.Lease) []any {
-		return []any{l.ID, l.Receipt, leaseLane(l)}
+	return q.settle(ctx, leases, ackScript, func(leases []queue.Lease, chunk []int) []any {
+		args := append(make([]any, 0, 4+2*len(chunk)), q.marking()...)
+		args = append(args, 0, len(chunk))
+		size, ordered := 0, []any(nil)
+		for _, i := range chunk {
+			l := &leases[i]
+			r := readReceipt(l.Receipt)
+			size += r.size
+			args = append(args, l.ID, l.Receipt)
+			if r.ordered {
+				ordered = append(ordered, l.ID, r.lane(l.Lane))
+			}
+		}
+		args[2] = size
+		return append(args, ordered...)
 	})
 }
 
@@ -28,13 +44,8 @@ func (q *Queue) marking() []any {
 	return []any{q.opts.MarkerTTL.Microseconds(), q.opts.MaxMarkers}
 }
 
-// leaseLane is the name in Redis of the lane of a lease. Its kind is taken from the receipt, which is verified.
-func leaseLane(l *queue.Lease) string {
-	return laneKey(l.Lane, strings.HasSuffix(l.Receipt, ":o"))
-}
-
-// settle runs a script on leases that returns the indexes of those that are not current.
-func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, head []any, fields func(*queue.Lease) []any) error {
+// settle runs a script on leases that returns the indexes of those that are not current. args makes its arguments.
+func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, args func(leases []queue.Lease, chunk []int) []any) error {
 	if q.opts.AtMostOnce {
 		return q.alive()
 	}
@@ -42,11 +53,7 @@ func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, hea
 	return q.spread(ctx, len(leases), func(i int) string { return leases[i].Lane },
 		func(p *partition, indexes []int, v *verdicts) {
 			v.chunks(indexes, func(chunk []int) error {
-				args := slices.Clone(head)
-				for _, i := range chunk {
-					args = append(args, fields(&leases[i])...)
-				}
-				return q.fence(ctx, s, p, args, chunk, v)
+				return q.fence(ctx, s, p, args(leases, chunk), chunk, v)
 			})
 			if slices.ContainsFunc(indexes, func(i int) bool { return leases[i].Ordered }) {
 				p.ready.Store(true) // the next job of an ordered lane
@@ -80,7 +87,7 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 				var args []any
 				for _, i := range chunk {
 					n := &nacks[i]
-					args = append(args, n.ID, n.Receipt, leaseLane(&n.Lease), max(0, n.Delay.Microseconds()), flag(n.Counted))
+					args = append(args, n.ID, n.Receipt, readReceipt(n.Receipt).lane(n.Lane), max(0, n.Delay.Microseconds()), flag(n.Counted))
 				}
 				return q.fence(ctx, nackScript, p, args, chunk, v)
 			})
@@ -95,7 +102,7 @@ func (q *Queue) putBack(ctx context.Context, p *partition, nacks []queue.Nack, i
 			continue
 		}
 		args := []any{
-			n.ID, laneKey(n.Lane, n.Ordered), n.Data, n.Attempts, micros(n.First), receiptTime(n.Receipt), max(0, n.Delay.Microseconds()),
+			n.ID, n.Receipt, laneKey(n.Lane, n.Ordered), n.Data, max(0, n.Delay.Microseconds()), n.Attempts, micros(n.First),
 		}
 		answer, err := q.eval(ctx, putbackScript, p, args)
 		if err != nil {
@@ -108,12 +115,6 @@ func (q *Queue) putBack(ctx context.Context, p *partition, nacks []queue.Nack, i
 	}
 }
 
-// receiptTime returns when the receipt's lease began, in microseconds.
-func receiptTime(receipt string) int {
-	cut(&receipt)
-	return number(cut(&receipt))
-}
-
 func flag(b bool) int {
 	if b {
 		return 1
@@ -123,7 +124,8 @@ func flag(b bool) int {
 
 // Replace settles l and puts jobs at the head of its lane, in one step.
 func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
-	args := append(q.marking(), l.ID, l.Receipt, leaseLane(&l), flag(q.opts.AtMostOnce))
+	r := readReceipt(l.Receipt)
+	args := append(q.marking(), l.ID, l.Receipt, r.size, r.lane(l.Lane), flag(q.opts.AtMostOnce))
 	for i := range jobs {
 		if jobs[i].Lane != l.Lane {
 			return fmt.Errorf("redisqueue: Replace: job %q is of lane %q: it must be of lane %q", jobs[i].ID, jobs[i].Lane, l.Lane)

@@ -69,7 +69,7 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 		p.note(taken{}, err)
 		return nil
 	}
-	t := readTaken(answer, start.Add(q.opts.Lease))
+	t := readTaken(answer, token, start.Add(q.opts.Lease))
 	p.skew.Store(t.now - time.Now().UnixMicro())
 	p.disowned(t.now)
 	p.note(t, nil)
@@ -102,15 +102,22 @@ func (q *Queue) takeArgs(p *partition, w *queue.Want, names []string, token stri
 	return args
 }
 
-func readTaken(answer any, until time.Time) taken {
+func readTaken(answer any, token string, until time.Time) taken {
 	list, _ := answer.([]any)
-	if len(list) != 7 {
+	if len(list) != 6 {
 		return taken{due: -1}
 	}
-	t := taken{now: int64(number(list[0])), due: time.Duration(number(list[1])) * time.Microsecond, left: number(list[2])}
-	ids, metas, datas, receipts := texts(list[3]), texts(list[4]), texts(list[5]), texts(list[6])
+	began, _ := list[0].(string)
+	t := taken{now: int64(number(began)), due: time.Duration(number(list[1])) * time.Microsecond, left: number(list[2])}
+	ids, values, tries := texts(list[3]), texts(list[4]), texts(list[5])
+	t.leases = make([]queue.Lease, len(ids))
 	for i, id := range ids {
-		t.leases = append(t.leases, lease(id, metas[i], datas[i], receipts[i], until))
+		l := &t.leases[i]
+		l.Job, l.Until = readJob(id, values[i]), until
+		l.Receipt = newReceipt(token, began, &l.Job)
+		if len(tries) > 0 {
+			l.Attempts, l.First = readTries(&tries[i])
+		}
 	}
 	return t
 }

@@ -9,7 +9,7 @@ local n = 0
 for i = 4, #ARGV do
   n = n + call('ZREM', dead, ARGV[i])
   call('HDEL', deadmeta, ARGV[i])
-  call('HDEL', deaddata, ARGV[i])
+  call('HDEL', deadjobs, ARGV[i])
 end
 if ARGV[3] == '1' and n > 0 then call('HINCRBY', state, 'dropped', n) end
 return n

@@ -7,39 +7,40 @@
 -- Returns the indexes of the jobs for which there was no room, counted from 0.
 
 local maxjobs, maxbytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local ids = {}
-for i = 5, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+local ids, n = {}, (#ARGV - 4) / 3
+for i = 1, n do ids[i] = ARGV[3 * i + 2] end
 
 local is = known(ids)
-local jobs = call('HLEN', meta)
+local held = call('HLEN', jobs)
 local bytes = tonumber(call('HGET', state, 'bytes') or 0)
 
 local refused, closed = {}, {}
-local datas, metas, lanes, lists, added = {}, {}, {}, {}, 0
-local stamp = whole(now)
-for i, id in ipairs(ids) do
-  local l, d = ARGV[3 * i + 3], ARGV[3 * i + 4]
-  if is[i] or metas[id] then
+local fields, count, lanes, lists, heads, added = {}, 0, {}, {}, {}, 0
+for i = 1, n do
+  local id, l, data = ids[i], ARGV[3 * i + 3], ARGV[3 * i + 4]
+  if is[i] or is[id] then
     -- taken already
-  elseif closed[l] or jobs >= maxjobs or bytes + #d > maxbytes then
+  elseif closed[l] or held >= maxjobs or bytes + #data > maxbytes then
     refused[#refused + 1] = i - 1
     closed[l] = ordered(l)
   else
-    jobs, bytes, added = jobs + 1, bytes + #d, added + #d
-    metas[id] = true
-    datas[#datas + 1], datas[#datas + 2] = id, d
-    metas[#metas + 1], metas[#metas + 2] = id, pack(0, '0', stamp, l)
-    if not lists[l] then
-      lists[l] = {}
+    is[id] = true
+    held, bytes, added = held + 1, bytes + #data, added + #data
+    local list = lists[l]
+    if not list then
+      list = {}
+      lists[l], heads[l] = list, header(stamp, l)
       lanes[#lanes + 1] = l
     end
-    table.insert(lists[l], id)
+    list[#list + 1] = id
+    fields[count + 1] = id
+    fields[count + 2] = heads[l] .. data
+    count = count + 2
   end
 end
-if #lanes == 0 then return refused end
+if count == 0 then return refused end
 
-call('HSET', data, unpack(datas))
-call('HSET', meta, unpack(metas))
+call('HSET', jobs, unpack(fields))
 call('HINCRBY', state, 'bytes', added)
 for _, l in ipairs(lanes) do call('RPUSH', lane .. l, unpack(lists[l])) end
 enter(lanes)

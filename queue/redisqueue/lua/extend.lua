@@ -6,13 +6,17 @@
 -- Returns the indexes of those that are not current, counted from 0.
 
 local ids, receipts = {}, {}
-for i = 4, #ARGV, 2 do ids[#ids + 1], receipts[#receipts + 1] = ARGV[i], ARGV[i + 1] end
+for i = 4, #ARGV, 2 do
+  ids[#ids + 1] = ARGV[i]
+  receipts[#ids] = ARGV[i + 1]
+end
 
 local lost, args = {}, {}
-local ok = current(ids, receipts)
+local ok, expiry = current(ids, receipts), whole(now + ARGV[3])
 for i, id in ipairs(ids) do
   if ok[i] then
-    args[#args + 1], args[#args + 2] = now + ARGV[3], id
+    args[#args + 1] = expiry
+    args[#args + 1] = id
   else
     lost[#lost + 1] = i - 1
   end

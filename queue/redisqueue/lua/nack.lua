@@ -6,24 +6,25 @@
 -- Returns the indexes of those that are not current, counted from 0.
 
 local ids, receipts = {}, {}
-for i = 3, #ARGV, 5 do ids[#ids + 1], receipts[#receipts + 1] = ARGV[i], ARGV[i + 1] end
+for i = 3, #ARGV, 5 do
+  ids[#ids + 1] = ARGV[i]
+  receipts[#ids] = ARGV[i + 1]
+end
 
 local lost, lanes, last = {}, {}, {}
 local ok = current(ids, receipts)
-local metas = call('HMGET', meta, unpack(ids))
 for i = #ids, 1, -1 do
   local id, l = ids[i], ARGV[5 * i]
   local delay, counted = tonumber(ARGV[5 * i + 1]), tonumber(ARGV[5 * i + 2])
-  if ok[i] and metas[i] then
+  if ok[i] then
     call('ZREM', leased, id)
     call('HDEL', lease, id)
     if counted == 1 or delay > 0 then
-      local attempts, first, enqueued = parse(metas[i])
-      if first == '0' then first = began(receipts[i]) end
-      call('HSET', meta, id, pack(attempts + counted, first, enqueued, l))
+      local attempts, first = tried(id, receipts[i], counted)
+      call('HSET', tries, id, attempts .. ':' .. first)
     end
     if delay > 0 then
-      call('ZADD', delayed, now + delay, id)
+      call('ZADD', delayed, whole(now + delay), id)
     else
       lanes[#lanes + 1] = l
       if counted == 0 or ordered(l) then

@@ -8,9 +8,9 @@ local oldest, from = now, tonumber(ARGV[3])
 local page = call('ZRANGE', ring, from, from + ARGV[4] - 1)
 for _, l in ipairs(page) do
   local id = call('LINDEX', lane .. l, 0)
-  local m = id and call('HGET', meta, id)
-  if m then
-    local _, _, enqueued = parse(m)
+  local value = id and call('HGET', jobs, id)
+  if value then
+    local _, enqueued = lane_of(value)
     oldest = math.min(oldest, tonumber(enqueued))
   end
 end

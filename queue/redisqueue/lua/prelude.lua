@@ -4,32 +4,34 @@
 -- ARGV[1]  the wake channel
 -- ARGV[2]  the partition's number, which is the wake message
 --
---   data      hash    job ID -> Job.Data
---   meta      hash    job ID -> "attempts:first:enqueued:lane"; a job is in the queue if it is here
---   lease     hash    job ID -> the receipt of its current lease
---   leased    zset    job ID by when its lease ends
---   delayed   zset    job ID by when it becomes ready
---   ring      zset    lane by turn: the lanes with ready jobs that may give one
---   busy      set     ordered lanes that have a job leased or delayed
---   lane:L    list    ready job IDs of lane L, oldest first
---   dead      zset    job ID by when it was given up
---   deadmeta  hash    job ID -> "attempts:first:length of the reason:reason, lane"
---   deaddata  hash    job ID -> Job.Data
---   done      set     IDs of jobs acked lately; done- those of the time before
---   state     hash    turn, bytes, dropped: counters; rotated: since when done gathers
---   waiting   string  there if a Receive waits here and has not been woken since
+--   jobs     hash    job ID -> "enqueued:length of lane:lane data"; a job is in the queue if it is here
+--   tries    hash    job ID -> "attempts:first", for jobs that had a lease which was not released
+--   lease    hash    job ID -> receipt of its current lease
+--   leased   zset    job ID by when its lease ends
+--   delayed  zset    job ID by when it becomes ready
+--   ring     zset    lane by turn: the lanes with ready jobs that may give one
+--   busy     set     ordered lanes that have a job leased or delayed
+--   lane:L   list    IDs of the ready jobs of lane L, in order
+--   dead     zset    job ID by when it was given up
+--   deadjobs hash    job ID -> as in jobs
+--   deadmeta hash    job ID -> "attempts:first:reason"
+--   done     set     IDs of jobs settled lately; done- those of the time before
+--   state    hash    turn, bytes, dropped: counters; rotated: since when done gathers
+--   waiting  string  there if a Receive waits here that has not been woken since
 --
 -- Times are microseconds. A lane's name begins with "o" if it is ordered and with "u" if not.
 -- A receipt is "token:began:size:kind": the Receive that made it, when, the length of the job's data, and
 -- the first letter of its lane.
 --
+-- Where many jobs pass, nothing is searched for in strings, and tables are filled by a counter, not by #: both are slow.
+--
 -- When its memory is full, Redis refuses a write that needs more, unless the script has written already.
 -- So scripts that lease or settle begin with a removal: a full Redis can still be worked off.
 
 local base, channel, part = KEYS[1], ARGV[1], ARGV[2]
-local data, meta, lease, leased = base .. 'data', base .. 'meta', base .. 'lease', base .. 'leased'
+local jobs, tries, lease, leased = base .. 'jobs', base .. 'tries', base .. 'lease', base .. 'leased'
 local delayed, ring, busy, lane = base .. 'delayed', base .. 'ring', base .. 'busy', base .. 'lane:'
-local dead, deadmeta, deaddata = base .. 'dead', base .. 'deadmeta', base .. 'deaddata'
+local dead, deadjobs, deadmeta = base .. 'dead', base .. 'deadjobs', base .. 'deadmeta'
 local done, before, state, waiting = base .. 'done', base .. 'done-', base .. 'state', base .. 'waiting'
 
 local call = redis.call
@@ -37,15 +39,26 @@ local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
 local function whole(n) return string.format('%.0f', n) end
+local stamp = whole(now)
+
 local function ordered(l) return string.byte(l) == 111 end
 
--- the parts of a meta and of a receipt
-local function parse(m) return string.match(m, '^(%d+):(%d+):(%d+):(.*)$') end
-local function pack(attempts, first, enqueued, l)
-  return whole(attempts) .. ':' .. first .. ':' .. enqueued .. ':' .. l
+-- header is what stands before the data in the value of a job.
+local function header(enqueued, l) return enqueued .. ':' .. #l .. ':' .. l end
+
+-- lane_of returns the lane of a job's value, and when the job was enqueued.
+local function lane_of(value)
+  local enqueued, length, from = string.match(value, '^(%d+):(%d+):()')
+  return string.sub(value, from, from + length - 1), enqueued
 end
-local function began(receipt) return string.match(receipt, ':(%d+):%d+:%a$') end
-local function size(receipt) return tonumber(string.match(receipt, ':(%d+):%a$')) end
+
+-- tried returns the attempts and the first time of a job, after noting that a lease of it ended in
+-- anything but a release.
+local function tried(id, receipt, counted)
+  local attempts, first = string.match(call('HGET', tries, id) or '0:0', '^(%d+):(%d+)$')
+  if first == '0' then first = string.match(receipt, '^[^:]*:(%d+)') end
+  return whole(attempts + counted), first
+end
 
 -- enter puts lanes with ready jobs into the ring, except ordered ones that are busy, and wakes
 -- whoever waits if one of them was not there.
@@ -69,61 +82,109 @@ local function enter(lanes)
   end
 end
 
+-- stocked returns those of the lanes that have ready jobs.
+local function stocked(lanes)
+  local keys, some = {}, {}
+  for i, l in ipairs(lanes) do keys[i] = lane .. l end
+  local n = #keys > 0 and call('EXISTS', unpack(keys)) or 0
+  if n == 0 or n == #keys then return n > 0 and lanes or some end
+  for i, l in ipairs(lanes) do
+    if call('EXISTS', keys[i]) == 1 then some[#some + 1] = l end
+  end
+  return some
+end
+
 -- release says that a job of these lanes is no longer leased or delayed.
 local function release(lanes)
-  local again = {}
   for _, l in ipairs(lanes) do
     if ordered(l) then call('SREM', busy, l) end
-    if call('EXISTS', lane .. l) == 1 then again[#again + 1] = l end
   end
-  enter(again)
+  enter(stocked(lanes))
+end
+
+-- back puts jobs that are neither leased nor delayed any more at the head of their lanes, the first one foremost.
+local function back(ids)
+  local values, lanes = call('HMGET', jobs, unpack(ids)), {}
+  for i = #ids, 1, -1 do
+    if values[i] then
+      local l = lane_of(values[i])
+      call('LPUSH', lane .. l, ids[i])
+      lanes[#lanes + 1] = l
+    end
+  end
+  release(lanes)
+end
+
+-- due returns when the first of a zset is due, after it has handed over those that are now, a hundred at most.
+local function due(key, hand)
+  local head = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  if head[2] and tonumber(head[2]) <= now then
+    hand(call('ZRANGEBYSCORE', key, '-inf', stamp, 'LIMIT', 0, 100))
+    head = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  end
+  return head[2] and tonumber(head[2])
+end
+
+-- expire ends the leases whose time has passed, and returns when the next one ends.
+local function expire()
+  return due(leased, function(ids)
+    local receipts = call('HMGET', lease, unpack(ids))
+    call('ZREM', leased, unpack(ids))
+    call('HDEL', lease, unpack(ids))
+    for i, id in ipairs(ids) do
+      if receipts[i] then
+        local attempts, first = tried(id, receipts[i], 1)
+        call('HSET', tries, id, attempts .. ':' .. first)
+      end
+    end
+    back(ids)
+  end)
 end
 
 -- current tells which of the jobs are leased under the receipt that is given for them.
 local function current(ids, receipts)
-  local have, ends = call('HMGET', lease, unpack(ids)), call('ZMSCORE', leased, unpack(ids))
-  local ok, seen = {}, {}
-  for i, id in ipairs(ids) do
-    ok[i] = have[i] == receipts[i] and not seen[id] and ends[i] and tonumber(ends[i]) > now
+  local next
+  repeat next = expire() until not next or next > now
+  local have, ok, seen = call('HMGET', lease, unpack(ids)), {}, {}
+  for i = 1, #ids do
+    local id = ids[i]
+    ok[i] = have[i] == receipts[i] and not seen[id]
     seen[id] = true
   end
   return ok
 end
 
--- known tells which job IDs are in the queue or were acked lately.
+-- known tells which job IDs are in the queue or were settled lately.
 local function known(ids)
-  local live = call('HMGET', meta, unpack(ids))
+  local live = call('HMGET', jobs, unpack(ids))
   local a, b = call('SMISMEMBER', done, unpack(ids)), call('SMISMEMBER', before, unpack(ids))
   local is = {}
-  for i in ipairs(ids) do is[i] = live[i] or a[i] == 1 or b[i] == 1 end
+  for i = 1, #ids do is[i] = live[i] or a[i] == 1 or b[i] == 1 end
   return is
 end
 
--- remember marks IDs as acked for ttl at least and twice that at most, or for fewer if there are more than max.
-local function remember(ids, ttl, max)
+-- forget takes leased jobs out of the queue and remembers their IDs for ttl at least and twice that at most, or for a
+-- shorter time if there are more than max of them. size is the length of their data together.
+local function forget(ids, size, ttl, max)
+  call('HDEL', jobs, unpack(ids))
+  call('HDEL', lease, unpack(ids))
+  call('ZREM', leased, unpack(ids))
+  if call('EXISTS', tries) == 1 then call('HDEL', tries, unpack(ids)) end
+  call('HINCRBY', state, 'bytes', 0 - size)
   call('SADD', done, unpack(ids))
   local rotated = call('HGET', state, 'rotated')
   if not rotated then
-    call('HSET', state, 'rotated', whole(now))
-  elseif now - rotated > ttl or call('SCARD', done) > max / 2 then
+    call('HSET', state, 'rotated', stamp)
+  elseif now - rotated > tonumber(ttl) or call('SCARD', done) > tonumber(max) / 2 then
     call('UNLINK', before)
     call('RENAME', done, before)
-    call('HSET', state, 'rotated', whole(now))
+    call('HSET', state, 'rotated', stamp)
   end
-end
-
--- forget removes leased jobs from the queue.
-local function forget(ids, bytes)
-  call('HDEL', meta, unpack(ids))
-  call('HDEL', data, unpack(ids))
-  call('HDEL', lease, unpack(ids))
-  call('ZREM', leased, unpack(ids))
-  call('HINCRBY', state, 'bytes', 0 - bytes)
 end
 
 -- trim drops the dead letters that are too many or too old, some at a time.
 local function trim(max, age)
-  local drop = call('ZRANGEBYSCORE', dead, '-inf', now - age, 'LIMIT', 0, 500)
+  local drop = call('ZRANGEBYSCORE', dead, '-inf', whole(now - age), 'LIMIT', 0, 500)
   if #drop == 0 then
     local over = math.min(call('ZCARD', dead) - max, 500)
     if over > 0 then drop = call('ZRANGE', dead, 0, over - 1) end
@@ -131,6 +192,6 @@ local function trim(max, age)
   if #drop == 0 then return end
   call('ZREM', dead, unpack(drop))
   call('HDEL', deadmeta, unpack(drop))
-  call('HDEL', deaddata, unpack(drop))
+  call('HDEL', deadjobs, unpack(drop))
   call('HINCRBY', state, 'dropped', #drop)
 end

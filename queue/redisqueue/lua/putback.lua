@@ -1,21 +1,21 @@
 -- putback gives back a job that an at-most-once Receive has removed, at the head of its lane or after a delay.
--- The marker that Receive has set is the proof that it was not given back already.
+-- That its ID is remembered is the proof that it was not given back already.
 --
--- ARGV[3] ID  ARGV[4] lane  ARGV[5] data  ARGV[6] attempts  ARGV[7] first, or 0
--- ARGV[8] the time when it was enqueued  ARGV[9] delay
+-- ARGV[3] ID  ARGV[4] receipt  ARGV[5] lane  ARGV[6] data  ARGV[7] delay
+-- ARGV[8] attempts  ARGV[9] first, or 0
 --
 -- Returns 1, or 0 if it is not out.
 
-local id, l, delay = ARGV[3], ARGV[4], tonumber(ARGV[9])
+local id, l, data, delay = ARGV[3], ARGV[5], ARGV[6], tonumber(ARGV[7])
 if call('SREM', done, id) + call('SREM', before, id) == 0 then return 0 end
 
-local first = ARGV[7]
-if first == '0' and delay > 0 then first = whole(now) end
-call('HSET', data, id, ARGV[5])
-call('HSET', meta, id, pack(tonumber(ARGV[6]), first, ARGV[8], l))
-call('HINCRBY', state, 'bytes', #ARGV[5])
+local first = ARGV[9]
+if first == '0' and delay > 0 then first = string.match(ARGV[4], '^[^:]*:(%d+)') end
+call('HSET', jobs, id, header(stamp, l) .. data)
+call('HINCRBY', state, 'bytes', #data)
+if first ~= '0' then call('HSET', tries, id, ARGV[8] .. ':' .. first) end
 if delay > 0 then
-  call('ZADD', delayed, now + delay, id)
+  call('ZADD', delayed, whole(now + delay), id)
 else
   call('LPUSH', lane .. l, id)
   enter({l})

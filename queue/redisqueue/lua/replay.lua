@@ -7,17 +7,16 @@
 local n, lanes = 0, {}
 for i = 3, #ARGV, 2 do
   local id, new = ARGV[i], ARGV[i + 1]
-  local m, d = call('HGET', deadmeta, id), call('HGET', deaddata, id)
-  if call('ZREM', dead, id) == 1 and m and d then
+  local value = call('HGET', deadjobs, id)
+  if call('ZREM', dead, id) == 1 and value then
     call('HDEL', deadmeta, id)
-    call('HDEL', deaddata, id)
+    call('HDEL', deadjobs, id)
     n = n + 1
     if not known({new})[1] then
-      local length, rest = string.match(m, '^%d+:%d+:(%d+):(.*)$')
-      local l = string.sub(rest, length + 1)
-      call('HSET', data, new, d)
-      call('HSET', meta, new, pack(0, '0', whole(now), l))
-      call('HINCRBY', state, 'bytes', #d)
+      local l = lane_of(value)
+      local data = string.sub(value, string.len(string.match(value, '^%d+:%d+:')) + #l + 1)
+      call('HSET', jobs, new, header(stamp, l) .. data)
+      call('HINCRBY', state, 'bytes', #data)
       call('RPUSH', lane .. l, new)
       lanes[#lanes + 1] = l
     end

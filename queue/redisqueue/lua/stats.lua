@@ -5,9 +5,9 @@
 -- Returns ready, delayed, leased, dead, bytes, dropped.
 
 trim(tonumber(ARGV[3]), tonumber(ARGV[4]))
-local wait = call('ZCOUNT', delayed, now, '+inf')
-local out = call('ZCOUNT', leased, now, '+inf')
+local wait = call('ZCOUNT', delayed, stamp, '+inf')
+local out = call('ZCOUNT', leased, stamp, '+inf')
 return {
-  call('HLEN', meta) - wait - out, wait, out, call('ZCARD', dead),
+  call('HLEN', jobs) - wait - out, wait, out, call('ZCARD', dead),
   tonumber(call('HGET', state, 'bytes') or 0), tonumber(call('HGET', state, 'dropped') or 0),
 }

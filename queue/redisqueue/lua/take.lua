@@ -7,63 +7,31 @@
 -- ARGV[7]  jobs at most of a lane that is not named
 -- ARGV[8]  jobs at most of lanes that are not warm
 -- ARGV[9]  1: at most once, the jobs leave the queue
--- ARGV[10] time to live of a marker
--- ARGV[11] markers at most
+-- ARGV[10] how long the IDs of settled jobs are remembered
+-- ARGV[11] how many are remembered at most
 -- ARGV[12] number of named lanes
 -- ARGV[…]  name, limit and warm (0 or 1) of each named lane
 -- ARGV[…]  tokens of earlier calls whose answers were lost: their leases are released
 --
 -- Returns now, how long until the next delay or lease ends (-1: there is none), the number of lanes left in the
--- ring, and then in lists of the same length the jobs' IDs, metas, data and receipts.
+-- ring, and in lists of the same length the IDs, the values and the tries ("" if none) of the jobs. Their receipts follow
+-- from that.
 
 local token, span, deadline = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local want, unnamed, cold = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local once, named = ARGV[9] == '1', tonumber(ARGV[12])
-if deadline > 0 and now > deadline then return {whole(now), '0', 0, {}, {}, {}, {}} end
-
--- back puts jobs at the head of their lanes, the first one foremost. attempt says whether a lease ended, which counts.
-local function back(ids, receipts, attempt)
-  local metas, lanes = call('HMGET', meta, unpack(ids)), {}
-  for i = #ids, 1, -1 do
-    if metas[i] then
-      local attempts, first, enqueued, l = parse(metas[i])
-      if attempt and receipts[i] then
-        if first == '0' then first = began(receipts[i]) end
-        call('HSET', meta, ids[i], pack(attempts + 1, first, enqueued, l))
-      end
-      call('LPUSH', lane .. l, ids[i])
-      lanes[#lanes + 1] = l
-    end
-  end
-  release(lanes)
-end
-
--- unlease takes jobs out of the leased ones and puts them back.
-local function unlease(ids, attempt)
-  local receipts = call('HMGET', lease, unpack(ids))
-  call('ZREM', leased, unpack(ids))
-  call('HDEL', lease, unpack(ids))
-  back(ids, receipts, attempt)
-end
+if deadline > 0 and now > deadline then return {stamp, '0', 0, {}, {}, {}} end
 
 -- disown releases what was leased by calls whose answers were lost.
 local function disown(tokens)
-  local lost = {}
-  local all = call('HGETALL', lease)
+  local lost, all = {}, call('HGETALL', lease)
   for i = 1, #all, 2 do
-    if tokens[string.match(all[i + 1], '^[^:]+')] and #lost < 1000 then lost[#lost + 1] = all[i] end
+    if tokens[string.match(all[i + 1], '^[^:]*')] and #lost < 1000 then lost[#lost + 1] = all[i] end
   end
-  if #lost > 0 then unlease(lost, false) end
-end
-
--- due returns when the first of a zset is due, after it has handed over those that are now, a hundred at most.
-local function due(key, hand)
-  local head = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  if head[2] and tonumber(head[2]) <= now then
-    hand(call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, 100))
-    head = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  end
-  return tonumber(head[2])
+  if #lost == 0 then return end
+  call('ZREM', leased, unpack(lost))
+  call('HDEL', lease, unpack(lost))
+  back(lost)
 end
 
 local orphans = {}
@@ -71,11 +39,11 @@ for i = 13 + 3 * named, #ARGV do orphans[ARGV[i]] = true end
 if next(orphans) then disown(orphans) end
 local ready = due(delayed, function(ids)
   call('ZREM', delayed, unpack(ids))
-  back(ids, {}, false)
+  back(ids)
 end)
-local ends = due(leased, function(ids) unlease(ids, true) end)
-local soonest = -1
-if ready or ends then soonest = math.max(0, math.min(ready or ends, ends or ready) - now) end
+local ends = expire()
+local soonest = '-1'
+if ready or ends then soonest = whole(math.max(0, math.min(ready or ends, ends or ready) - now)) end
 
 -- room tells how many jobs of a lane may be taken now.
 local limit, warm, used = {}, {}, {}
@@ -111,75 +79,76 @@ local function candidates()
 end
 
 -- Each round gives every lane an equal share, so that none waits for another's backlog.
-local ids, kinds, visited = {}, {}, {}
+local ids, from, count, visited = {}, {}, 0, {}
 local lanes = want > 0 and candidates() or {}
 while want > 0 and #lanes > 0 do
   local share, again = math.max(1, math.floor(want / #lanes)), {}
   for _, l in ipairs(lanes) do
     local n = math.min(share, room(l))
-    local got = n > 0 and call('LPOP', lane .. l, n) or {}
-    if n > 0 and not visited[l] then
-      visited[l] = true
-      visited[#visited + 1] = l
+    if n > 0 then
+      local got = call('LPOP', lane .. l, n) or {}
+      local popped = #got
+      for i = 1, popped do
+        ids[count + i] = got[i]
+        from[count + i] = l
+      end
+      count = count + popped
+      local name = string.sub(l, 2)
+      if not used[name] then visited[#visited + 1] = l end
+      used[name] = (used[name] or 0) + popped
+      want = want - popped
+      if not warm[name] then cold = cold - popped end
+      if popped == n and not ordered(l) then again[#again + 1] = l end
     end
-    for _, id in ipairs(got) do
-      ids[#ids + 1] = id
-      kinds[#ids] = string.sub(l, 1, 1)
-    end
-    want = want - #got
-    local name = string.sub(l, 2)
-    used[name] = (used[name] or 0) + #got
-    if not warm[name] then cold = cold - #got end
-    if #got > 0 and #got == n and not ordered(l) then again[#again + 1] = l end
   end
   lanes = again
 end
 
 -- The lanes that were visited go to the end of the ring, or leave it.
-local later = {}
-for _, l in ipairs(visited) do
-  call('ZREM', ring, l)
-  if ordered(l) and not once then
-    call('SADD', busy, l)
-  elseif call('EXISTS', lane .. l) == 1 then
-    later[#later + 1] = l
+if #visited > 0 then
+  call('ZREM', ring, unpack(visited))
+  if not once then
+    for _, l in ipairs(visited) do
+      if ordered(l) then call('SADD', busy, l) end
+    end
   end
-end
-if #later > 0 then
-  local turn = call('HINCRBY', state, 'turn', #later) - #later
-  for i, l in ipairs(later) do call('ZADD', ring, turn + i, l) end
+  enter(stocked(visited))
 end
 
 local left = call('ZCARD', ring)
-if #ids == 0 then
+if count == 0 then
   redis.pcall('SET', waiting, '1', 'PX', 5000)
-  return {whole(now), whole(soonest), left, {}, {}, {}, {}}
+  return {stamp, soonest, left, {}, {}, {}}
 end
 
--- What lost its meta or data, which only an eviction or a stranger can do, is dropped.
-local metas, datas = call('HMGET', meta, unpack(ids)), call('HMGET', data, unpack(ids))
-local out = {{}, {}, {}, {}}
-local leases, expiries, bytes = {}, {}, 0
-for i, id in ipairs(ids) do
-  if metas[i] and datas[i] then
-    local n = #out[1] + 1
-    local receipt = token .. ':' .. whole(now) .. ':' .. #datas[i] .. ':' .. kinds[i]
-    out[1][n], out[2][n], out[3][n], out[4][n] = id, metas[i], datas[i], receipt
-    leases[2 * n - 1], leases[2 * n] = id, receipt
-    expiries[2 * n - 1], expiries[2 * n] = now + span, id
-    bytes = bytes + #datas[i]
-  else
-    call('HDEL', meta, id)
-    call('HDEL', data, id)
+-- A job that is gone, which only an eviction or a stranger can cause, is passed over.
+local values = call('HMGET', jobs, unpack(ids))
+local taken, datas, receipts, expiries, n, size = {}, {}, {}, {}, 0, 0
+local head, foot, over = token .. ':' .. stamp .. ':', {}, {}
+local expiry = whole(now + span)
+for i = 1, count do
+  local id, l, value = ids[i], from[i], values[i]
+  if value then
+    if not over[l] then over[l], foot[l] = #header(stamp, l), ':' .. string.sub(l, 1, 1) end
+    local length = #value - over[l]
+    size = size + length
+    n = n + 1
+    taken[n], datas[n] = id, value
+    receipts[2 * n - 1], receipts[2 * n] = id, head .. length .. foot[l]
+    expiries[2 * n - 1], expiries[2 * n] = expiry, id
   end
 end
-if #out[1] == 0 then return {whole(now), '0', left, {}, {}, {}, {}} end
+if n == 0 then return {stamp, '0', left, {}, {}, {}} end
 
+local tried = {}
+if call('EXISTS', tries) == 1 then
+  tried = call('HMGET', tries, unpack(taken))
+  for i = 1, n do tried[i] = tried[i] or '' end
+end
 if once then
-  forget(out[1], bytes)
-  remember(out[1], tonumber(ARGV[10]), tonumber(ARGV[11]))
+  forget(taken, size, ARGV[10], ARGV[11])
 else
-  call('HSET', lease, unpack(leases))
+  call('HSET', lease, unpack(receipts))
   call('ZADD', leased, unpack(expiries))
 end
-return {whole(now), whole(soonest), left, out[1], out[2], out[3], out[4]}
+return {stamp, soonest, left, taken, datas, tried}
