@@ -90,6 +90,7 @@ func BenchmarkProducers(b *testing.B) {
 		jobs := benchJobs("j", b.N, benchData)
 		b.ResetTimer()
 		each(producers, b.N, func(i int) { enqueue(b, q, jobs[i]) })
+		reportCommits(b, q)
 	})
 	b.Run("bbolt", func(b *testing.B) {
 		db := bare(b)
@@ -115,12 +116,17 @@ func BenchmarkThrough(b *testing.B) {
 			each(4, (b.N+benchBatch-1)/benchBatch, func(i int) {
 				takeAndAck(b, q, backlog, min(benchBatch, b.N-i*benchBatch))
 			})
-			must(b, q.db.View(func(tx *bbolt.Tx) error {
-				b.ReportMetric(float64(b.N)/float64(tx.ID()), "jobs/commit")
-				return nil
-			}))
+			reportCommits(b, q)
 		})
 	}
+}
+
+// reportCommits tells how many jobs shared a commit.
+func reportCommits(b *testing.B, q *Queue) {
+	must(b, q.db.View(func(tx *bbolt.Tx) error {
+		b.ReportMetric(float64(b.N)/float64(tx.ID()), "jobs/commit")
+		return nil
+	}))
 }
 
 // put enqueues jobs in batches, as far as the backlog has room.

@@ -21,8 +21,9 @@
 //
 // # Memory
 //
-// For each job about 130 bytes are kept in memory, and its Data is read from the file when it is received. The index is
-// rebuilt by Open from the jobs' records, without reading their Data.
+// For each job about 130 bytes are kept in memory, so a million take 130 MB. Its Data is read from the file when it is
+// received, unless it is among the 16 MiB that were enqueued lately. Open rebuilds the index from the
+// jobs' records, without reading their Data; that takes about two seconds for a million jobs.
 package boltqueue
 
 import (

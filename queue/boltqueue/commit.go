@@ -2,6 +2,7 @@ package boltqueue
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -73,6 +74,7 @@ func (b *inbox) notify() {
 func (b *inbox) take() []*task {
 	for {
 		<-b.filled
+		runtime.Gosched() // lets those whose answers have just come put what they have next
 		b.mu.Lock()
 		tasks, closed := b.tasks, b.closed
 		b.tasks = nil

@@ -176,8 +176,11 @@ func TestAFullDiskTakesNothingAndLosesNothing(t *testing.T) {
 
 func TestErrorsOfTheDiskUndoWhatWasAdmitted(t *testing.T) {
 	t.Parallel()
-	q := open(t, file(t), Options{})
+	path := file(t)
+	q := open(t, path, Options{})
 	enqueue(t, q, numbered("j", "a", 5)...)
+	must(t, q.Close())
+	q = open(t, path, Options{}) // it has nothing in memory
 	l := receive(t, q, 4)
 	must(t, q.DeadLetter(t.Context(), l[3], "gone"))
 	must(t, q.db.Close())

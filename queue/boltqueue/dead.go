@@ -331,7 +331,7 @@ func (o *digOp) write(t *tables) error {
 func (o *digOp) finish(x *index, err error) {
 	for i := range o.letters {
 		if l := &o.letters[i]; l.entry != nil {
-			x.arrive(l.entry, l.job.ID, err)
+			x.arrive(l.entry, &l.job, err)
 		}
 	}
 }

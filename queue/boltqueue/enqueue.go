@@ -122,17 +122,18 @@ func (o *enqueueOp) write(t *tables) error {
 func (o *enqueueOp) finish(x *index, err error) {
 	for i, e := range o.entries {
 		if e != nil {
-			x.arrive(e, o.jobs[i].ID, err)
+			x.arrive(e, &o.jobs[i], err)
 		}
 	}
 }
 
 // arrive makes a new job ready, the last of its lane, or forgets it if it could not be written.
-func (x *index) arrive(e *entry, id string, err error) {
+func (x *index) arrive(e *entry, job *queue.Job, err error) {
 	if err != nil {
-		x.forget(e, id)
+		x.forget(e, job.ID)
 		return
 	}
+	x.recent.put(e.seq, job)
 	e.at = int64(e.seq)
 	x.move(e, ready)
 }

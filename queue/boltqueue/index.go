@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"time"
 
@@ -80,6 +79,7 @@ type index struct {
 	seeds   [2]maphash.Seed
 	known   map[idHash]*entry // nil for an acked job
 	lanes   map[string]*lane
+	recent  recent
 	ring    *list.List // lanes that have something to receive, the next one first
 	timers  timerHeap
 	count   [states]int
@@ -104,6 +104,7 @@ func newIndex() *index {
 		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		known:  make(map[idHash]*entry),
 		lanes:  make(map[string]*lane),
+		recent: recent{jobs: make(map[uint64]recentJob)},
 		ring:   list.New(),
 		lastNo: rand.Uint64() >> 1,
 		base:   time.Now(),
@@ -264,62 +265,6 @@ func (x *index) tick() {
 		}
 		x.again(e)
 	}
-}
-
-// pick leases up to w.Jobs ready jobs, one of each lane in turn.
-func (x *index) pick(w *queue.Want, lasts time.Duration) []*entry {
-	var picked []*entry
-	var served []*lane
-	left, cold := w.Jobs, w.Cold
-	take := func(l *lane) bool {
-		n, isCold := w.Of(l.name)
-		if left == 0 || l.place == nil || l.taken >= n || isCold && cold == 0 {
-			return false
-		}
-		if isCold {
-			cold--
-		}
-		left--
-		l.taken++
-		picked = append(picked, x.lend(l, lasts))
-		return true
-	}
-
-	for at, n := x.ring.Front(), x.ring.Len(); n > 0 && left > 0; n-- {
-		l, next := at.Value.(*lane), at.Next()
-		if take(l) {
-			served = append(served, l)
-			x.lastInRing(l)
-		}
-		at = next
-	}
-	for again := slices.Clone(served); left > 0 && len(again) > 0; {
-		again = slices.DeleteFunc(again, func(l *lane) bool { return !take(l) })
-	}
-	for _, l := range served {
-		l.taken = 0
-	}
-	return picked
-}
-
-// lastInRing makes a lane that was served wait for its next turn.
-func (x *index) lastInRing(l *lane) {
-	if l.place != nil {
-		x.ring.MoveToBack(l.place)
-	}
-}
-
-// lend leases the oldest ready job of a lane.
-func (x *index) lend(l *lane, lasts time.Duration) *entry {
-	e := heap.Pop(&l.ready).(*entry)
-	x.lastNo++
-	e.lease = x.lastNo
-	e.at = x.now() + int64(lasts)
-	if e.first == 0 {
-		e.first, e.fresh = time.Now().UnixNano(), true
-	}
-	x.move(e, leased)
-	return e
 }
 
 // held returns the entry whose current lease the receipt is for, or nil.

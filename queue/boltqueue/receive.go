@@ -38,12 +38,21 @@ func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error
 	}
 }
 
-// loan is a lease whose job is still to be read.
+// loan is a lease whose job is still to be read, unless it has an ID.
 type loan struct {
 	entry *entry
 	seq   uint64
 	lease queue.Lease
 	note  bool // write it down before it is handed out
+}
+
+// loan makes the loan of a leased entry.
+func (x *index) loan(e *entry) loan {
+	l := loan{entry: e, seq: e.seq, note: e.suspect, lease: x.terms(e)}
+	if job, ok := x.recent.take(e.seq); ok {
+		l.lease.ID, l.lease.Data = job.id, job.data
+	}
+	return l
 }
 
 // wait is what a Receive waits for when nothing fits.
@@ -82,7 +91,7 @@ func (q *Queue) lend(w *queue.Want) ([]loan, wait, error) {
 	}
 	loans := make([]loan, len(picked))
 	for i, e := range picked {
-		loans[i] = loan{entry: e, seq: e.seq, note: e.suspect, lease: x.terms(e)}
+		loans[i] = x.loan(e)
 	}
 	return loans, wait{}, nil
 }
@@ -138,25 +147,37 @@ func (q *Queue) note(loans []loan) error {
 	return q.do(context.Background(), o)
 }
 
-// read completes the leases from the file. A job that is no longer there was settled by somebody who
-// received it after this lease had ended, and is left out.
+// read completes the leases, from the file where need be. A job that is no longer there was settled by somebody
+// who received it after this lease had ended, and is left out.
 func (q *Queue) read(loans []loan) ([]queue.Lease, error) {
-	leases := make([]queue.Lease, 0, len(loans))
-	err := q.view(func(tx *bbolt.Tx) error {
-		jobs, data := tx.Bucket([]byte(jobsBucket)), tx.Bucket([]byte(dataBucket))
-		for i := range loans {
-			k := key(loans[i].seq)
-			r, err := decodeRecord(jobs.Get(k))
-			if err != nil {
-				continue
-			}
-			l := loans[i].lease
-			l.ID, l.Data = r.id, bytes.Clone(data.Get(k))
-			leases = append(leases, l)
+	if slices.ContainsFunc(loans, loan.unread) {
+		if err := q.view(func(tx *bbolt.Tx) error { return readAll(tx, loans) }); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return leases, err
+	}
+	leases := make([]queue.Lease, 0, len(loans))
+	for i := range loans {
+		if !loans[i].unread() {
+			leases = append(leases, loans[i].lease)
+		}
+	}
+	return leases, nil
+}
+
+func (l loan) unread() bool { return l.lease.ID == "" }
+
+func readAll(tx *bbolt.Tx, loans []loan) error {
+	jobs, data := tx.Bucket([]byte(jobsBucket)), tx.Bucket([]byte(dataBucket))
+	for i := range loans {
+		if !loans[i].unread() {
+			continue
+		}
+		k := key(loans[i].seq)
+		if r, err := decodeRecord(jobs.Get(k)); err == nil {
+			loans[i].lease.ID, loans[i].lease.Data = r.id, bytes.Clone(data.Get(k))
+		}
+	}
+	return nil
 }
 
 // takeBack releases leases that nobody was told of.

@@ -293,6 +293,7 @@ func (o *replaceOp) finish(x *index, err error) {
 		case err != nil:
 			x.forget(e, o.jobs[i].ID)
 		default:
+			x.recent.put(e.seq, &o.jobs[i])
 			x.first(e)
 		}
 	}

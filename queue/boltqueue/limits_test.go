@@ -1,0 +1,224 @@
+package boltqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+func TestALoneLaneLeavesRoomForTheOthers(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{MaxJobs: 1000})
+	if err := q.Enqueue(t.Context(), numbered("greedy", "a", 1000)); !errors.Is(err, queue.ErrFull) {
+		t.Fatalf("one lane filled the queue: %v", err)
+	}
+	enqueue(t, q, job("quiet", "b"))
+	if s, err := q.Stats(t.Context()); err != nil || s.Ready < 900 {
+		t.Errorf("stats: %+v, %v", s, err)
+	}
+}
+
+func TestBytesAreBounded(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{MaxBytes: 1000})
+	sized := func(id string, n int) []queue.Job {
+		return []queue.Job{{ID: id, Lane: id, Data: []byte(strings.Repeat("x", n))}}
+	}
+	if err := q.Enqueue(t.Context(), sized("a", 1001)); !errors.Is(err, queue.ErrTooLarge) {
+		t.Errorf("more than the whole queue: %v", err)
+	}
+	enqueue(t, q, sized("b", 600)...)
+	if err := q.Enqueue(t.Context(), sized("c", 600)); !errors.Is(err, queue.ErrFull) {
+		t.Errorf("more than what is free: %v", err)
+	}
+	must(t, q.Ack(t.Context(), receive(t, q, 1)))
+	enqueue(t, q, sized("c", 600)...)
+}
+
+func TestNamesAreChecked(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	bad := []queue.Job{
+		{ID: "", Lane: "a"},
+		{ID: strings.Repeat("x", 129), Lane: "a"},
+		{ID: "a b", Lane: "a"},
+		{ID: "ä", Lane: "a"},
+		{ID: "lane-empty", Lane: ""},
+		{ID: "lane-long", Lane: strings.Repeat("x", 513)},
+		{ID: "lane-bytes", Lane: "\xff"},
+	}
+	err := q.Enqueue(t.Context(), append(bad, job("good", "a")))
+	for i := range bad {
+		if queue.ErrorOf(err, i) == nil {
+			t.Errorf("%q on lane %q was taken", bad[i].ID, bad[i].Lane)
+		}
+	}
+	expect(t, receive(t, q, 10), "good")
+}
+
+func TestMarkersGiveWay(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{Markers: 10})
+	for i := range 30 {
+		enqueue(t, q, job(fmt.Sprintf("j-%d", i), "a"))
+		must(t, q.Ack(t.Context(), receive(t, q, 1)))
+	}
+	for range 2 {
+		enqueue(t, q, jobs("a", "j-29", "j-20")...)
+		expect(t, receive(t, q, 10), "")
+		q = open(t, crashed(t, q), Options{Markers: 10})
+	}
+	enqueue(t, q, job("j-19", "a"))
+	expect(t, receive(t, q, 10), "j-19")
+	if q.index.marked > 10 || len(q.index.known) > 11 {
+		t.Errorf("%d markers, %d IDs", q.index.marked, len(q.index.known))
+	}
+}
+
+func TestDeadLettersGiveWayWithAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{MaxDead: 2, MaxDeadAge: time.Hour})
+		bury := func(id string) {
+			enqueue(t, q, job(id, "a"))
+			must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
+		}
+		dead := func(want string, dropped int64) {
+			t.Helper()
+			list, err := q.DeadLetters(t.Context(), "", 10)
+			must(t, err)
+			got := ""
+			for _, d := range list {
+				got += d.ID
+			}
+			s, err := q.Stats(t.Context())
+			must(t, err)
+			if got != want || s.Dead != len(want) || s.DeadDropped != dropped {
+				t.Fatalf("dead letters %q and stats %+v; want %q, and %d dropped", got, s, want, dropped)
+			}
+		}
+		bury("a")
+		bury("b")
+		bury("c")
+		dead("bc", 1)
+		time.Sleep(50 * time.Minute)
+		q = open(t, crashed(t, q), Options{MaxDead: 2, MaxDeadAge: time.Hour})
+		dead("bc", 1)
+		bury("d")
+		dead("cd", 2)
+		time.Sleep(20 * time.Minute)
+		dead("d", 3)
+		time.Sleep(time.Hour)
+		dead("", 4)
+		q = open(t, crashed(t, q), Options{})
+		dead("", 4)
+		enqueue(t, q, jobs("a", "a", "b", "c", "d")...)
+		expect(t, receive(t, q, 10), "") // they are remembered
+	})
+}
+
+func TestReplayStopsWhereTheQueueIsFull(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{MaxJobs: 3})
+	for i := range 5 {
+		enqueue(t, q, job(fmt.Sprint("j-", i), fmt.Sprint("lane-", i)))
+		must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
+	}
+	n, err := q.Replay(t.Context(), []string{"j-0", "j-0", "unknown", "j-1", "j-2", "j-3", "j-4"})
+	if n != 3 || !errors.Is(err, queue.ErrFull) {
+		t.Fatalf("%d were replayed, %v", n, err)
+	}
+	q = open(t, crashed(t, q), Options{})
+	expect(t, receive(t, q, 10), "j-0~1 j-1~1 j-2~1")
+	if n, err := q.Discard(t.Context(), []string{"j-0", "j-3", "j-4"}); n != 2 || err != nil {
+		t.Errorf("%d were discarded, %v", n, err)
+	}
+}
+
+func TestJobsBeyondMemoryAreReadFromTheFile(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	data := []byte(strings.Repeat("x", 1<<20))
+	for i := range 40 {
+		enqueue(t, q, queue.Job{ID: fmt.Sprint("j-", i), Lane: "a", Data: data})
+	}
+	if q.index.recent.bytes > recentBytes {
+		t.Errorf("%d bytes are kept in memory", q.index.recent.bytes)
+	}
+	for i := range 40 {
+		l := receive(t, q, 1)
+		expect(t, l, fmt.Sprint("j-", i))
+		if string(l[0].Data) != string(data) {
+			t.Fatalf("%s has other data", l[0].ID)
+		}
+	}
+	if r := q.index.recent; r.bytes != 0 || len(r.jobs) != 0 {
+		t.Errorf("%d bytes of %d jobs are kept of what was received", r.bytes, len(r.jobs))
+	}
+}
+
+func TestAJobTakesLittleMemory(t *testing.T) { // not parallel, since it measures the heap
+	const n = 100_000
+	before := heapBytes()
+	x := newIndex()
+	for i := range n {
+		r := record{id: fmt.Sprintf("01J9ZK3V5Q-%d", i), lane: fmt.Sprint("app/hook-", i%100), size: 500}
+		e := x.restore(x.newSeq(), &r)
+		e.at = int64(e.seq)
+		x.move(e, ready)
+	}
+	each := (heapBytes() - before) / n
+	runtime.KeepAlive(x)
+	if each > 150 {
+		t.Errorf("%d bytes a job, want at most 150", each)
+	}
+}
+
+func heapBytes() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestTheFileIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	round := func(n int) int64 {
+		enqueue(t, q, numbered(fmt.Sprint("r", n), "a", 500)...)
+		must(t, q.Ack(t.Context(), receive(t, q, 500)))
+		info, err := os.Stat(q.path)
+		must(t, err)
+		return info.Size()
+	}
+	first := round(0)
+	for n := range 50 {
+		if size := round(n + 1); size > 4*first {
+			t.Fatalf("the file has grown from %d to %d bytes in %d rounds", first, size, n+1)
+		}
+	}
+}
+
+func TestEndedContexts(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := q.Enqueue(ctx, jobs("a", "j")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Enqueue: %v", err)
+	}
+	if _, err := q.Receive(ctx, all(1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Receive: %v", err)
+	}
+	if _, err := q.Receive(t.Context(), queue.Want{}); err == nil {
+		t.Error("Receive of no jobs is no error")
+	}
+}
