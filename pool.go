@@ -15,8 +15,6 @@ type pool struct {
 	e         *Emitter
 	workers   int
 	receivers int
-	attempts  context.Context // ends when running attempts are to be cut off
-	cutOff    context.CancelFunc
 	settling  context.Context // ends when nothing more may be said to the queue
 	silence   context.CancelFunc
 	renewing  sync.WaitGroup
@@ -33,6 +31,7 @@ type pool struct {
 	refresh   context.CancelFunc
 	tooFew    bool // the last Want had no room for cold lanes
 	stopped   bool // no more tasks begin
+	cut       bool // running attempts are cut off
 	failures  int  // of Receive, in a row
 	lastLane  *lane
 	mixed     time.Time   // when two lanes last took turns
@@ -48,9 +47,12 @@ type task struct {
 	rate   RateLimit
 	lane   *lane
 	began  time.Time
+	held   time.Time          // since when it was held back here; zero: never
+	known  bool               // its configuration is here
 	until  time.Time          // the lease's end
-	cancel context.CancelFunc // of the attempt; nil before and after
 	lost   bool               // the lease ended under way
+	cut    bool               // the attempt was cut off because the pool stops
+	cancel context.CancelFunc // of the attempt, while it runs
 }
 
 const (
@@ -70,7 +72,6 @@ func newPool(e *Emitter, workers, receivers int) *pool {
 	p := &pool{e: e, workers: workers, receivers: receivers, lanes: map[string]*lane{}, active: map[*lane]struct{}{}}
 	p.idle.L = &p.mu
 	p.acks.queue = e.queue
-	p.attempts, p.cutOff = context.WithCancel(context.Background())
 	p.settling, p.silence = context.WithCancel(context.Background())
 	p.receive, p.refresh = context.WithCancel(context.Background())
 	return p
@@ -125,6 +126,9 @@ func (p *pool) begin(now time.Time) *task {
 		}
 		p.running++
 		t.began = now
+		if t.job != nil {
+			t.held = t.lane.heldSince(time.UnixMilli(t.job.timeMS))
+		}
 		t.lane.begin(t)
 		if p.lastLane != t.lane {
 			if p.lastLane != nil {
@@ -319,6 +323,9 @@ func (p *pool) end(t *task, says evidence) {
 	before, most := l.breaker.state(now), p.most(now)
 	room := l.limit(now, most) > len(l.running)+l.waiting
 	p.running--
+	if t.known && !l.unknown.IsZero() {
+		l.unknown, l.paused = time.Time{}, time.Time{}
+	}
 	l.end(t, now, says, most)
 	after := l.breaker.state(now)
 	var released []*task
@@ -379,15 +386,27 @@ func (p *pool) stop(ctx context.Context) {
 	waiting := p.unload(func(*task) bool { return true })
 	p.idle.Broadcast()
 	p.mu.Unlock()
-	p.release(waiting)
-
 	hard := context.AfterFunc(ctx, func() {
 		p.cutOff()
 		time.AfterFunc(settleGrace, p.silence)
 	})
+	p.release(waiting)
 	p.working.Wait()
 	hard()
-	p.cutOff()
 	p.silence()
 	p.renewing.Wait()
+}
+
+// cutOff ends the attempts that run, and those that begin nevertheless.
+func (p *pool) cutOff() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = true
+	for l := range p.active {
+		for _, t := range l.running {
+			if t.cut = true; t.cancel != nil {
+				t.cancel()
+			}
+		}
+	}
 }

@@ -103,7 +103,7 @@ func (p *pool) resolve(t *task) (*hook, appKey, fate) {
 	if a.off {
 		return nil, appKey{}, fate{kind: dead, reason: reasonDisabled + ": the app's webhooks were turned off"}
 	}
-	p.known(t.lane)
+	t.known = true
 	return h, appKey{j.key, s}, fate{}
 }
 
@@ -130,24 +130,13 @@ func (p *pool) lacking(t *task, what string, name tombstone) fate {
 	return fate{kind: again, delay: lackDelay}
 }
 
-// known notes that the lane's configuration is here.
-func (p *pool) known(l *lane) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !l.unknown.IsZero() {
-		l.unknown, l.paused = time.Time{}, time.Time{}
-	}
-}
-
 // expired decides on a task whose budget ended before this attempt: one that was tried before, or that an open
 // breaker held back for all of it. Every other job gets its attempt, however late.
 func (p *pool) expired(t *task, h *hook) (fate, bool) {
 	retry := h.Retry.or(p.e.opts.Retry)
 	since := t.lease.First
 	if since.IsZero() {
-		p.mu.Lock()
-		since = t.lane.heldSince(time.UnixMilli(t.job.timeMS))
-		p.mu.Unlock()
+		since = t.held
 	}
 	if since.IsZero() || t.began.Sub(since) <= retry.MaxElapsed {
 		return fate{}, false
@@ -158,23 +147,15 @@ func (p *pool) expired(t *task, h *hook) (fate, bool) {
 
 // attempt makes one attempt.
 func (p *pool) attempt(t *task, h *hook) dispatch.Outcome {
-	ctx, cancel := context.WithTimeout(p.attempts, h.timeout(p.e.opts.RequestTimeout))
+	ctx, cancel := context.WithTimeout(context.Background(), h.timeout(p.e.opts.RequestTimeout))
 	defer cancel()
-	p.cancelable(t, cancel)
-	r := p.e.request(t, h)
-	p.e.stats.attempts.Add(1)
-	out := p.e.send(ctx, h, r)
-	p.cancelable(t, nil)
-	return out
-}
-
-// cancelable lets the renewer cancel the attempt when the lease is lost.
-func (p *pool) cancelable(t *task, cancel context.CancelFunc) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if t.cancel = cancel; t.lost && cancel != nil {
+	if t.cancel, t.cut = cancel, p.cut; t.lost || t.cut {
 		cancel()
 	}
+	p.mu.Unlock()
+	p.e.stats.attempts.Add(1)
+	return p.e.send(ctx, h, p.e.request(t, h))
 }
 
 // judge turns an attempt's outcome into a fate, and tells it to log and trace.
@@ -201,10 +182,17 @@ func (p *pool) weigh(t *task, h *hook, out dispatch.Outcome) fate {
 	case dispatch.Unsent:
 		return fate{kind: again, delay: unsentDelay}
 	}
-	if p.attempts.Err() != nil {
+	if p.wasCut(t) {
 		return fate{kind: again, counts: true} // cut off by Shutdown or Close
 	}
 	return p.retry(t, h, out)
+}
+
+// wasCut reports whether the attempt was cut off because the pool stops.
+func (p *pool) wasCut(t *task) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.cut
 }
 
 // retry decides whether and when a failed task is tried again.
