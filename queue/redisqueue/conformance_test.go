@@ -2,6 +2,7 @@ package redisqueue_test
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,7 +15,13 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-func TestMain(m *testing.M) { testredis.Main(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(workerEnv); addr != "" {
+		work(addr)
+		return
+	}
+	testredis.Main(m)
+}
 
 var prefixes atomic.Int64
 
@@ -38,8 +45,9 @@ type named struct {
 }
 
 // harness is the conformance suite's view of a Redis that client reaches.
-func harness(client redis.UniversalClient) queuetest.Harness {
+func harness(client redis.UniversalClient, base redisqueue.Options) queuetest.Harness {
 	start := func(t *testing.T, opts redisqueue.Options) queue.Queue {
+		opts.AtMostOnce = base.AtMostOnce
 		opts.Lease = 1500 * time.Millisecond
 		if opts.Prefix == "" {
 			opts.Prefix = newPrefix()
@@ -68,12 +76,12 @@ func TestConformanceOnAServer(t *testing.T) {
 	t.Parallel()
 	client := testredis.StartServer(t, testredis.Options{}).Client()
 	t.Cleanup(func() { _ = client.Close() })
-	queuetest.Run(t, harness(client))
+	queuetest.Run(t, harness(client, redisqueue.Options{}))
 }
 
 func TestConformanceOnACluster(t *testing.T) {
 	t.Parallel()
 	client := testredis.SharedCluster(t).Client()
 	t.Cleanup(func() { _ = client.Close() })
-	queuetest.Run(t, harness(client))
+	queuetest.Run(t, harness(client, redisqueue.Options{}))
 }

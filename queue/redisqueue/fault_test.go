@@ -132,14 +132,15 @@ func scripts(t *testing.T, client redis.UniversalClient) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := 0
-	for _, name := range []string{"eval", "evalsha"} {
-		_, rest, _ := strings.Cut(info, "cmdstat_"+name+":calls=")
-		n, _, _ := strings.Cut(rest, ",")
-		calls, _ := strconv.Atoi(n) // none if the name is not there
-		total += calls
-	}
-	return total
+	return callsOf(info, "eval") + callsOf(info, "evalsha")
+}
+
+// callsOf reads from INFO commandstats how often a command was called.
+func callsOf(info, command string) int {
+	_, rest, _ := strings.Cut(info, "cmdstat_"+command+":calls=")
+	n, _, _ := strings.Cut(rest, ",")
+	calls, _ := strconv.Atoi(n) // none if the command is not listed
+	return calls
 }
 
 func TestFault26EnqueueFailsForAWhile(t *testing.T) {

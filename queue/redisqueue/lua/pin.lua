@@ -4,5 +4,9 @@
 --
 -- Returns the number that is stored.
 
-redis.call('SETNX', KEYS[1], ARGV[1])
-return redis.call('GET', KEYS[1])
+local stored = redis.call('GET', KEYS[1])
+if not stored then
+  redis.call('SET', KEYS[1], ARGV[1])
+  stored = ARGV[1]
+end
+return stored

@@ -1,0 +1,199 @@
+package redisqueue_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/testredis"
+	"github.com/pushhooks/webhook/queue"
+	"github.com/pushhooks/webhook/queue/redisqueue"
+)
+
+// A webhook that is dead has a long backlog. It is skipped, and costs nothing.
+func TestDeadLaneIsNotChurned(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	defer client.Close()
+	q := open(t, client, redisqueue.Options{})
+	for i := range 100 {
+		if err := q.Enqueue(t.Context(), makeJobs(fmt.Sprintf("dead%d", i), 1000, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := queue.Want{Jobs: 20, Lane: 20, Cold: 20, Lanes: map[string]queue.Limit{"lane-0": {}}}
+
+	idle := func() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if leases, err := q.Receive(ctx, w); err == nil {
+			t.Fatalf("received %d jobs of a lane that is skipped", len(leases))
+		}
+	}
+	before := scripts(t, client)
+	idle()
+	if n := scripts(t, client) - before; n > 8 {
+		t.Errorf("%d scripts in an idle second; want at most 8", n)
+	}
+
+	// A healthy lane's job takes three scripts: to enqueue it, to lease it and to ack it, and one that finds nothing before.
+	const rounds = 200
+	before = scripts(t, client)
+	calls := perJobCommands(t, client)
+	var slowest time.Duration
+	for i := range rounds {
+		slowest = max(slowest, oneJob(t, q, w, i))
+	}
+	if n := scripts(t, client) - before; n > 5*rounds {
+		t.Errorf("%d scripts for %d jobs", n, rounds)
+	}
+	for name, n := range perJobCommands(t, client) {
+		if n -= calls[name]; n > 8*rounds {
+			t.Errorf("%s was called %d times for %d jobs", name, n, rounds)
+		}
+	}
+	t.Logf("slowest of %d: %v", rounds, slowest)
+}
+
+// perJobCommands returns how often the commands were called that touch a lane's jobs.
+func perJobCommands(t *testing.T, client redis.UniversalClient) map[string]int {
+	t.Helper()
+	info, err := client.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := make(map[string]int)
+	for _, name := range []string{"lpop", "lpush", "rpush", "hmget", "zadd", "zrem"} {
+		calls[name] = callsOf(info, name)
+	}
+	return calls
+}
+
+// oneJob sends a job on a healthy lane to a Receive that waits, and returns how long that took.
+func oneJob(t *testing.T, q queue.Queue, w queue.Want, i int) time.Duration {
+	t.Helper()
+	type result struct {
+		leases []queue.Lease
+		err    error
+	}
+	got := make(chan result, 1)
+	go func() {
+		leases, err := q.Receive(t.Context(), w)
+		got <- result{leases, err}
+	}()
+	begun := time.Now()
+	if err := q.Enqueue(t.Context(), []queue.Job{{ID: fmt.Sprintf("ok-%d", i), Lane: "healthy", Data: []byte("{}")}}); err != nil {
+		t.Fatal(err)
+	}
+	r := <-got
+	took := time.Since(begun)
+	if r.err != nil || len(r.leases) != 1 || r.leases[0].Lane != "healthy" {
+		t.Fatalf("received %v, %v", r.leases, r.err)
+	}
+	if err := q.Ack(t.Context(), r.leases); err != nil {
+		t.Fatal(err)
+	}
+	return took
+}
+
+// More lanes are named than are sent to Redis: those that matter are found out first.
+func TestVeryManyNamedLanes(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	defer client.Close()
+	q := open(t, client, redisqueue.Options{})
+	const lanes = 1200
+	if err := q.Enqueue(t.Context(), makeJobs("j", 2*lanes, lanes)); err != nil {
+		t.Fatal(err)
+	}
+	w := queue.Want{Jobs: 50, Lane: 10, Cold: 5, Lanes: make(map[string]queue.Limit)}
+	for i := range lanes {
+		w.Lanes[fmt.Sprintf("lane-%d", i)] = queue.Limit{} // skipped
+	}
+	w.Lanes["lane-1100"] = queue.Limit{Jobs: 1, Warm: true}
+	w.Lanes["lane-1150"] = queue.Limit{Jobs: 2, Warm: true}
+	leases, err := q.Receive(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int)
+	for _, l := range leases {
+		got[l.Lane]++
+	}
+	if len(got) != 2 || got["lane-1100"] != 1 || got["lane-1150"] != 2 {
+		t.Errorf("received %v; want one of lane-1100 and two of lane-1150", got)
+	}
+}
+
+func TestLanesMayHaveAnyName(t *testing.T) {
+	t.Parallel()
+	client := testredis.SharedCluster(t).Client()
+	defer client.Close()
+	q := open(t, client, redisqueue.Options{Prefix: newPrefix()})
+	names := []string{"a", "{a}", "}{", "a:b", "a b\n", "ü \u2028", "o", "u", `"\`}
+	jobs := make([]queue.Job, 0, 2*len(names))
+	for i, name := range names {
+		jobs = append(jobs,
+			queue.Job{ID: fmt.Sprint("u", i), Lane: name, Data: []byte(name)},
+			queue.Job{ID: fmt.Sprint("o", i), Lane: name + "!", Ordered: true})
+	}
+	if err := q.Enqueue(t.Context(), jobs); err != nil {
+		t.Fatal(err)
+	}
+	left := make(map[string]queue.Job)
+	for _, j := range jobs {
+		left[j.ID] = j
+	}
+	for len(left) > 0 {
+		leases, err := q.Receive(t.Context(), want(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range leases {
+			j := left[l.ID]
+			if l.Lane != j.Lane || l.Ordered != j.Ordered || string(l.Data) != string(j.Data) {
+				t.Errorf("received %+v; want %+v", l.Job, j)
+			}
+			delete(left, l.ID)
+		}
+		if err := q.Ack(t.Context(), leases); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Ended leases of an ordered lane and of others are no obstacle to each other: a job that was nacked with a delay blocks
+// its ordered lane for everybody, also for another handle.
+func TestOrderedLaneWaitsForItsDelayedJob(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	defer client.Close()
+	prefix := newPrefix()
+	a, b := open(t, client, redisqueue.Options{Prefix: prefix}), open(t, client, redisqueue.Options{Prefix: prefix})
+	jobs := makeJobs("j", 3, 1)
+	for i := range jobs {
+		jobs[i].Ordered = true
+	}
+	if err := a.Enqueue(t.Context(), jobs); err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range jobs {
+		first, err := a.Receive(t.Context(), want(3))
+		if err != nil || len(first) != 1 || first[0].ID != job.ID {
+			t.Fatalf("received %v, %v; want %s alone", first, err, job.ID)
+		}
+		if err := a.Nack(t.Context(), []queue.Nack{{Lease: first[0], Delay: 300 * time.Millisecond, Counted: true}}); err != nil {
+			t.Fatal(err)
+		}
+		second, err := b.Receive(t.Context(), want(3))
+		if err != nil || len(second) != 1 || second[0].ID != job.ID || second[0].Attempts != 1 {
+			t.Fatalf("received %v, %v; want %s alone, at its second attempt", second, err, job.ID)
+		}
+		if err := b.Ack(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
