@@ -1,0 +1,130 @@
+// Command bench measures the whole way from Emit to a receiver, beside a ceiling and peers, all in the same run.
+//
+//	go run . [-rounds 5] [-only memory,redis]
+//
+// A receiver in a process of its own reads every body and counts events. Every case sends the same 140-byte events of 10 apps,
+// first 100 in a request, then one, over 20 connections. The cases take turns, round by round, so that a
+// noisy machine troubles all of them alike; printed are medians, the spread of the ratios, and the sender's CPU time an event.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// sender sends n events, size in a request, and returns when the receiver has taken all of them.
+type sender struct {
+	name string
+	send func(ctx context.Context, url string, n, size int) error
+}
+
+func main() {
+	if os.Getenv("BENCH_RECEIVER") != "" {
+		serve()
+		return
+	}
+	rounds := flag.Int("rounds", 5, "rounds")
+	only := flag.String("only", "", "cases, separated by commas; the ceiling always runs")
+	events := flag.Int("events", 1_000_000, "events a case at 100 a request")
+	requests := flag.Int("requests", 50_000, "requests a case at one event a request")
+	flag.Parse()
+	if err := run(*rounds, *only, map[int]int{100: *events, 1: *requests}); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(rounds int, only string, counts map[int]int) error {
+	r, err := startReceiver()
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	list, stop, err := senders(only)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, size := range []int{100, 1} {
+		if err := compare(r, list, rounds, counts[size], size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// figures are one case's, a value for each round.
+type figures struct{ rate, ratio, cpu []float64 }
+
+func compare(r *receiver, list []sender, rounds, n, size int) error {
+	results := make([]figures, len(list))
+	for round := range rounds + 1 { // the first one warms up
+		ceiling := 0.0
+		for i, s := range list {
+			rate, cpu, err := measure(r, s, n, size)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			if i == 0 {
+				ceiling = rate
+			}
+			if round > 0 {
+				f := &results[i]
+				f.rate, f.ratio, f.cpu = append(f.rate, rate), append(f.ratio, rate/ceiling), append(f.cpu, cpu)
+			}
+		}
+	}
+	fmt.Printf("\n%d events a request, %d rounds of %d events\n", size, rounds, n)
+	fmt.Printf("%-34s %12s %18s %14s\n", "", "events/s", "of the ceiling", "CPU µs/event")
+	for i, s := range list {
+		f := results[i]
+		fmt.Printf("%-34s %12.0f %8.2f (%.2f–%.2f) %12.2f\n", s.name, median(f.rate), median(f.ratio), slices.Min(f.ratio), slices.Max(f.ratio), median(f.cpu))
+	}
+	return nil
+}
+
+// measure returns a case's events a second and the CPU time that this process spent on one, in microseconds.
+func measure(r *receiver, s sender, n, size int) (rate, cpu float64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	before, err := r.count()
+	if err != nil {
+		return 0, 0, err
+	}
+	began, used := time.Now(), cpuTime()
+	if err := s.send(ctx, r.url, n, size); err != nil {
+		return 0, 0, err
+	}
+	took, spent := time.Since(began), cpuTime()-used
+	after, err := r.count()
+	if err != nil {
+		return 0, 0, err
+	}
+	if after-before < int64(n) {
+		return 0, 0, fmt.Errorf("%d of %d events arrived", after-before, n)
+	}
+	return float64(n) / took.Seconds(), float64(spent.Nanoseconds()) / 1e3 / float64(n), nil
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+func wanted(only, name string) bool {
+	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(s string) bool { return strings.HasPrefix(name, s) })
+}
