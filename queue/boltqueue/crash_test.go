@@ -201,6 +201,10 @@ func TestErrorsOfTheDiskUndoWhatWasAdmitted(t *testing.T) {
 			t.Errorf("%s succeeded without a disk", name)
 		}
 	}
+	found := []digging{{key: 1, record: deadRecord{id: l[3].ID, lane: "a"}, job: job("j-3~1", "a")}}
+	if err := q.do(t.Context(), &digOp{opts: &q.opts, replay: true, letters: found}); err == nil || q.index.dead[q.index.hash("j-3")] != 1 {
+		t.Errorf("a replay without a disk: %v", err)
+	}
 	if _, err := q.Receive(t.Context(), all(1)); err == nil {
 		t.Error("Receive succeeded without a disk")
 	}

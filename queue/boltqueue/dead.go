@@ -270,6 +270,9 @@ func (q *Queue) deadKeys(ids []string) ([]uint64, error) {
 	return keys, nil
 }
 
+// deadTaken stands in index.dead for the key of a dead letter that is being replayed or discarded.
+const deadTaken = 0
+
 // digOp takes dead letters out, and replays them.
 type digOp struct {
 	opts    *Options
@@ -282,7 +285,8 @@ type digOp struct {
 func (o *digOp) admit(x *index) bool {
 	for i := range o.letters {
 		l := &o.letters[i]
-		if x.dead[x.hash(l.record.id)] != l.key {
+		h := x.hash(l.record.id)
+		if x.dead[h] != l.key {
 			continue // somebody else took it
 		}
 		if o.replay {
@@ -290,6 +294,7 @@ func (o *digOp) admit(x *index) bool {
 				break
 			}
 		}
+		x.dead[h] = deadTaken
 		l.out = true
 		o.n++
 	}
@@ -312,8 +317,8 @@ func (o *digOp) enqueue(x *index, l *digging) error {
 func (o *digOp) write(t *tables) error {
 	for i := range o.letters {
 		l := &o.letters[i]
-		if !l.out || t.dead.Get(key(l.key)) == nil {
-			continue // gone, or another op of this group takes it
+		if !l.out {
+			continue
 		}
 		if err := t.dig(key(l.key), &l.record); err != nil {
 			return err
@@ -330,7 +335,11 @@ func (o *digOp) write(t *tables) error {
 
 func (o *digOp) finish(x *index, err error) {
 	for i := range o.letters {
-		if l := &o.letters[i]; l.entry != nil {
+		l := &o.letters[i]
+		if l.out && err != nil {
+			x.dead[x.hash(l.record.id)] = l.key
+		}
+		if l.entry != nil {
 			x.arrive(l.entry, &l.job, err)
 		}
 	}
