@@ -102,11 +102,10 @@ func (m *Memory) release(j *memoryJob) {
 	m.place(j.lane)
 }
 
-// unlease ends j's lease. The caller puts j, and then its lane, where they belong.
+// unlease ends j's lease. The caller puts j, and then its lane, where they belong, and sets its state.
 func (m *Memory) unlease(j *memoryJob) {
 	m.leased.remove(&j.node)
 	j.lane.held--
-	j.receipt = ""
 }
 
 // settle takes a leased job out of the queue and remembers its ID.

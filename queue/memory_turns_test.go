@@ -220,7 +220,11 @@ func TestMemoryPassesOnAWakeThatIsNotUsed(t *testing.T) {
 			}()
 			synctest.Wait()
 			answer := waiting(t, m, all(1))
-			go cancel()
+			if i%2 == 0 {
+				cancel()
+			} else {
+				go cancel()
+			}
 			enqueue(t, m, jobs("a", 1)...)
 			if n := <-taken; n > 0 {
 				enqueue(t, m, jobs("b", 1)...)

@@ -39,6 +39,21 @@ var leaseChecks = []check{
 		r.none(r.quiet(), "the job was acked")
 	})},
 
+	{"L3", "AnExtendedLeaseDoesNotHoldOthers", leased(func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		leases := r.take(2)
+		r.sleep(r.q.Traits().Lease / 2)
+		r.must("Extend", r.q.Extend(r.Context(), leases[:1]))
+		again := r.takeOne()
+		late := time.Since(leases[1].Until)
+		if again.ID != leases[1].ID {
+			r.stop("received %q, whose lease was extended; want %q", again.ID, leases[1].ID)
+		}
+		if late > r.grace() {
+			r.breaks("%q was received %v after its lease had ended", again.ID, late)
+		}
+	})},
+
 	{"L2", "AReleasedLeaseIsLost", receipts(func(r *rig) {
 		r.enqueue(r.job("a"))
 		old := r.takeOne()
@@ -56,6 +71,8 @@ var leaseChecks = []check{
 		r.nack(old, r.h.Delay, false)
 		r.lost("Ack of a delayed job", r.q.Ack(r.Context(), []queue.Lease{old}))
 		r.lost("Extend of a delayed job", r.q.Extend(r.Context(), []queue.Lease{old}))
+		bare := queue.Lease{Job: old.Job}
+		r.lost("Ack without a receipt", r.q.Ack(r.Context(), []queue.Lease{bare}))
 		r.ack(r.takeOne())
 	})},
 	{"L2", "ASettledJobHasNoLease", receipts(func(r *rig) {
