@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,7 +35,18 @@ func main() {
 	only := flag.String("only", "", "cases, separated by commas; the ceiling always runs")
 	events := flag.Int("events", 1_000_000, "events a case at 100 a request")
 	requests := flag.Int("requests", 50_000, "requests a case at one event a request")
+	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a `file`")
 	flag.Parse()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			log.Fatal(err)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if err := run(*rounds, *only, map[int]int{100: *events, 1: *requests}); err != nil {
 		log.Fatal(err)
 	}
