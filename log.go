@@ -43,7 +43,7 @@ func (l *logger) attempt(t *task, h *hook, took time.Duration, out dispatch.Outc
 }
 
 func (l *logger) deadLettered(t *task, reason string) {
-	l.Warn("webhook job dead-lettered", "lane", t.lease.Lane, "job", t.lease.ID, "attempts", t.lease.Attempts, "reason", reason)
+	l.Warn("webhook job dead-lettered", "lane", t.lease.Lane, "job", t.lease.ID, "attempts", t.lease.Attempts+t.tried, "reason", reason)
 }
 
 func (l *logger) dropped(h *hook, job string, events int, err error) {

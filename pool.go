@@ -49,6 +49,7 @@ type task struct {
 	began  time.Time
 	held   time.Time          // since when it was held back here; zero: never
 	known  bool               // its configuration is here
+	tried  int                // attempts made under this lease: 0 or 1
 	until  time.Time          // the lease's end
 	lost   bool               // the lease ended under way
 	cut    bool               // the attempt was cut off because the pool stops

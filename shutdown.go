@@ -65,6 +65,24 @@ func (e *Emitter) queueEmpty(ctx context.Context) bool {
 	return err == nil && s.Ready+s.Delayed+s.Leased == 0
 }
 
+// drainQueue returns when nothing is left to do for a queue that ends with this process, or when ctx ends.
+func (e *Emitter) drainQueue(ctx context.Context) {
+	if e.Drain(ctx) != nil {
+		return // what is left shows in the stats
+	}
+	if _, ok := e.queue.(queue.StatsReader); !ok {
+		return
+	}
+	for !e.queueEmpty(ctx) { // replayed jobs, or another emitter's
+		select {
+		case <-e.settled:
+		case <-time.After(drainLook):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Shutdown ends the emitter in good order. It stops intake, cuts the batches, hands everything to the queue, and finishes the
 // attempts that run. An in-memory queue is drained too, retries and their backoffs included; a durable queue is left to the next
 // process, its leases given back. When ctx ends first, running attempts are cut off.
@@ -112,7 +130,7 @@ func (e *Emitter) finish(ctx context.Context) {
 		return
 	}
 	if handed && !e.traits.Durable {
-		_ = e.Drain(ctx) // what is left shows in the stats
+		e.drainQueue(ctx)
 	}
 	e.pool.stop(ctx)
 }

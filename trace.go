@@ -121,7 +121,7 @@ func (w *watcher) attempted(t *task, h *hook, took time.Duration, out dispatch.O
 }
 
 func (w *watcher) deadLettered(t *task, reason string) {
-	info := DeadLetteredInfo{JobID: t.lease.ID, Events: 1, Attempts: t.lease.Attempts, Reason: reason}
+	info := DeadLetteredInfo{JobID: t.lease.ID, Events: 1, Attempts: t.lease.Attempts + t.tried, Reason: reason}
 	if t.job != nil {
 		info.AppID, info.WebhookID, info.JobID, info.Events = t.job.app, t.job.webhook, t.job.id, t.job.events
 	}

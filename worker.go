@@ -154,6 +154,7 @@ func (p *pool) attempt(t *task, h *hook) dispatch.Outcome {
 		cancel()
 	}
 	p.mu.Unlock()
+	t.tried = 1
 	p.e.stats.attempts.Add(1)
 	return p.e.send(ctx, h, p.e.request(t, h))
 }
