@@ -24,11 +24,24 @@ func (p *pool) renew() {
 		case <-timer.C:
 		}
 		pause := lease / 3
-		if !p.extend(p.held()) {
-			pause = min(pause, renewSoon)
+		if tasks := p.held(); !p.extend(tasks) {
+			pause = min(pause, renewSoon, p.untilEnd(tasks))
 		}
 		timer.Reset(pause)
 	}
+}
+
+// untilEnd returns how long it is until the first lease of those tasks ends that has not ended yet.
+func (p *pool) untilEnd(tasks []*task) time.Duration {
+	now, left := time.Now(), settleTime
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range tasks {
+		if d := t.until.Sub(now); d > 0 {
+			left = min(left, d)
+		}
+	}
+	return left
 }
 
 // held returns all tasks.
@@ -52,7 +65,7 @@ func (p *pool) extend(tasks []*task) bool {
 		leases[i] = t.lease
 	}
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(p.settling, settleTime)
+	ctx, cancel := context.WithTimeout(p.settling, p.untilEnd(tasks)) // a queue that hangs must not hide that a lease ends
 	defer cancel()
 	err := p.e.queue.Extend(ctx, leases)
 	if err != nil {
