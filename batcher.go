@@ -40,6 +40,7 @@ type batcher struct {
 
 	// Batches are due in the order in which they were opened, because the window is the same for all:
 	// a list and one timer do for any number of webhooks.
+	cutting    sync.Mutex // held by who takes batches off the list to cut them
 	mu         sync.Mutex
 	head, tail *batch
 	hurry      atomic.Bool // the emitter is closing: nothing waits any more
@@ -133,12 +134,14 @@ func (b *batcher) cut(s *slot) {
 	b.outbox.push(o)
 }
 
-// flush cuts every batch that is open now.
+// flush cuts every batch that is open now. When it returns, those that run was about to cut have been cut too.
 func (b *batcher) flush() { b.cutDue(time.Time{}) }
 
 // cutDue cuts the batches that are due at the time, or all of them if it is zero, and returns when the
 // next one is, or zero.
 func (b *batcher) cutDue(now time.Time) time.Time {
+	b.cutting.Lock()
+	defer b.cutting.Unlock()
 	for {
 		o, next := b.take(now)
 		if o == nil {

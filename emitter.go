@@ -30,13 +30,15 @@ type Emitter struct {
 	watch     watcher
 	log       *logger
 
-	closed  atomic.Bool
-	ending  sync.Once
-	ended   chan struct{} // closed when everything has stopped
-	result  error         // of the ending
-	stop    context.CancelFunc
-	moving  sync.WaitGroup // the batcher's and the courier's goroutines
-	settled chan struct{}  // capacity 1: nudged when a job was settled, for Drain
+	closed   atomic.Bool
+	ending   sync.Once
+	patience context.Context // of the ending
+	hasten   context.CancelCauseFunc
+	ended    chan struct{} // closed when everything has stopped
+	result   error         // of the ending
+	stop     context.CancelFunc
+	moving   sync.WaitGroup // the batcher's and the courier's goroutines
+	settled  chan struct{}  // capacity 1: nudged when a job was settled, for Drain
 }
 
 // New makes an emitter and starts its workers. The error is a *ConfigError that lists every mistake in o. End it with Shutdown
@@ -116,6 +118,7 @@ func (e *Emitter) fill() error {
 func (e *Emitter) start() {
 	var ctx context.Context
 	ctx, e.stop = context.WithCancel(context.Background())
+	e.patience, e.hasten = context.WithCancelCause(context.Background())
 	if e.traits.Off {
 		return
 	}
@@ -157,7 +160,15 @@ func (e *Emitter) Emit(ev Event) error {
 	if err := ev.validate(); err != nil {
 		return err
 	}
+	if err := e.match(&ev, a, wanting); err != nil {
+		return err
+	}
 	e.stats.emitted.Add(1)
+	return nil
+}
+
+// match finds the webhooks that want a valid event, and takes it for all of them or none.
+func (e *Emitter) match(ev *Event, a *app, wanting []*hook) error {
 	var few [8]*hook
 	hooks := few[:0]
 	for _, h := range wanting {
@@ -166,7 +177,7 @@ func (e *Emitter) Emit(ev Event) error {
 		}
 	}
 	if e.debouncer != nil {
-		if taken, err := e.debouncer.take(&ev, a, hooks); taken {
+		if taken, err := e.debouncer.take(ev, a, hooks); taken {
 			return err
 		}
 	}
@@ -178,7 +189,7 @@ func (e *Emitter) Emit(ev Event) error {
 	if err := e.admit(hooks, reservation(data)); err != nil {
 		return err
 	}
-	e.collect(&ev, data, hooks)
+	e.collect(ev, data, hooks)
 	return nil
 }
 

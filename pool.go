@@ -330,7 +330,7 @@ func (p *pool) end(t *task, says evidence) {
 	l.end(t, now, says, most)
 	after := l.breaker.state(now)
 	var released []*task
-	if after == BreakerOpen {
+	if after == BreakerOpen || now.Before(l.paused) { // what can't begin soon takes up no room here
 		released = p.unload(func(w *task) bool { return w.lane == l })
 	}
 	if p.receiving > 0 && (p.tooFew || !room && l.limit(now, most) > len(l.running)+l.waiting) {
@@ -373,6 +373,16 @@ func (p *pool) release(tasks []*task) {
 	if err := p.e.queue.Nack(ctx, nacks); err != nil {
 		p.e.log.queueTrouble("release", len(tasks), err) // the leases will end by themselves
 	}
+}
+
+// quiet reports whether no task is here. p may be nil.
+func (p *pool) quiet() bool {
+	if p == nil {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.running == 0 && len(p.waiting) == 0
 }
 
 // stop has no more tasks begin, gives back those that have not, and returns when the running ones are settled. The end of ctx

@@ -42,7 +42,7 @@ func (e *Emitter) Drain(ctx context.Context) error {
 		select {
 		case <-e.settled:
 		case <-look.C:
-			if e.queueEmpty(ctx) {
+			if e.queueEmpty(ctx) && e.pool.quiet() {
 				return nil
 			}
 		case <-ctx.Done():
@@ -88,9 +88,11 @@ func (e *Emitter) drainQueue(ctx context.Context) {
 // process, its leases given back. When ctx ends first, running attempts are cut off.
 //
 // The error says what is left, and wraps ctx's. A queue that was given in Options stays open. Calling Shutdown again, or
-// after Close, returns the first call's result.
+// after Close, returns the same result. While several calls wait, the first of their contexts to end is the one that counts, so
+// Close cuts a Shutdown off.
 func (e *Emitter) Shutdown(ctx context.Context) error {
-	e.ending.Do(func() { e.end(ctx) })
+	defer context.AfterFunc(ctx, func() { e.hasten(context.Cause(ctx)) })()
+	e.ending.Do(func() { go e.end() })
 	<-e.ended
 	return e.result
 }
@@ -103,17 +105,21 @@ func (e *Emitter) Close() error {
 	return e.Shutdown(ctx)
 }
 
-func (e *Emitter) end(ctx context.Context) {
+func (e *Emitter) end() {
 	defer close(e.ended)
 	e.closed.Store(true)
 	if !e.traits.Off {
-		e.finish(ctx)
+		e.finish(e.patience)
 	}
 	e.stop()
 	e.moving.Wait()
 	if left := e.Stats().Pending; left > 0 {
-		e.result = fmt.Errorf("webhook: shutdown: %d deliveries are left undone: %w", left, context.Cause(ctx))
+		e.result = fmt.Errorf("webhook: shutdown: %d deliveries are left undone", left)
+		if cause := context.Cause(e.patience); cause != nil {
+			e.result = fmt.Errorf("%w: %w", e.result, cause)
+		}
 	}
+	e.hasten(nil)
 	for _, f := range e.owned {
 		e.result = errors.Join(e.result, f())
 	}
