@@ -51,15 +51,15 @@ func (p *pool) tell(t *task, v fate) error {
 	switch v.kind {
 	case delivered:
 		return p.acks.ack(ctx, t.lease)
-	case again:
-		return q.Nack(ctx, []queue.Nack{{Lease: t.lease, Delay: v.delay, Counted: v.counts}})
+	case again, lost:
+		return q.Nack(ctx, []queue.Nack{{Lease: t.lease, Delay: v.delay, Counted: v.counts || v.kind == lost}})
 	case split:
 		return q.Replace(ctx, t.lease, v.halves)
 	}
 	return q.DeadLetter(ctx, t.lease, v.reason)
 }
 
-// account counts a settled task.
+// account counts a settled task, after the host was told of it: when Drain returns, it knows.
 func (p *pool) account(t *task, v fate) {
 	events := int64(1)
 	if t.job != nil {
@@ -67,14 +67,15 @@ func (p *pool) account(t *task, v fate) {
 	}
 	own := p.e.ids.made(t.lease.ID)
 	s := &p.e.stats
-	switch {
-	case v.kind == delivered:
+	switch v.kind {
+	case delivered:
 		s.settled(&s.delivered, events, own)
-	case v.kind == dead:
-		s.settled(&s.dead, events, own)
+	case dead:
 		p.e.watch.deadLettered(t, v.reason)
 		p.e.log.deadLettered(t, v.reason)
-	case v.kind == again && v.counts && p.e.traits.AtMostOnce:
+		s.settled(&s.dead, events, own)
+	case lost:
+		p.e.watch.lost(t, v.reason)
 		s.settled(&s.dropped, events, own)
 	default:
 		return

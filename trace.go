@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
@@ -65,7 +66,7 @@ type AttemptedInfo struct {
 type DeadLetteredInfo struct {
 	AppID, WebhookID, JobID string
 	Events                  int
-	Attempts                int
+	Attempts                int // all that were made, the last one included
 	Reason                  string
 }
 
@@ -102,6 +103,11 @@ func (w *watcher) emitted(e *Event, hooks int) {
 
 func (w *watcher) dropped(h *hook, events int, err error) {
 	call(w, w.Dropped, DroppedInfo{h.app.id, h.id, events, err})
+}
+
+// lost tells of a job whose attempt failed and that the queue has no more.
+func (w *watcher) lost(t *task, reason string) {
+	call(w, w.Dropped, DroppedInfo{t.job.app, t.job.webhook, t.job.events, errors.New("webhook: not delivered: " + reason)})
 }
 
 func (w *watcher) enqueued(p *parcel) {

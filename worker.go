@@ -37,9 +37,9 @@ const (
 type fate struct {
 	kind   fateKind
 	says   evidence
-	delay  time.Duration // retry
-	counts bool          // retry: it was an attempt
-	reason string        // dead
+	delay  time.Duration // again
+	counts bool          // again: it was an attempt that failed
+	reason string        // dead, lost
 	halves []queue.Job   // split
 }
 
@@ -50,6 +50,7 @@ const (
 	again
 	dead
 	split
+	lost // it failed, and the queue has it no more
 )
 
 // run takes one task through: check, attempt, settle.
@@ -118,7 +119,10 @@ func (p *pool) lacking(t *task, what string, name tombstone) fate {
 	if l.unknown.IsZero() {
 		l.unknown = now
 	}
-	l.paused = now.Add(lackPause)
+	delay := lackPause // a key is lacking for some jobs of the lane: they wait alone
+	if name.key == "" {
+		delay, l.paused = lackDelay, now.Add(lackPause)
+	}
 	since := l.heldSince(time.UnixMilli(t.job.timeMS))
 	p.mu.Unlock()
 	if !t.lease.First.IsZero() && t.lease.First.Before(since) {
@@ -127,7 +131,7 @@ func (p *pool) lacking(t *task, what string, name tombstone) fate {
 	if budget := p.e.opts.Retry.MaxElapsed; now.Sub(since) > budget {
 		return fate{kind: dead, reason: fmt.Sprintf("unknown_%s: not configured here for %v", what, budget)}
 	}
-	return fate{kind: again, delay: lackDelay}
+	return fate{kind: again, delay: delay}
 }
 
 // expired decides on a task whose budget ended before this attempt: one that was tried before, or that an open
@@ -135,7 +139,7 @@ func (p *pool) lacking(t *task, what string, name tombstone) fate {
 func (p *pool) expired(t *task, h *hook) (fate, bool) {
 	retry := h.Retry.or(p.e.opts.Retry)
 	since := t.lease.First
-	if since.IsZero() {
+	if t.lease.Attempts == 0 { // First tells then of when it could not be sent, or was unknown
 		since = t.held
 	}
 	if since.IsZero() || t.began.Sub(since) <= retry.MaxElapsed {
@@ -183,10 +187,14 @@ func (p *pool) weigh(t *task, h *hook, out dispatch.Outcome) fate {
 	case dispatch.Unsent:
 		return fate{kind: again, delay: unsentDelay}
 	}
-	if p.wasCut(t) {
-		return fate{kind: again, counts: true} // cut off by Shutdown or Close
+	v := fate{kind: again, counts: true}
+	if !p.wasCut(t) { // by Shutdown or Close
+		v = p.retry(t, h, out)
 	}
-	return p.retry(t, h, out)
+	if p.e.traits.AtMostOnce {
+		return fate{kind: lost, says: v.says, reason: deadReason(out)}
+	}
+	return v
 }
 
 // wasCut reports whether the attempt was cut off because the pool stops.
@@ -198,9 +206,6 @@ func (p *pool) wasCut(t *task) bool {
 
 // retry decides whether and when a failed task is tried again.
 func (p *pool) retry(t *task, h *hook, out dispatch.Outcome) fate {
-	if p.e.traits.AtMostOnce {
-		return fate{kind: again, says: wentBadly, counts: true}
-	}
 	now, first := time.Now(), t.lease.First
 	if first.IsZero() {
 		first = t.began
