@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +14,10 @@ func TestARateLimitSpacesAttemptsAndOccupiesNoWorker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &endpoint{}
-		other := 0
+		var other atomic.Int64
 		to.answer = func(_ context.Context, r *dispatch.Request) dispatch.Outcome {
 			if r.URL == "http://other.test/" {
-				other++
+				other.Add(1)
 			}
 			return status(200)
 		}
@@ -31,8 +32,8 @@ func TestARateLimitSpacesAttemptsAndOccupiesNoWorker(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		if other != 105 {
-			t.Errorf("%d of 105 attempts of the webhook without a limit were made at once", other)
+		if n := other.Load(); n != 105 {
+			t.Errorf("%d of 105 attempts of the webhook without a limit were made at once", n)
 		}
 		began := time.Now()
 		drain(t, e)
