@@ -92,6 +92,12 @@ func (c *Cluster) join(t testing.TB) {
 	if out, err := exec.Command("redis-cli", args...).CombinedOutput(); err != nil {
 		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
 	}
+	c.Settle(t)
+}
+
+// Settle waits until the cluster takes writes and every replica follows its master. All nodes must run.
+func (c *Cluster) Settle(t testing.TB) {
+	t.Helper()
 	err := eventually(30*time.Second, "the cluster takes writes and its replicas follow", func(ctx context.Context) bool {
 		for _, s := range c.Nodes {
 			if !s.settled(ctx) {

@@ -63,6 +63,7 @@ func startWorker(t *testing.T, addr string) *exec.Cmd {
 
 func TestFault32WorkersAreKilled(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	server := testredis.StartServer(t, testredis.Options{})
 	client := server.Client()
 	defer client.Close()

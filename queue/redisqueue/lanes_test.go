@@ -16,6 +16,7 @@ import (
 // A webhook that is dead has a long backlog. It is skipped, and costs nothing.
 func TestDeadLaneIsNotChurned(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	client := testredis.StartServer(t, testredis.Options{}).Client()
 	defer client.Close()
 	q := open(t, client, redisqueue.Options{})
@@ -169,6 +170,7 @@ func TestLanesMayHaveAnyName(t *testing.T) {
 // its ordered lane for everybody, also for another handle.
 func TestOrderedLaneWaitsForItsDelayedJob(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	client := testredis.StartServer(t, testredis.Options{}).Client()
 	defer client.Close()
 	prefix := newPrefix()

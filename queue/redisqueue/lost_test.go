@@ -91,6 +91,7 @@ func warmUp(t *testing.T, q *redisqueue.Queue) {
 
 func TestReceiveThatAPausedServerRunsTooLateLeasesNothing(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	server := testredis.StartServer(t, testredis.Options{})
 	client := server.Client()
 	defer client.Close()
@@ -112,6 +113,7 @@ func TestReceiveThatAPausedServerRunsTooLateLeasesNothing(t *testing.T) {
 
 func TestReceiveIsNotHeldUpByAPausedServer(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	server := testredis.StartServer(t, testredis.Options{})
 	client := server.Client()
 	defer client.Close()

@@ -28,7 +28,7 @@ for i = #ids, 1, -1 do
     else
       lanes[#lanes + 1] = l
       if counted == 0 or ordered(l) then
-        call('LPUSH', lane .. l, id)
+        call('LPUSH', again .. l, id)
       else
         table.insert(last, 1, {l, id})
       end

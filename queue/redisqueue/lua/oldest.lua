@@ -7,11 +7,13 @@
 local oldest, from = now, tonumber(ARGV[3])
 local page = call('ZRANGE', ring, from, from + ARGV[4] - 1)
 for _, l in ipairs(page) do
-  local id = call('LINDEX', lane .. l, 0)
-  local value = id and call('HGET', jobs, id)
-  if value then
-    local _, enqueued = lane_of(value)
-    oldest = math.min(oldest, tonumber(enqueued))
+  for _, key in ipairs({again .. l, lane .. l}) do
+    local id = call('LINDEX', key, 0)
+    local value = id and call('HGET', jobs, id)
+    if value then
+      local _, enqueued = lane_of(value)
+      oldest = math.min(oldest, tonumber(enqueued))
+    end
   end
 end
 return {whole(now - oldest), #page}

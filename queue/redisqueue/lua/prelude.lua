@@ -12,6 +12,7 @@
 --   ring     zset    lane by turn: the lanes with ready jobs that may give one
 --   busy     set     ordered lanes that have a job leased or delayed
 --   lane:L   list    IDs of the ready jobs of lane L, in order
+--   again:L  list    those that were out before; they come first, so that a backlog does not use up their time
 --   dead     zset    job ID by when it was given up
 --   deadjobs hash    job ID -> as in jobs
 --   deadmeta hash    job ID -> "attempts:first:reason"
@@ -30,7 +31,8 @@
 
 local base, channel, part = KEYS[1], ARGV[1], ARGV[2]
 local jobs, tries, lease, leased = base .. 'jobs', base .. 'tries', base .. 'lease', base .. 'leased'
-local delayed, ring, busy, lane = base .. 'delayed', base .. 'ring', base .. 'busy', base .. 'lane:'
+local delayed, ring, busy = base .. 'delayed', base .. 'ring', base .. 'busy'
+local lane, again = base .. 'lane:', base .. 'again:'
 local dead, deadjobs, deadmeta = base .. 'dead', base .. 'deadjobs', base .. 'deadmeta'
 local done, before, state, waiting = base .. 'done', base .. 'done-', base .. 'state', base .. 'waiting'
 
@@ -85,11 +87,10 @@ end
 -- stocked returns those of the lanes that have ready jobs.
 local function stocked(lanes)
   local keys, some = {}, {}
-  for i, l in ipairs(lanes) do keys[i] = lane .. l end
-  local n = #keys > 0 and call('EXISTS', unpack(keys)) or 0
-  if n == 0 or n == #keys then return n > 0 and lanes or some end
+  for i, l in ipairs(lanes) do keys[2 * i - 1], keys[2 * i] = lane .. l, again .. l end
+  if #lanes == 0 or call('EXISTS', unpack(keys)) == 0 then return some end
   for i, l in ipairs(lanes) do
-    if call('EXISTS', keys[i]) == 1 then some[#some + 1] = l end
+    if call('EXISTS', keys[2 * i - 1], keys[2 * i]) > 0 then some[#some + 1] = l end
   end
   return some
 end
@@ -102,13 +103,13 @@ local function release(lanes)
   enter(stocked(lanes))
 end
 
--- back puts jobs that are neither leased nor delayed any more at the head of their lanes, the first one foremost.
+-- back puts jobs that are neither leased nor delayed any more among those that come first in their lanes.
 local function back(ids)
   local values, lanes = call('HMGET', jobs, unpack(ids)), {}
-  for i = #ids, 1, -1 do
+  for i, id in ipairs(ids) do
     if values[i] then
       local l = lane_of(values[i])
-      call('LPUSH', lane .. l, ids[i])
+      call('RPUSH', again .. l, id)
       lanes[#lanes + 1] = l
     end
   end

@@ -17,7 +17,7 @@ if first ~= '0' then call('HSET', tries, id, ARGV[8] .. ':' .. first) end
 if delay > 0 then
   call('ZADD', delayed, whole(now + delay), id)
 else
-  call('LPUSH', lane .. l, id)
+  call('LPUSH', again .. l, id)
   enter({l})
 end
 return 1

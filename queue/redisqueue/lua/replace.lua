@@ -22,7 +22,7 @@ for i = #ARGV - 1, 10, -2 do
   if not known({id})[1] then
     call('HSET', jobs, id, header(enqueued, l) .. data)
     call('HINCRBY', state, 'bytes', #data)
-    call('LPUSH', lane .. l, id)
+    call('LPUSH', again .. l, id)
   end
 end
 release({l})

@@ -78,15 +78,25 @@ local function candidates()
   return found
 end
 
+-- pop takes up to n jobs off a lane.
+local function pop(l, n)
+  local got = call('LPOP', again .. l, n)
+  if not got then return call('LPOP', lane .. l, n) or {} end
+  if #got < n then
+    for _, id in ipairs(call('LPOP', lane .. l, n - #got) or {}) do got[#got + 1] = id end
+  end
+  return got
+end
+
 -- Each round gives every lane an equal share, so that none waits for another's backlog.
 local ids, from, count, visited = {}, {}, 0, {}
 local lanes = want > 0 and candidates() or {}
 while want > 0 and #lanes > 0 do
-  local share, again = math.max(1, math.floor(want / #lanes)), {}
+  local share, more = math.max(1, math.floor(want / #lanes)), {}
   for _, l in ipairs(lanes) do
     local n = math.min(share, room(l))
     if n > 0 then
-      local got = call('LPOP', lane .. l, n) or {}
+      local got = pop(l, n)
       local popped = #got
       for i = 1, popped do
         ids[count + i] = got[i]
@@ -98,10 +108,10 @@ while want > 0 and #lanes > 0 do
       used[name] = (used[name] or 0) + popped
       want = want - popped
       if not warm[name] then cold = cold - popped end
-      if popped == n and not ordered(l) then again[#again + 1] = l end
+      if popped == n and not ordered(l) then more[#more + 1] = l end
     end
   end
-  lanes = again
+  lanes = more
 end
 
 -- The lanes that were visited go to the end of the ring, or leave it.
