@@ -71,7 +71,7 @@ func readBody(resp *http.Response, keep int) string {
 	}
 	giveUp := time.AfterFunc(bodyWait, func() { _ = resp.Body.Close() })
 	defer giveUp.Stop()
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	kept := make([]byte, keep)
 	n, err := io.ReadFull(resp.Body, kept)
 	if err == nil && resp.ContentLength <= maxBody {

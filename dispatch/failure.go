@@ -54,9 +54,9 @@ func reasonVerdict(reason string) Verdict {
 func (a *attempt) reason(err error) string {
 	var dial *dialError
 	switch {
-	case err == context.Canceled:
+	case err == context.Canceled: //nolint:errorlint // wrapped, it is a dial's or a handshake's own
 		return ReasonCanceled
-	case err == context.DeadlineExceeded:
+	case err == context.DeadlineExceeded: //nolint:errorlint // as above
 		return ReasonTimeout
 	case errors.As(err, &dial):
 		return dialReason(dial.err)
