@@ -179,8 +179,8 @@ func (p *pool) weigh(t *task, h *hook, out dispatch.Outcome) fate {
 	case dispatch.Stop:
 		return fate{kind: dead, reason: deadReason(out)}
 	case dispatch.TooLarge:
-		h.slot.refuse(len(t.job.body))
 		if t.job.events > 1 {
+			h.slot.refuse(len(t.job.body))
 			return p.halve(t, h)
 		}
 		return fate{kind: dead, reason: reasonTooLarge + ": the receiver refuses even a single event of this size"}
