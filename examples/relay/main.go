@@ -10,10 +10,7 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -38,7 +35,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -90,7 +87,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitBadConfig
 	}
 	r := &relay{flags: f, em: em, stderr: stderr}
-	r.feed(ctx, stdin)
+	if f.work {
+		<-ctx.Done()
+	} else {
+		r.feed(ctx, stdin)
+	}
 	r.finish()
 	if err := closeQueue(); err != nil {
 		fmt.Fprintln(stderr, "relay: closing the queue:", err)
@@ -121,167 +122,4 @@ func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, f
 		return nil, nil, errors.Join(err, closer.Close())
 	}
 	return em, closer.Close, nil
-}
-
-// relay feeds an emitter and counts what it can't take.
-type relay struct {
-	*flags
-	em      *webhook.Emitter
-	stderr  io.Writer
-	emitted int64
-	invalid int64
-}
-
-// feed emits what it reads until the input or ctx ends. With -work it reads nothing.
-func (r *relay) feed(ctx context.Context, stdin io.Reader) {
-	if r.work {
-		<-ctx.Done()
-		return
-	}
-	lines := make(chan line)
-	go readLines(ctx, stdin, lines)
-	for {
-		select {
-		case l, ok := <-lines:
-			if !ok {
-				return
-			}
-			r.emit(ctx, l)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (r *relay) emit(ctx context.Context, l line) {
-	err := r.emitLine(ctx, l)
-	if err == nil {
-		r.emitted++
-		return
-	}
-	r.invalid++
-	fmt.Fprintf(r.stderr, "line %d: %v\n", l.number, err)
-}
-
-// emitLine emits one line's event, waiting for room where there is none.
-func (r *relay) emitLine(ctx context.Context, l line) error {
-	if l.err != nil {
-		return l.err
-	}
-	var ev webhook.Event
-	if err := json.Unmarshal(l.text, &ev); err != nil {
-		return err
-	}
-	if err := ev.Validate(); err != nil {
-		return err
-	}
-	for {
-		err := r.em.Emit(ev)
-		if !errors.Is(err, webhook.ErrOverflow) {
-			return err
-		}
-		select {
-		case <-time.After(2 * time.Millisecond):
-		case <-ctx.Done():
-			return err
-		}
-	}
-}
-
-// finish waits, at most the time of -drain, until all is settled, or with -emit-only until the queue has it, and shuts down.
-func (r *relay) finish() {
-	ctx, cancel := context.WithTimeout(context.Background(), r.drain)
-	defer cancel()
-	var err error
-	switch {
-	case r.emitOnly:
-		err = r.em.Flush(ctx)
-	case !r.work:
-		err = r.em.Drain(ctx)
-	}
-	if err = errors.Join(err, r.em.Shutdown(ctx)); err != nil {
-		fmt.Fprintln(r.stderr, "relay:", err)
-	}
-}
-
-// totals is the line that the command prints. All but the first two and the last count pairs of an event and a webhook.
-type totals struct {
-	Emitted   int64 `json:"emitted"`
-	Invalid   int64 `json:"invalid"`
-	Matched   int64 `json:"matched"`
-	Delivered int64 `json:"delivered"`
-	Dead      int64 `json:"dead"`
-	Dropped   int64 `json:"dropped"`
-	Pending   int64 `json:"pending"`
-	Queued    int64 `json:"queued"`
-	Attempts  int64 `json:"attempts"`
-}
-
-func (r *relay) report(stdout io.Writer) int {
-	s := r.em.Stats()
-	t := totals{
-		Emitted: r.emitted, Invalid: r.invalid, Matched: s.Matched + s.Adopted,
-		Delivered: s.Delivered, Dead: s.Dead, Dropped: s.Dropped, Pending: s.Pending, Queued: s.Queued,
-		Attempts: s.Attempts,
-	}
-	if err := json.NewEncoder(stdout).Encode(t); err != nil {
-		fmt.Fprintln(r.stderr, "relay: printing the totals:", err)
-		return exitLeft
-	}
-	if t.Pending > 0 || t.Dropped > 0 {
-		return exitLeft
-	}
-	return exitOK
-}
-
-// line is one line of the input, without its end, or why it could not be read.
-type line struct {
-	number int
-	text   []byte
-	err    error
-}
-
-// maxLine bounds a line; no valid event is longer, however it is escaped.
-const maxLine = 2 << 20
-
-// readLines sends the lines that are not empty, and closes the channel at the input's end.
-func readLines(ctx context.Context, r io.Reader, to chan<- line) {
-	defer close(to)
-	in := bufio.NewReaderSize(r, 64<<10)
-	for n := 1; ; n++ {
-		l, err := readLine(in)
-		l.number = n
-		if len(l.text) > 0 || l.err != nil {
-			select {
-			case to <- l:
-			case <-ctx.Done():
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// readLine reads to the end of a line, and keeps what fits maxLine. The error is the input's end.
-func readLine(in *bufio.Reader) (line, error) {
-	var l line
-	for {
-		part, err := in.ReadSlice('\n')
-		if len(l.text)+len(part) > maxLine {
-			l.err = fmt.Errorf("longer than %d bytes", maxLine)
-			l.text = nil
-		} else if l.err == nil {
-			l.text = append(l.text, part...)
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			l.err = err
-		}
-		l.text = bytes.TrimSpace(l.text)
-		return l, err
-	}
 }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/pushhooks/webhook"
+)
+
+// relay feeds an emitter and counts what it can't take.
+type relay struct {
+	*flags
+	em      *webhook.Emitter
+	stderr  io.Writer
+	emitted int64
+	invalid int64
+}
+
+// feed emits what it reads until the input or ctx ends.
+func (r *relay) feed(ctx context.Context, stdin io.Reader) {
+	lines := make(chan line)
+	go readLines(ctx, stdin, lines)
+	for {
+		select {
+		case l, ok := <-lines:
+			if !ok {
+				return
+			}
+			r.take(ctx, l)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take emits one line's event and counts it.
+func (r *relay) take(ctx context.Context, l line) {
+	err := r.emit(ctx, l)
+	switch {
+	case err == nil:
+		r.emitted++
+	case errors.Is(err, webhook.ErrOverflow): // told to stop: this line is as good as not read
+		fmt.Fprintf(r.stderr, "relay: stopped before line %d: %v\n", l.number, err)
+	default:
+		r.invalid++
+		fmt.Fprintf(r.stderr, "line %d: %v\n", l.number, err)
+	}
+}
+
+// roomLook is how often relay tries again when there is no room.
+const roomLook = 2 * time.Millisecond
+
+// emit emits one line's event, waiting for room where there is none. It returns webhook.ErrOverflow only when ctx has ended.
+func (r *relay) emit(ctx context.Context, l line) error {
+	if l.err != nil {
+		return l.err
+	}
+	var ev webhook.Event
+	if err := ev.UnmarshalJSON(l.text); err != nil { // json.Unmarshal would read the text twice
+		return err
+	}
+	if err := ev.Validate(); err != nil { // Emit does not look at the events of disabled apps
+		return err
+	}
+	for {
+		err := r.em.Emit(ev)
+		if !errors.Is(err, webhook.ErrOverflow) {
+			return err
+		}
+		select {
+		case <-time.After(roomLook):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// finish waits, at most the time of -drain, until all is settled, or with -emit-only until the queue has it, and shuts down.
+func (r *relay) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), r.drain)
+	defer cancel()
+	var err error
+	switch {
+	case r.emitOnly:
+		err = r.em.Flush(ctx)
+	case !r.work:
+		err = r.em.Drain(ctx)
+	}
+	if err = errors.Join(err, r.em.Shutdown(ctx)); err != nil {
+		fmt.Fprintln(r.stderr, "relay:", err)
+	}
+}
+
+// totals is the line that the command prints. All but the first two and the last count pairs of an event and a webhook.
+type totals struct {
+	Emitted   int64 `json:"emitted"`
+	Invalid   int64 `json:"invalid"`
+	Matched   int64 `json:"matched"`
+	Delivered int64 `json:"delivered"`
+	Dead      int64 `json:"dead"`
+	Dropped   int64 `json:"dropped"`
+	Pending   int64 `json:"pending"`
+	Queued    int64 `json:"queued"`
+	Attempts  int64 `json:"attempts"`
+}
+
+// report prints the totals and returns the exit code.
+func (r *relay) report(stdout io.Writer) int {
+	s := r.em.Stats()
+	t := totals{
+		Emitted: r.emitted, Invalid: r.invalid, Matched: s.Matched + s.Adopted,
+		Delivered: s.Delivered, Dead: s.Dead, Dropped: s.Dropped, Pending: s.Pending, Queued: s.Queued,
+		Attempts: s.Attempts,
+	}
+	if err := json.NewEncoder(stdout).Encode(t); err != nil {
+		fmt.Fprintln(r.stderr, "relay: printing the totals:", err)
+		return exitLeft
+	}
+	if t.Pending > 0 || t.Dropped > 0 {
+		return exitLeft
+	}
+	return exitOK
+}
