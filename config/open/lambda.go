@@ -2,12 +2,16 @@ package open
 
 import (
 	"context"
-	"errors"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/dispatch/lambdadispatch"
 )
 
-// lambdaSender makes the sender for Lambda webhooks.
+// lambdaSender makes the sender for Lambda webhooks, with the SDK's default credentials and endpoints.
 func lambdaSender(context.Context) (dispatch.Sender, error) {
-	return nil, errors.New("this version cannot deliver to functions yet")
+	s, err := lambdadispatch.New(lambdadispatch.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }

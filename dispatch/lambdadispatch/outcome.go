@@ -65,7 +65,7 @@ type refusal struct {
 // refusalOf takes err apart, if it is Lambda's answer.
 func refusalOf(err error) (f refusal, ok bool) {
 	var resp *awshttp.ResponseError
-	if errors.As(err, &resp) && resp.Response != nil {
+	if errors.As(err, &resp) && resp.HTTPStatusCode() != 0 {
 		f.status, f.header, f.requestID = resp.HTTPStatusCode(), resp.Response.Header, resp.ServiceRequestID()
 		ok = true
 	}

@@ -75,8 +75,8 @@ func (s *Sender) Send(ctx context.Context, r *dispatch.Request) dispatch.Outcome
 
 // input makes the call's parameters, or says why there is no call.
 func (s *Sender) input(r *dispatch.Request) (*lambda.InvokeInput, *dispatch.Outcome) {
-	if r.Lambda == nil {
-		return nil, unsendable(errors.New("lambdadispatch: the request names no function"))
+	if r.Lambda == nil || r.Lambda.FunctionName == "" || r.Lambda.Region == "" {
+		return nil, unsendable(errors.New("lambdadispatch: the request names no function and region"))
 	}
 	payload := r.Body
 	if s.envelope {

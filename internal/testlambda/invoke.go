@@ -3,7 +3,7 @@ package testlambda
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -26,12 +26,10 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	}
 	f := s.record(r)
 	event := r.Header.Get("X-Amz-Invocation-Type") == "Event"
-	client, refusal := check(r, payload, event)
-	switch {
-	case f == nil:
-		refusal = &Refusal{404, "ResourceNotFoundException", "Function not found: " + r.PathValue("name"), ""}
-	case f.Refusal != nil:
-		refusal = f.Refusal
+	client, err := decodeContext(r)
+	refusal := f.refusal(r, len(payload), event)
+	if refusal == nil && (err != nil || !json.Valid(payload)) {
+		refusal = &Refusal{Status: 400, Type: "InvalidRequestContentException", Message: "Could not parse request body into json"}
 	}
 	switch {
 	case refusal != nil:
@@ -57,25 +55,39 @@ func (s *Server) record(r *http.Request) *function {
 	return s.functions[name]
 }
 
-// check returns the client context's text, and what is wrong with the request.
-func check(r *http.Request, payload []byte, event bool) (client string, refusal *Refusal) {
+// decodeContext returns the client context's text.
+func decodeContext(r *http.Request) (string, error) {
 	encoded := r.Header.Get("X-Amz-Client-Context")
 	text, err := base64.StdEncoding.DecodeString(encoded)
-	most := maxRequestResponse
-	if event {
-		most = maxEvent
-	}
-	switch {
-	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 "):
-		return "", &Refusal{403, "MissingAuthenticationTokenException", "Missing Authentication Token", ""}
-	case len(payload) > most:
-		return "", &Refusal{413, "RequestEntityTooLargeException", fmt.Sprintf("Request must be smaller than %d bytes", most), ""}
-	case !json.Valid(payload):
-		return "", &Refusal{400, "InvalidRequestContentException", "Could not parse request body into json", ""}
-	case encoded != "" && (err != nil || !json.Valid(text) || len(encoded) > maxClientContext):
-		return "", &Refusal{400, "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object", ""}
+	if encoded != "" && (err != nil || !json.Valid(text) || len(encoded) > maxClientContext) {
+		return "", errors.New("the client context is not Base64 of at most 3583 bytes of JSON")
 	}
 	return string(text), nil
+}
+
+// refusal says why the request is not for f, nil if it is.
+func (f *function) refusal(r *http.Request, size int, event bool) *Refusal {
+	switch {
+	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 "):
+		return &Refusal{Status: 403, Type: "MissingAuthenticationTokenException", Message: "Missing Authentication Token"}
+	case f == nil:
+		return &Refusal{Status: 404, Type: "ResourceNotFoundException", Message: "Function not found: " + r.PathValue("name")}
+	case f.Refusal != nil:
+		return f.Refusal
+	case size > f.maxPayload(event):
+		return &Refusal{Status: 413, Type: "RequestEntityTooLargeException", Message: "Request must be smaller"}
+	}
+	return nil
+}
+
+func (f *function) maxPayload(event bool) int {
+	switch {
+	case f.MaxPayload > 0:
+		return f.MaxPayload
+	case event:
+		return maxEvent
+	}
+	return maxRequestResponse
 }
 
 func (f *Refusal) write(w http.ResponseWriter) {
@@ -93,7 +105,7 @@ func (f *Refusal) write(w http.ResponseWriter) {
 func (s *Server) respond(w http.ResponseWriter, f *function, inv *invocation) {
 	result, throttled := s.run(f, inv)
 	if throttled {
-		(&Refusal{429, "TooManyRequestsException", "Rate Exceeded.", ""}).write(w)
+		(&Refusal{Status: 429, Type: "TooManyRequestsException", Message: "Rate Exceeded."}).write(w)
 		return
 	}
 	if result.Failed {

@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"testing"
 )
 
 const functionPackage = "github.com/pushhooks/webhook/internal/testlambda/function"
@@ -106,4 +108,17 @@ func (i *instance) kill() {
 		<-i.exited
 	default:
 	}
+}
+
+// Run runs a program to its end and returns what it wrote. The test ends if it fails.
+func Run(tb testing.TB, stdin, name string, args ...string) string {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	endWithParent(cmd)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		tb.Fatalf("testlambda: %s: %v\n%s", name, err, out)
+	}
+	return string(out)
 }

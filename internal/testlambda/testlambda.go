@@ -19,6 +19,7 @@ type Function struct {
 	Env         []string      // more of its environment, such as "NAME=value"
 	Timeout     time.Duration // how long an invocation may take. Defaults to 10 s.
 	Concurrency int           // invocations at once. Defaults to 10.
+	MaxPayload  int           // bytes that the API takes. Defaults to Lambda's limits.
 	Refusal     *Refusal      // the API refuses every invocation
 }
 
