@@ -50,6 +50,9 @@ type batcher struct {
 // jobOverhead is the room for what a job has besides its events, charged to each batch.
 const jobOverhead = 512
 
+// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few more do no harm.
+const envelopeRoom = 352
+
 // reservation is the room that an encoded event takes in the outbox: its own and a comma's.
 func reservation(event []byte) int64 { return int64(len(event)) + 1 }
 
@@ -74,7 +77,7 @@ func (b *batcher) add(h *hook, event []byte) {
 		b.cut(s)
 	}
 	if s.open == nil {
-		b.start(h)
+		b.start(h, len(event))
 	}
 	o := s.open
 	if o.events > 0 {
@@ -95,13 +98,17 @@ func (b *batcher) limit(s *slot) int {
 	return b.maxBytes
 }
 
-// start opens a batch. The slot is locked and has none.
-func (b *batcher) start(h *hook) {
+// start opens a batch for an event of this size. The slot is locked and has none.
+func (b *batcher) start(h *hook, size int) {
 	s := h.slot
 	now := time.Now()
 	o := &batch{hook: h, timeMS: now.UnixMilli(), open: true, size: jobOverhead}
 	b.outbox.charge(s, jobOverhead)
-	o.buf = appendBodyStart(make([]byte, 0, max(768, int(s.sizeHint.Load()))), o.timeMS)
+	room := size + envelopeRoom + len(h.lane) + len(h.app.key)
+	if b.window > 0 {
+		room = max(room, int(s.sizeHint.Load()))
+	}
+	o.buf = appendBodyStart(make([]byte, 0, room), o.timeMS)
 	s.open = o
 	if b.window > 0 {
 		o.due = now.Add(b.window)

@@ -184,3 +184,38 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// What the library itself costs, from Emit to the settled job: the sender does nothing. One event a job, and 100.
+func BenchmarkPipeline(b *testing.B) {
+	sent := dispatch.SenderFunc(func(context.Context, *dispatch.Request) dispatch.Outcome {
+		return dispatch.Outcome{Verdict: dispatch.Delivered, Status: 200}
+	})
+	for _, batching := range []bool{false, true} {
+		b.Run(fmt.Sprintf("batching=%v", batching), func(b *testing.B) {
+			var apps []App
+			for i := range 10 {
+				apps = append(apps, App{ID: fmt.Sprint("app-", i), Key: fmt.Sprint("k", i), Secret: "s", Webhooks: hooks(1, Filter{})})
+			}
+			e, err := New(Options{Apps: apps, HTTP: sent, Batching: Batching{Disabled: !batching}, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var events []Event
+			for _, a := range apps {
+				events = append(events, benchEvent(a.ID))
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				for e.Emit(events[i%len(events)]) != nil {
+					time.Sleep(100 * time.Microsecond)
+				}
+			}
+			if err := e.Drain(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			_ = e.Close()
+		})
+	}
+}

@@ -28,6 +28,7 @@ type blockage struct {
 	parcels  []*parcel
 	until    time.Time
 	refusals int // in a row
+	most     int // of a call: 1 after a refusal, and more with each success
 }
 
 const (
@@ -66,7 +67,7 @@ func (c *courier) collect(now time.Time) []*parcel {
 	var parcels []*parcel
 	room := handoverBytes
 	for _, b := range c.blocked {
-		for len(b.parcels) > 0 && len(parcels) < handoverJobs && room > 0 && !b.until.After(now) {
+		for n := 0; n < b.most && len(b.parcels) > 0 && len(parcels) < handoverJobs && room > 0 && !b.until.After(now); n++ {
 			room -= len(b.parcels[0].job.Data)
 			parcels = append(parcels, b.parcels[0])
 			b.parcels = b.parcels[1:]
@@ -181,6 +182,7 @@ func (c *courier) block(refused []*parcel) {
 		}
 		lane.parcels = slices.Insert(lane.parcels, 0, parcels...)
 		lane.refusals++
+		lane.most = 1
 		lane.until = time.Now().Add(laneBackoff.delay(lane.refusals))
 	}
 }
@@ -192,7 +194,8 @@ func (c *courier) free(taken []*parcel) {
 		if lane == nil {
 			continue
 		}
-		if lane.refusals = 0; len(lane.parcels) == 0 {
+		lane.refusals = 0
+		if lane.most = min(2*lane.most, handoverJobs); len(lane.parcels) == 0 {
 			delete(c.blocked, p.job.Lane)
 		}
 	}

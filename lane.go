@@ -19,6 +19,7 @@ type lane struct {
 	peak    int // most attempts at once since window
 	window  time.Time
 	breaker breaker
+	like    envelope      // of the last job, for the strings that the next one shares
 	paused  time.Time     // nothing is received before this time
 	limiter *rate.Limiter // nil: no rate limit
 	unknown time.Time     // since when this node lacks the lane's configuration; zero: it has it

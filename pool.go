@@ -44,6 +44,7 @@ type pool struct {
 type task struct {
 	lease  queue.Lease
 	job    *parsedJob // nil: unreadable
+	parsed parsedJob  // what job points to
 	rate   RateLimit
 	lane   *lane
 	began  time.Time
@@ -237,10 +238,10 @@ func (p *pool) fetch(w queue.Want) {
 	ctx, failures := p.receive, p.failures+1
 	p.mu.Unlock()
 	leases, err := p.e.queue.Receive(ctx, w)
-	tasks := make([]*task, len(leases))
-	for i, lease := range leases {
-		tasks[i] = newTask(lease)
-		tasks[i].rate = p.e.rateOf(tasks[i].job)
+	tasks := p.locate(leases)
+	for _, t := range tasks {
+		t.parse()
+		t.rate = p.e.rateOf(t.job)
 	}
 	failed := err != nil && ctx.Err() == nil
 	if failed {
@@ -272,27 +273,45 @@ func (e *Emitter) rateOf(j *parsedJob) RateLimit {
 	return h.RateLimit
 }
 
-func newTask(lease queue.Lease) *task {
-	t := &task{lease: lease, until: lease.Until}
-	t.job, _ = parseJob(lease.Data)
-	return t
-}
-
-// admit takes received tasks in. When the pool has stopped meanwhile they go back.
-func (p *pool) admit(tasks []*task) {
-	if p.stopped {
-		p.mu.Unlock()
-		p.release(tasks)
-		p.mu.Lock()
-		return
-	}
-	for _, t := range tasks {
-		t.lane = p.lane(t.lease.Lane)
-		t.lane.setRate(t.rate)
+// locate makes tasks of leases, each counted in its lane.
+func (p *pool) locate(leases []queue.Lease) []*task {
+	tasks := make([]*task, len(leases))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range leases {
+		t := &task{lease: leases[i], until: leases[i].Until, lane: p.lane(leases[i].Lane)}
+		t.parsed.envelope = t.lane.like
 		t.lane.waiting++
 		p.active[t.lane] = struct{}{}
+		tasks[i] = t
+	}
+	return tasks
+}
+
+// parse reads the job; one that is unreadable stays nil.
+func (t *task) parse() {
+	like := t.parsed.envelope
+	like.id = t.lease.ID
+	if t.parsed.parse(t.lease.Data, like) == nil {
+		t.job = &t.parsed
+	}
+}
+
+// admit lets located tasks begin. When the pool has stopped meanwhile they go back.
+func (p *pool) admit(tasks []*task) {
+	for _, t := range tasks {
+		t.lane.setRate(t.rate)
+		if t.job != nil {
+			t.lane.like = t.job.envelope
+		}
 	}
 	p.waiting = append(p.waiting, tasks...)
+	if p.stopped && len(tasks) > 0 {
+		late := p.unload(func(*task) bool { return true })
+		p.mu.Unlock()
+		p.release(late)
+		p.mu.Lock()
+	}
 }
 
 func (p *pool) lane(name string) *lane {

@@ -58,8 +58,8 @@ func (e *Emitter) testTask(h *hook) *task {
 	body := appendBodyStart(nil, env.timeMS)
 	body = append(ev.appendJSON(body), bodyEnd...)
 	data := seal(body, &env, h.app.keys[0])
-	t := newTask(queue.Lease{Job: queue.Job{ID: env.id, Lane: h.lane, Data: data}})
-	t.began = now
+	t := &task{lease: queue.Lease{Job: queue.Job{ID: env.id, Lane: h.lane, Data: data}}, began: now}
+	t.parse()
 	return t
 }
 

@@ -276,7 +276,7 @@ var contentType = []string{"application/json"}
 
 func (e *Emitter) header(h *hook, key, signature string) http.Header {
 	values := [2]string{key, signature}
-	header := make(http.Header, len(h.Headers)+8)
+	header := make(http.Header, len(h.Headers)+3)
 	for name, value := range h.Headers {
 		header[http.CanonicalHeaderKey(name)] = []string{value}
 	}

@@ -311,6 +311,9 @@ func (e *BatchError) Err() error {
 // ErrorOf returns what a call's error says of the job at index i: err itself, unless err is a
 // *BatchError, which says it of each job.
 func ErrorOf(err error, i int) error {
+	if err == nil {
+		return nil
+	}
 	var batch *BatchError
 	if errors.As(err, &batch) {
 		return batch.Failed[i]
