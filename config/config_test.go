@@ -224,45 +224,83 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"no JSON", "{\n\"queue\": {]}", nil, `line 2, column 11: invalid character ']' looking for beginning of object key string`},
 		{"an empty file", "", nil, `line 1, column 1: unexpected end of JSON input`},
 		{"an array", `[]`, nil, `must be an object, not an array`},
-		{"webhooks in the wrong place", `{"webhooks": [{"url": "https://example.com"}]}`, nil,
-			`webhooks: must be an object, not an array`},
-		{"an unknown driver", `{"queue": {"driver": "nats"}}`, nil,
-			`queue.driver: is "nats", which is not a driver; known are memory, disk, redis, redis-cluster, sqs, none`},
-		{"a driver in the environment", `{}`, []string{"QUEUE_DRIVER=redis_cluster"},
-			`QUEUE_DRIVER: is "redis_cluster", which is not a driver; did you mean "redis-cluster"?`},
-		{"variables of the wrong type", `{}`,
+		{
+			"webhooks in the wrong place", `{"webhooks": [{"url": "https://example.com"}]}`, nil,
+			`webhooks: must be an object, not an array`,
+		},
+		{
+			"an unknown driver", `{"queue": {"driver": "nats"}}`, nil,
+			`queue.driver: is "nats", which is not a driver; known are memory, disk, redis, redis-cluster, sqs, none`,
+		},
+		{
+			"a driver in the environment", `{}`,
+			[]string{"QUEUE_DRIVER=redis_cluster"},
+			`QUEUE_DRIVER: is "redis_cluster", which is not a driver; did you mean "redis-cluster"?`,
+		},
+		{
+			"variables of the wrong type", `{}`,
 			[]string{"WEBHOOK_BATCHING_ENABLED=maybe", "WEBHOOK_BATCHING_DURATION=50ms", "WEBHOOK_BATCHING_SIZE=1.5", "QUEUE_SQS_FIFO=2"},
 			`WEBHOOK_BATCHING_ENABLED: must be true or false, not "maybe"
 WEBHOOK_BATCHING_DURATION: must be a whole number of milliseconds, at least 1, not "50ms"
 WEBHOOK_BATCHING_SIZE: must be a whole number of at least 0, not 1.5
-QUEUE_SQS_FIFO: must be true or false, not "2"`},
-		{"a variable out of bounds", `{}`, []string{"WEBHOOK_BATCHING_DURATION=3600000"},
-			`WEBHOOK_BATCHING_DURATION: is 1h0m0s; must be from 0 (the default) to 1m0s`},
-		{"disk without a path", `{"queue": {"driver": "disk"}}`, nil,
-			`queue.disk.path: is required: the file that holds the jobs (or QUEUE_DISK_PATH)`},
-		{"redis without a URL", `{"queue": {"driver": "redis"}}`, nil,
-			`queue.redis.url: is required: such as redis://user:password@localhost:6379/0 (or REDIS_URL)`},
-		{"a misspelled URL field", `{"queue": {"driver": "redis", "redis": {"ulr": "redis://localhost"}}}`, nil,
-			`queue.redis.ulr: unknown field; known are at_most_once, cluster_mode, concurrency, prefix, response_timeout_ms, url, url_override`},
-		{"a password that is not encoded", `{}`, []string{"QUEUE_DRIVER=redis", "REDIS_URL=redis://:top#secret@localhost:6379"},
-			`REDIS_URL: cannot be parsed; must be a URL such as redis://user:password@localhost:6379/0, special characters of the password percent-encoded`},
-		{"another scheme", `{"queue": {"driver": "redis", "redis": {"url": "http://:secret@localhost"}}}`, nil,
-			`queue.redis.url: must begin with redis:// or rediss:// or unix://, not "http"`},
-		{"no host", `{"queue": {"driver": "redis", "redis": {"url": "redis://"}}}`, nil,
-			`queue.redis.url: has no host; must be a URL such as redis://user:password@localhost:6379/0`},
-		{"a database that is no number", `{}`, []string{"QUEUE_DRIVER=redis", "REDIS_URL=redis://localhost/cache"},
-			`REDIS_URL: has the database "cache"; must be a number, such as redis://localhost:6379/0`},
-		{"no nodes", `{"queue": {"driver": "redis-cluster"}}`, nil,
-			`queue.redis_cluster.nodes: is required: some of the cluster's nodes, such as ["localhost:7000"] (or REDIS_CLUSTER_NODES)`},
-		{"nodes", `{"queue": {"driver": "redis-cluster", "redis_cluster": {"nodes": ["localhost", "h:0", "unix:///a", "h:7000", "[::1]:7000"]}}}`, nil,
+QUEUE_SQS_FIFO: must be true or false, not "2"`,
+		},
+		{
+			"a variable out of bounds", `{}`,
+			[]string{"WEBHOOK_BATCHING_DURATION=3600000"},
+			`WEBHOOK_BATCHING_DURATION: is 1h0m0s; must be from 0 (the default) to 1m0s`,
+		},
+		{
+			"disk without a path", `{"queue": {"driver": "disk"}}`, nil,
+			`queue.disk.path: is required: the file that holds the jobs (or QUEUE_DISK_PATH)`,
+		},
+		{
+			"redis without a URL", `{"queue": {"driver": "redis"}}`, nil,
+			`queue.redis.url: is required: such as redis://user:password@localhost:6379/0 (or REDIS_URL)`,
+		},
+		{
+			"a misspelled URL field", `{"queue": {"driver": "redis", "redis": {"ulr": "redis://localhost"}}}`, nil,
+			`queue.redis.ulr: unknown field; known are at_most_once, cluster_mode, concurrency, prefix, response_timeout_ms, url, url_override`,
+		},
+		{
+			"a password that is not encoded", `{}`,
+			[]string{"QUEUE_DRIVER=redis", "REDIS_URL=redis://:top#secret@localhost:6379"},
+			`REDIS_URL: cannot be parsed; must be a URL such as redis://user:password@localhost:6379/0, special characters of the password percent-encoded`,
+		},
+		{
+			"another scheme", `{"queue": {"driver": "redis", "redis": {"url": "http://:secret@localhost"}}}`, nil,
+			`queue.redis.url: must begin with redis:// or rediss:// or unix://, not "http"`,
+		},
+		{
+			"no host", `{"queue": {"driver": "redis", "redis": {"url": "redis://"}}}`, nil,
+			`queue.redis.url: has no host; must be a URL such as redis://user:password@localhost:6379/0`,
+		},
+		{
+			"a database that is no number", `{}`,
+			[]string{"QUEUE_DRIVER=redis", "REDIS_URL=redis://localhost/cache"},
+			`REDIS_URL: has the database "cache"; must be a number, such as redis://localhost:6379/0`,
+		},
+		{
+			"no nodes", `{"queue": {"driver": "redis-cluster"}}`, nil,
+			`queue.redis_cluster.nodes: is required: some of the cluster's nodes, such as ["localhost:7000"] (or REDIS_CLUSTER_NODES)`,
+		},
+		{
+			"nodes", `{"queue": {"driver": "redis-cluster", "redis_cluster": {"nodes": ["localhost", "h:0", "unix:///a", "h:7000", "[::1]:7000"]}}}`, nil,
 			`queue.redis_cluster.nodes[0]: must be host:port or a redis:// URL, such as localhost:7000
 queue.redis_cluster.nodes[1]: must be host:port or a redis:// URL, such as localhost:7000
-queue.redis_cluster.nodes[2]: must begin with redis:// or rediss://, not "unix"`},
-		{"nodes in the environment", `{}`, []string{"QUEUE_DRIVER=redis-cluster", "REDIS_CLUSTER_NODES=h:1,h"},
-			`REDIS_CLUSTER_NODES[1]: must be host:port or a redis:// URL, such as localhost:7000`},
-		{"receive loops", `{"queue": {"driver": "redis", "redis": {"url": "redis://localhost", "concurrency": 5000}}}`, nil,
-			`queue.redis.concurrency: is 5000; must be from 1 to 1000`},
-		{"sqs", `{"queue": {"driver": "sqs", "sqs": {"visibility_timeout": 5, "wait_time_seconds": 30, "max_messages": 11,
+queue.redis_cluster.nodes[2]: must begin with redis:// or rediss://, not "unix"`,
+		},
+		{
+			"nodes in the environment", `{}`,
+			[]string{"QUEUE_DRIVER=redis-cluster", "REDIS_CLUSTER_NODES=h:1,h"},
+			`REDIS_CLUSTER_NODES[1]: must be host:port or a redis:// URL, such as localhost:7000`,
+		},
+		{
+			"receive loops", `{"queue": {"driver": "redis", "redis": {"url": "redis://localhost", "concurrency": 5000}}}`, nil,
+			`queue.redis.concurrency: is 5000; must be from 1 to 1000`,
+		},
+		{
+			"sqs", `{"queue": {"driver": "sqs", "sqs": {"visibility_timeout": 5, "wait_time_seconds": 30, "max_messages": 11,
 			"concurrency": 200, "queue_url_prefix": "webhooks", "endpoint_url": "localhost:9324", "retry_back_off": true}}}`, nil,
 			`queue.sqs.retry_back_off: unknown field; did you mean "retry_backoff"?
 queue.sqs.visibility_timeout: is 5; must be from 15 to 43200 seconds
@@ -270,10 +308,13 @@ queue.sqs.wait_time_seconds: is 30; must be from 1 to 20
 queue.sqs.max_messages: is 11; must be from 1 to 10
 queue.sqs.concurrency: is 200; must be from 1 to 100
 queue.sqs.queue_url_prefix: must be an http or https URL such as https://sqs.eu-west-1.amazonaws.com/123456789012
-queue.sqs.endpoint_url: must be an http or https URL such as http://localhost:9324`},
+queue.sqs.endpoint_url: must be an http or https URL such as http://localhost:9324`,
+		},
 		{"a driver that is not used", `{"queue": {"redis": {"url": "nonsense"}}}`, []string{"REDIS_URL=sentinel://elsewhere"}, ""},
-		{"an app twice", `{"app_manager": {"array": {"apps": [{"id": "a", "key": "k", "secret": "s"}, {"id": "a", "key": "k", "secret": "s"}]}}}`, nil,
-			`app_manager.array.apps[1].id: is "a", as apps[0].id is; each app has its own`},
+		{
+			"an app twice", `{"app_manager": {"array": {"apps": [{"id": "a", "key": "k", "secret": "s"}, {"id": "a", "key": "k", "secret": "s"}]}}}`, nil,
+			`app_manager.array.apps[1].id: is "a", as apps[0].id is; each app has its own`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

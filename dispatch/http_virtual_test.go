@@ -77,17 +77,21 @@ func TestTimeoutsInVirtualTime(t *testing.T) {
 		took        time.Duration
 		dial        func(ctx context.Context, network, addr string) (net.Conn, error)
 	}{
-		{"http://receiver.test", dispatch.ReasonConnectTimeout, 3 * time.Second,
+		{
+			"http://receiver.test", dispatch.ReasonConnectTimeout, 3 * time.Second,
 			func(ctx context.Context, _, _ string) (net.Conn, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
-			}},
-		{"https://receiver.test", dispatch.ReasonTLSTimeout, 5 * time.Second,
+			},
+		},
+		{
+			"https://receiver.test", dispatch.ReasonTLSTimeout, 5 * time.Second,
 			func(context.Context, string, string) (net.Conn, error) {
 				here, there := net.Pipe()
 				go func() { _, _ = there.Read(make([]byte, 1<<20)) }()
 				return here, nil
-			}},
+			},
+		},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			t.Parallel()

@@ -112,17 +112,34 @@ func TestWhatCannotBeOpenedIsNamed(t *testing.T) {
 		want  string
 	}{
 		{"an unknown driver", config.Queue{Driver: "kafka"}, `config/open: "kafka" is not a queue driver`},
-		{"a directory that is not there", config.Queue{Driver: config.DriverDisk, Disk: config.Disk{Path: "/nonexistent/q.db"}},
-			`config/open: queue driver "disk": `},
-		{"a URL with a password", config.Queue{Driver: config.DriverRedis, Redis: config.Redis{URL: "redis://:top#secret@h"}},
-			`config/open: queue driver "redis": url: cannot be parsed; must be a URL such as`},
-		{"an unknown option in the URL", config.Queue{Driver: config.DriverRedis, Redis: config.Redis{URL: "redis://:secret@h?colour=red"}},
-			`config/open: queue driver "redis": url: redis: unexpected option: colour`},
-		{"a server that is not there", config.Queue{Driver: config.DriverRedis, Redis: config.Redis{URL: "redis://:secret@127.0.0.1:1?max_retries=-1"}},
-			`config/open: queue driver "redis": `},
-		{"nodes that disagree", config.Queue{Driver: config.DriverRedisCluster,
-			RedisCluster: config.RedisCluster{Nodes: []string{"h:1", "redis://:secret@h:2", "rediss://:secret@h:3"}}},
-			`config/open: queue driver "redis-cluster": nodes[2]: user, password and TLS must be those of the other nodes`},
+		{
+			"a directory that is not there",
+			config.Queue{Driver: config.DriverDisk, Disk: config.Disk{Path: "/nonexistent/q.db"}},
+			`config/open: queue driver "disk": `,
+		},
+		{
+			"a URL with a password",
+			config.Queue{Driver: config.DriverRedis, Redis: config.Redis{URL: "redis://:top#secret@h"}},
+			`config/open: queue driver "redis": url: cannot be parsed; must be a URL such as`,
+		},
+		{
+			"an unknown option in the URL",
+			config.Queue{Driver: config.DriverRedis, Redis: config.Redis{URL: "redis://:secret@h?colour=red"}},
+			`config/open: queue driver "redis": url: redis: unexpected option: colour`,
+		},
+		{
+			"a server that is not there",
+			config.Queue{Driver: config.DriverRedis, Redis: config.Redis{URL: "redis://:secret@127.0.0.1:1?max_retries=-1"}},
+			`config/open: queue driver "redis": `,
+		},
+		{
+			"nodes that disagree",
+			config.Queue{
+				Driver:       config.DriverRedisCluster,
+				RedisCluster: config.RedisCluster{Nodes: []string{"h:1", "redis://:secret@h:2", "rediss://:secret@h:3"}},
+			},
+			`config/open: queue driver "redis-cluster": nodes[2]: user, password and TLS must be those of the other nodes`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -74,17 +74,21 @@ func TestObjectsAndArrays(t *testing.T) {
 		Extra map[string]string
 	}
 	tests := []struct{ text, values, want string }{
-		{`{"name": "a", "enabled": false, "types": ["x", "y"], "extra": {"k": "v", "n": null}}`,
-			`{"Name":"a","Off":true,"Types":["x","y"],"Extra":{"k":"v"}}`, ""},
+		{
+			`{"name": "a", "enabled": false, "types": ["x", "y"], "extra": {"k": "v", "n": null}}`,
+			`{"Name":"a","Off":true,"Types":["x","y"],"Extra":{"k":"v"}}`, "",
+		},
 		{`{"name": null, "types": null}`, `{"Name":"","Off":false,"Types":null,"Extra":{}}`, ""},
 		{`{"types": []}`, `{"Name":"","Off":false,"Types":[],"Extra":{}}`, ""},
-		{`{"nam": 1, "name": "a", "name": "b", "types": [1, null], "extra": []}`,
+		{
+			`{"nam": 1, "name": "a", "name": "b", "types": [1, null], "extra": []}`,
 			`{"Name":"a","Off":false,"Types":["",""],"Extra":{}}`,
 			`nam: unknown field; did you mean "name"?
 name: is there twice
 types[0]: must be a string, not 1
 types[1]: must be a string, not null
-extra: must be an object, not an array`},
+extra: must be an object, not an array`,
+		},
 	}
 	for _, tt := range tests {
 		r := result{Extra: map[string]string{}}
