@@ -56,10 +56,12 @@ func TestValidOptionsHaveNoProblems(t *testing.T) {
 func TestMistakesInOptionsAreNamed(t *testing.T) {
 	t.Parallel()
 	checkMistakes(t, []mistake{
-		{"batching", func(o *Options) { o.Batching = Batching{Duration: time.Hour, Size: 20_000, Bytes: 1 << 20} },
+		{
+			"batching", func(o *Options) { o.Batching = Batching{Duration: time.Hour, Size: 20_000, Bytes: 1 << 20} },
 			`webhooks.batching.duration: is 1h0m0s; must be from 0 (the default) to 1m0s
 webhooks.batching.size: is 20000; must be at most 10000
-Options.Batching.Bytes: is 1048576; must be from 1 to 262144`},
+Options.Batching.Bytes: is 1048576; must be from 1 to 262144`,
+		},
 		{"negative numbers", func(o *Options) {
 			o.Batching.Duration, o.Receivers, o.OutboxBytes, o.RequestTimeout, o.Debounce = -1, -1, -1, -1, -1
 		}, `webhooks.batching.duration: is -1ns; must be from 0 (the default) to 1m0s
@@ -74,104 +76,148 @@ Options.OutboxBytes: is -1; must be more than 0`},
 		}, `webhooks.retry.max_attempts: is -1; must be at least 1, or 0 for no bound
 webhooks.retry.max_elapsed_time_ms: is -1s; must be from 0 (the default) to 720h0m0s
 webhooks.retry.initial_backoff_ms: is 1h0m0s, which is longer than max_backoff_ms, 1m0s`},
-		{"timeout against the memory queue's lease", func(o *Options) { o.RequestTimeout = 26 * time.Second },
-			`webhooks.request_timeout_ms: is 26s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`},
-		{"timeout against a queue's lease", func(o *Options) { o.Queue = lease(12 * time.Second) },
-			`webhooks.request_timeout_ms: is 10s; the queue leases jobs for 12s, so it must be at most 7s, or the lease longer`},
+		{
+			"timeout against the memory queue's lease", func(o *Options) { o.RequestTimeout = 26 * time.Second },
+			`webhooks.request_timeout_ms: is 26s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`,
+		},
+		{
+			"timeout against a queue's lease", func(o *Options) { o.Queue = lease(12 * time.Second) },
+			`webhooks.request_timeout_ms: is 10s; the queue leases jobs for 12s, so it must be at most 7s, or the lease longer`,
+		},
 		{"declared types", func(o *Options) {
 			o.EventTypes = []EventType{"document_saved", "", "two words", "document_saved", TypeCacheMiss}
 		}, `Options.EventTypes[1]: is ""; a type is named by up to 100 letters, digits, "_", "-", "." and ":"
 Options.EventTypes[2]: is "two words"; a type is named by up to 100 letters, digits, "_", "-", "." and ":"
 Options.EventTypes[3]: is "document_saved", which is there already`},
-		{"an app twice", func(o *Options) { o.Apps = append(o.Apps, o.Apps[0]) },
-			`apps[1].id: is "my-app", as apps[0].id is; each app has its own`},
+		{
+			"an app twice", func(o *Options) { o.Apps = append(o.Apps, o.Apps[0]) },
+			`apps[1].id: is "my-app", as apps[0].id is; each app has its own`,
+		},
 	})
 }
 
 func TestMistakesInAppsAreNamed(t *testing.T) {
 	t.Parallel()
 	checkMistakes(t, []mistake{
-		{"nothing set", func(o *Options) { o.Apps = []App{{}, {}} },
+		{
+			"nothing set", func(o *Options) { o.Apps = []App{{}, {}} },
 			`apps[0].id: is required: the name by which events find their app
 apps[0].key: is required: receivers get it in X-Pusher-Key
 apps[0].secret: is required: it signs what is sent
 apps[1].id: is required: the name by which events find their app
 apps[1].key: is required: receivers get it in X-Pusher-Key
-apps[1].secret: is required: it signs what is sent`},
-		{"long names", func(o *Options) { app0(o).ID, app0(o).Key, hook0(o).ID = long(201), long(202), long(203) },
+apps[1].secret: is required: it signs what is sent`,
+		},
+		{
+			"long names", func(o *Options) { app0(o).ID, app0(o).Key, hook0(o).ID = long(201), long(202), long(203) },
 			`apps[0].id: is 201 bytes long; at most 200
 apps[0].key: is 202 bytes long; at most 200
-apps[0].webhooks[0].id: is 203 bytes long; at most 200`},
-		{"strange names", func(o *Options) { app0(o).ID, app0(o).Key, hook0(o).ID = "a\x00b", "k k", "\xff/" },
+apps[0].webhooks[0].id: is 203 bytes long; at most 200`,
+		},
+		{
+			"strange names", func(o *Options) { app0(o).ID, app0(o).Key, hook0(o).ID = "a\x00b", "k k", "\xff/" },
 			`apps[0].id: is "a\x00b"; control characters and invalid UTF-8 are not allowed
 apps[0].key: is "k k"; it travels in a header, so only printable ASCII without spaces is allowed
 apps[0].webhooks[0].id: is "\xff/"; control characters and invalid UTF-8 are not allowed
-apps[0].webhooks[0].id: is "\xff/"; "/" is not allowed`},
-		{"a secret that was printed", func(o *Options) { app0(o).Secret = "REDACTED" },
-			`apps[0].secret: is the word REDACTED: the configuration was printed or marshaled, which hides secrets`},
-		{"a secret with a newline", func(o *Options) { app0(o).Secret = "topsecret\n" },
-			`apps[0].secret: has a control character, such as a newline at its end`},
+apps[0].webhooks[0].id: is "\xff/"; "/" is not allowed`,
+		},
+		{
+			"a secret that was printed", func(o *Options) { app0(o).Secret = "REDACTED" },
+			`apps[0].secret: is the word REDACTED: the configuration was printed or marshaled, which hides secrets`,
+		},
+		{
+			"a secret with a newline", func(o *Options) { app0(o).Secret = "topsecret\n" },
+			`apps[0].secret: has a control character, such as a newline at its end`,
+		},
 		{"previous keys", func(o *Options) {
 			app0(o).PreviousKeys = []Key{{"my-key", "a"}, {"b", ""}, {"b", "c"}, {"", "d"}}
 		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is; list each key once
 apps[0].previous_keys[1].secret: is required: it signs what is sent
 apps[0].previous_keys[2].key: is "b", as apps[0].previous_keys[1].key is; list each key once
 apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key`},
-		{"one id for two webhooks", func(o *Options) { lambdaHook(o).ID = "main" },
-			`apps[0].webhooks[1].id: is "main", as that of webhooks[0] is; each webhook of an app has its own`},
-		{"the id that is computed for a later webhook", func(o *Options) { hook0(o).ID = identities(app0(o).Webhooks)[1] },
+		{
+			"one id for two webhooks", func(o *Options) { lambdaHook(o).ID = "main" },
+			`apps[0].webhooks[1].id: is "main", as that of webhooks[0] is; each webhook of an app has its own`,
+		},
+		{
+			"the id that is computed for a later webhook", func(o *Options) { hook0(o).ID = identities(app0(o).Webhooks)[1] },
 			`apps[0].webhooks[0].id: is "` + identities(validOptions().Apps[0].Webhooks)[1] +
-				`", as that of webhooks[1] is; each webhook of an app has its own`},
+				`", as that of webhooks[1] is; each webhook of an app has its own`,
+		},
 	})
 }
 
 func TestMistakesInWebhooksAreNamed(t *testing.T) {
 	t.Parallel()
 	checkMistakes(t, []mistake{
-		{"nothing set", func(o *Options) { *hook0(o) = Webhook{} },
+		{
+			"nothing set", func(o *Options) { *hook0(o) = Webhook{} },
 			`apps[0].webhooks[0].url: is required: an http or https URL (or lambda, a function to invoke)
-apps[0].webhooks[0].event_types: is required: what the webhook wants to know, such as ["channel_occupied", "channel_vacated"]`},
-		{"url and lambda", func(o *Options) { lambdaHook(o).URL = "https://example.com" },
-			`apps[0].webhooks[1]: has both url and lambda; a webhook delivers to one of them`},
-		{"lambda without a sender", func(o *Options) { o.Lambda = nil },
-			`apps[0].webhooks[1].lambda: needs Options.Lambda: import "github.com/pushhooks/webhook/dispatch/lambdadispatch" and set it to lambdadispatch.New(…)`},
-		{"empty lambda", func(o *Options) { lambdaHook(o).Lambda = &Lambda{} },
+apps[0].webhooks[0].event_types: is required: what the webhook wants to know, such as ["channel_occupied", "channel_vacated"]`,
+		},
+		{
+			"url and lambda", func(o *Options) { lambdaHook(o).URL = "https://example.com" },
+			`apps[0].webhooks[1]: has both url and lambda; a webhook delivers to one of them`,
+		},
+		{
+			"lambda without a sender", func(o *Options) { o.Lambda = nil },
+			`apps[0].webhooks[1].lambda: needs Options.Lambda: import "github.com/pushhooks/webhook/dispatch/lambdadispatch" and set it to lambdadispatch.New(…)`,
+		},
+		{
+			"empty lambda", func(o *Options) { lambdaHook(o).Lambda = &Lambda{} },
 			`apps[0].webhooks[1].lambda.function_name: is required: the function's name or ARN
-apps[0].webhooks[1].lambda.region: is required: where the function is, such as "us-east-1"`},
-		{"strange lambda", func(o *Options) { lambdaHook(o).Lambda = &Lambda{FunctionName: "my function", Region: "Frankfurt"} },
+apps[0].webhooks[1].lambda.region: is required: where the function is, such as "us-east-1"`,
+		},
+		{
+			"strange lambda", func(o *Options) { lambdaHook(o).Lambda = &Lambda{FunctionName: "my function", Region: "Frankfurt"} },
 			`apps[0].webhooks[1].lambda.function_name: is "my function"; must be a function's name, ARN or partial ARN
-apps[0].webhooks[1].lambda.region: is "Frankfurt"; must be a region such as "us-east-1"`},
+apps[0].webhooks[1].lambda.region: is "Frankfurt"; must be a region such as "us-east-1"`,
+		},
 		{"event types", func(o *Options) {
 			hook0(o).EventTypes = []EventType{"chanel_occupied", "document_save", "*", TypeCacheMiss, TypeCacheMiss}
 		}, `apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you mean "channel_occupied"?
 apps[0].webhooks[0].event_types[1]: is "document_save", which is not an event type; did you mean "document_saved"?
 apps[0].webhooks[0].event_types[2]: is "*", which is not an event type; known are channel_occupied, channel_vacated, member_added, member_removed, member_updated, client_event, cache_miss, subscription_count, document_saved
 apps[0].webhooks[0].event_types[4]: is "cache_miss", which is there already`},
-		{"pattern", func(o *Options) { hook0(o).Filter.ChannelPattern = "presence-(" },
-			`apps[0].webhooks[0].filter.channel_pattern: is "presence-(", which is not a regular expression: missing closing ): ` + "`presence-(`"},
-		{"pattern of another dialect", func(o *Options) { hook0(o).Filter.ChannelPattern = `^(?!private-)` },
-			`apps[0].webhooks[0].filter.channel_pattern: is "^(?!private-)", which is not a regular expression: invalid or unsupported Perl syntax: ` + "`(?!`"},
+		{
+			"pattern", func(o *Options) { hook0(o).Filter.ChannelPattern = "presence-(" },
+			`apps[0].webhooks[0].filter.channel_pattern: is "presence-(", which is not a regular expression: missing closing ): ` + "`presence-(`",
+		},
+		{
+			"pattern of another dialect", func(o *Options) { hook0(o).Filter.ChannelPattern = `^(?!private-)` },
+			`apps[0].webhooks[0].filter.channel_pattern: is "^(?!private-)", which is not a regular expression: invalid or unsupported Perl syntax: ` + "`(?!`",
+		},
 		{"namespaces", func(o *Options) {
 			hook0(o).Filter = Filter{ChannelNamespace: "chat:", ChannelNamespaces: []string{"", "a:b"}}
 		}, `apps[0].webhooks[0].filter.channel_namespaces[0]: is empty; a namespace is what stands before the ":" in a channel's name
 apps[0].webhooks[0].filter.channel_namespaces[1]: is "a:b"; a namespace ends before the first ":" of a channel's name and has none
 apps[0].webhooks[0].filter.channel_namespace: is "chat:"; a namespace ends before the first ":" of a channel's name and has none
 apps[0].webhooks[0].filter.channel_namespace: is "chat:", which is not among channel_namespaces, so no channel would match`},
-		{"no namespaces", func(o *Options) { hook0(o).Filter = Filter{ChannelNamespaces: []string{}} },
-			`apps[0].webhooks[0].filter.channel_namespaces: is empty, so no channel would match; name a namespace or leave it out`},
+		{
+			"no namespaces", func(o *Options) { hook0(o).Filter = Filter{ChannelNamespaces: []string{}} },
+			`apps[0].webhooks[0].filter.channel_namespaces: is empty, so no channel would match; name a namespace or leave it out`,
+		},
 		{"retry", func(o *Options) {
 			hook0(o).Retry = Retry{Enabled: true, Disabled: true, InitialBackoff: 2 * time.Minute, MaxBackoff: time.Minute}
 		}, `apps[0].webhooks[0].retry.enabled: is both true and false: set Enabled or Disabled, not both
 apps[0].webhooks[0].retry.initial_backoff_ms: is 2m0s, which is longer than max_backoff_ms, 1m0s`},
-		{"timeout", func(o *Options) { hook0(o).RequestTimeout = 29 * time.Second },
-			`apps[0].webhooks[0].request_timeout_ms: is 29s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`},
-		{"ordered", func(o *Options) { o.Queue = queueWith(queue.Traits{Lease: time.Minute}) },
-			`apps[0].webhooks[0].ordered: is true, but this queue cannot keep jobs in order; memory, disk, redis and SQS FIFO queues can`},
-		{"rate limit", func(o *Options) { hook0(o).RateLimit = RateLimit{PerSecond: math.Inf(1), Burst: -2} },
+		{
+			"timeout", func(o *Options) { hook0(o).RequestTimeout = 29 * time.Second },
+			`apps[0].webhooks[0].request_timeout_ms: is 29s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`,
+		},
+		{
+			"ordered", func(o *Options) { o.Queue = queueWith(queue.Traits{Lease: time.Minute}) },
+			`apps[0].webhooks[0].ordered: is true, but this queue cannot keep jobs in order; memory, disk, redis and SQS FIFO queues can`,
+		},
+		{
+			"rate limit", func(o *Options) { hook0(o).RateLimit = RateLimit{PerSecond: math.Inf(1), Burst: -2} },
 			`apps[0].webhooks[0].rate_limit.per_second: is +Inf; must be a number greater than 0, or 0 for no limit
-apps[0].webhooks[0].rate_limit.burst: is -2; must be at least 1, or 0 for per_second rounded up`},
-		{"burst alone", func(o *Options) { hook0(o).RateLimit = RateLimit{Burst: 2} },
-			`apps[0].webhooks[0].rate_limit.per_second: is required: burst alone limits nothing`},
+apps[0].webhooks[0].rate_limit.burst: is -2; must be at least 1, or 0 for per_second rounded up`,
+		},
+		{
+			"burst alone", func(o *Options) { hook0(o).RateLimit = RateLimit{Burst: 2} },
+			`apps[0].webhooks[0].rate_limit.per_second: is required: burst alone limits nothing`,
+		},
 	})
 }
 
@@ -263,10 +309,14 @@ func TestFault41HeadersThatBreakARequestAreRefused(t *testing.T) {
 func TestHeadersTogetherAreBounded(t *testing.T) {
 	t.Parallel()
 	checkMistakes(t, []mistake{
-		{"size", func(o *Options) { hook0(o).Headers = Headers{"X-A": long(16 << 10)} },
-			`apps[0].webhooks[0].headers: are 16387 bytes together; at most 16384`},
-		{"case", func(o *Options) { hook0(o).Headers = Headers{"X-A": "1", "x-a": "2"} },
-			`apps[0].webhooks[0].headers.x-a: is the same header as "X-A"`},
+		{
+			"size", func(o *Options) { hook0(o).Headers = Headers{"X-A": long(16 << 10)} },
+			`apps[0].webhooks[0].headers: are 16387 bytes together; at most 16384`,
+		},
+		{
+			"case", func(o *Options) { hook0(o).Headers = Headers{"X-A": "1", "x-a": "2"} },
+			`apps[0].webhooks[0].headers.x-a: is the same header as "X-A"`,
+		},
 	})
 }
 

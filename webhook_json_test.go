@@ -127,15 +127,21 @@ func TestMistakesInAnAppsJSONAreNamed(t *testing.T) {
 		{"a webhook is a URL", `{"webhooks": ["https://u:p@example.com"]}`, `webhooks[0]: must be an object, not a string`},
 		{"a webhook is null", `{"webhooks": [null]}`, `webhooks[0]: must be an object, not null`},
 		{"twice", `{"id": "a", "id": "b"}`, `id: is there twice`},
-		{"webhooks in two places", `{"webhooks": [{"url": "a"}], "policy": {"webhooks": [{"url": "a"}]}}`,
-			`policy.webhooks: the app has "webhooks" too; keep them in one place`},
-		{"previous key", `{"previous_keys": [{"key": "a", "secert": "topsecret"}, "b"]}`,
+		{
+			"webhooks in two places", `{"webhooks": [{"url": "a"}], "policy": {"webhooks": [{"url": "a"}]}}`,
+			`policy.webhooks: the app has "webhooks" too; keep them in one place`,
+		},
+		{
+			"previous key", `{"previous_keys": [{"key": "a", "secert": "topsecret"}, "b"]}`,
 			`previous_keys[0].secert: unknown field; did you mean "secret"?
-previous_keys[1]: must be an object, not a string`},
-		{"every mistake", `{"enabled": 1, "webhooks": [{"url": 1}, {"filter": {"channel_patern": "x"}}]}`,
+previous_keys[1]: must be an object, not a string`,
+		},
+		{
+			"every mistake", `{"enabled": 1, "webhooks": [{"url": 1}, {"filter": {"channel_patern": "x"}}]}`,
 			`enabled: must be true or false, not 1
 webhooks[0].url: must be a string, not a number
-webhooks[1].filter.channel_patern: unknown field; did you mean "channel_pattern"?`},
+webhooks[1].filter.channel_patern: unknown field; did you mean "channel_pattern"?`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,37 +161,61 @@ func TestMistakesInAWebhooksJSONAreNamed(t *testing.T) {
 			`lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url`},
 		{"event types is a string", `{"event_types": "channel_occupied"}`, `event_types: must be an array, not a string`},
 		{"an event type is a number", `{"event_types": ["a", 7]}`, `event_types[1]: must be a string, not 7`},
-		{"timeout with a unit", `{"request_timeout_ms": "5s"}`,
-			`request_timeout_ms: must be a whole number of milliseconds, at least 1, not "5s"`},
-		{"timeout of nothing", `{"request_timeout_ms": 0}`,
-			`request_timeout_ms: must be a whole number of milliseconds, at least 1, not 0`},
-		{"timeout too large", `{"request_timeout_ms": 99999999999999999}`,
-			`request_timeout_ms: must be a whole number of milliseconds, at least 1, not 99999999999999999`},
-		{"fractions", `{"retry": {"max_attempts": 1.5, "initial_backoff_ms": 0.5}}`,
+		{
+			"timeout with a unit", `{"request_timeout_ms": "5s"}`,
+			`request_timeout_ms: must be a whole number of milliseconds, at least 1, not "5s"`,
+		},
+		{
+			"timeout of nothing", `{"request_timeout_ms": 0}`,
+			`request_timeout_ms: must be a whole number of milliseconds, at least 1, not 0`,
+		},
+		{
+			"timeout too large", `{"request_timeout_ms": 99999999999999999}`,
+			`request_timeout_ms: must be a whole number of milliseconds, at least 1, not 99999999999999999`,
+		},
+		{
+			"fractions", `{"retry": {"max_attempts": 1.5, "initial_backoff_ms": 0.5}}`,
 			`retry.max_attempts: must be a whole number of at least 1, not 1.5
-retry.initial_backoff_ms: must be a whole number of milliseconds, at least 1, not 0.5`},
-		{"retry", `{"retry": {"enabled": "no", "max_attempt": 3}}`,
+retry.initial_backoff_ms: must be a whole number of milliseconds, at least 1, not 0.5`,
+		},
+		{
+			"retry", `{"retry": {"enabled": "no", "max_attempt": 3}}`,
 			`retry.enabled: must be true or false, not "no"
-retry.max_attempt: unknown field; did you mean "max_attempts"?`},
-		{"header values are hidden", `{"headers": {"X-Number": 12345, "X-Object": {"a": "b"}}}`,
+retry.max_attempt: unknown field; did you mean "max_attempts"?`,
+		},
+		{
+			"header values are hidden", `{"headers": {"X-Number": 12345, "X-Object": {"a": "b"}}}`,
 			`headers.X-Number: must be a string, not a number
-headers.X-Object: must be a string, not an object`},
+headers.X-Object: must be a string, not an object`,
+		},
 		{"a header twice", `{"headers": {"X-A": "1", "X-A": "2"}}`, `headers.X-A: is there twice`},
 		{"headers as a string", `{"headers": "Bearer x"}`, `headers: must be an object, not a string`},
-		{"rate limit", `{"rate_limit": {"per_second": 0, "burst": -1, "per_minute": 3}}`,
+		{
+			"rate limit", `{"rate_limit": {"per_second": 0, "burst": -1, "per_minute": 3}}`,
 			`rate_limit.per_second: must be a number greater than 0, not 0
 rate_limit.burst: must be a whole number of at least 1, not -1
-rate_limit.per_minute: unknown field; known are burst, per_second`},
-		{"two names of one filter", `{"filter": {"channel_prefix": "a", "channel_name_starts_with": "b"}}`,
-			`filter.channel_name_starts_with: is another name of channel_prefix, which is "a" here; leave one of them out`},
-		{"two functions", `{"lambda": {"function_name": "a", "region": "r"}, "lambda_function": "b"}`,
-			`lambda_function: is the older form of "lambda", which names a function too; leave one of them out`},
-		{"a region alone", `{"url": "https://example.com", "region": "us-east-1"}`,
-			`region: belongs to "lambda", as in "lambda": {"function_name": …, "region": "us-east-1"}`},
-		{"two regions", `{"lambda_function": "a", "region": "r1", "lambda": {"region": "r2"}}`,
-			`region: is "r1", but lambda.region is "r2"; leave one of them out`},
-		{"Soketi's client options", `{"lambda_function": "a", "lambda": {"client_options": {"credentials": {"secretAccessKey": "s"}}}}`,
-			`lambda.client_options: unknown field; known are function_name, region`},
+rate_limit.per_minute: unknown field; known are burst, per_second`,
+		},
+		{
+			"two names of one filter", `{"filter": {"channel_prefix": "a", "channel_name_starts_with": "b"}}`,
+			`filter.channel_name_starts_with: is another name of channel_prefix, which is "a" here; leave one of them out`,
+		},
+		{
+			"two functions", `{"lambda": {"function_name": "a", "region": "r"}, "lambda_function": "b"}`,
+			`lambda_function: is the older form of "lambda", which names a function too; leave one of them out`,
+		},
+		{
+			"a region alone", `{"url": "https://example.com", "region": "us-east-1"}`,
+			`region: belongs to "lambda", as in "lambda": {"function_name": …, "region": "us-east-1"}`,
+		},
+		{
+			"two regions", `{"lambda_function": "a", "region": "r1", "lambda": {"region": "r2"}}`,
+			`region: is "r1", but lambda.region is "r2"; leave one of them out`,
+		},
+		{
+			"Soketi's client options", `{"lambda_function": "a", "lambda": {"client_options": {"credentials": {"secretAccessKey": "s"}}}}`,
+			`lambda.client_options: unknown field; known are function_name, region`,
+		},
 		{"a strange name", `{"a\nb": 1}`, `"a\nb": unknown field; known are event_types, filter, headers, id, lambda, ` +
 			`lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url`},
 	}
