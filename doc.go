@@ -51,7 +51,8 @@
 //	batcher.go         open batches                         debounce.go    what is held back
 //	outbox.go          the account of what the queue lacks  courier.go     handing over
 //	job.go             a job's text                         signer.go      Pusher signature, envelope MAC
-//	pool.go            who runs what, when                  lane.go        shares; breaker.go  circuit breaker
+//	pool.go            who runs what, when                  intake.go      what to receive; task.go  a job under lease
+//	lane.go            a webhook's share of the workers    breaker.go     circuit breakers
 //	worker.go          check, attempt, decide               settle.go      tell the queue; renew.go  leases
 //	retry.go           backoff and budget                   deadletters.go, testsend.go  for people
 //	trace.go, log.go, stats.go  watching                    verify.go      the receiving side
