@@ -1,0 +1,246 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pushhooks/webhook/dispatch"
+)
+
+// gauge counts attempts at once, and those that ended, by URL.
+type gauge struct {
+	mu            sync.Mutex
+	running, most map[string]int
+	ended         map[string]int
+}
+
+func newGauge() *gauge {
+	return &gauge{running: map[string]int{}, most: map[string]int{}, ended: map[string]int{}}
+}
+
+// around counts what answer does. The URL "" stands for all together.
+func (g *gauge) around(answer func(context.Context, *dispatch.Request) dispatch.Outcome) func(context.Context, *dispatch.Request) dispatch.Outcome {
+	return func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+		g.note(r.URL, 1)
+		defer g.note(r.URL, -1)
+		return answer(ctx, r)
+	}
+}
+
+func (g *gauge) note(url string, change int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, u := range []string{"", url} {
+		g.running[u] += change
+		g.most[u] = max(g.most[u], g.running[u])
+		if change < 0 {
+			g.ended[u]++
+		}
+	}
+}
+
+func (g *gauge) at(url string) (running, ended int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running[url], g.ended[url]
+}
+
+// rate returns how many attempts end in a second, on average over d from now.
+func (g *gauge) rate(d time.Duration) float64 {
+	_, before := g.at("")
+	time.Sleep(d)
+	_, after := g.at("")
+	return float64(after-before) / d.Seconds()
+}
+
+func checkRate(t *testing.T, got, want float64) {
+	t.Helper()
+	if got < 0.97*want || got > 1.03*want {
+		t.Errorf("%.1f attempts a second, want %.1f within 3 %%", got, want)
+	}
+}
+
+func TestOneWebhookAloneSoonHasAllWorkers(t *testing.T) {
+	t.Parallel()
+	for _, workers := range []int{1, 3, 20, 50} {
+		t.Run(fmt.Sprint(workers), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := newGauge()
+				e := start(t, &endpoint{answer: g.around(takes(50 * time.Millisecond))}, unbatched, func(o *Options) { o.Workers = workers })
+				for i := range 20 * workers * 8 {
+					emit(t, e, occupied(i))
+				}
+				time.Sleep(2025 * time.Millisecond) // in the middle of attempts
+				if n, _ := g.at(""); n != workers {
+					t.Errorf("%d attempts at once after 2 s, want %d", n, workers)
+				}
+				checkRate(t, g.rate(5*time.Second), float64(workers)/0.05)
+			})
+		})
+	}
+}
+
+func TestTenSlowWebhooksUseAllWorkers(t *testing.T) {
+	t.Parallel()
+	for _, latency := range []time.Duration{50 * time.Millisecond, 900 * time.Millisecond, 3 * time.Second} {
+		t.Run(latency.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var urls []string
+				for i := range 10 {
+					urls = append(urls, fmt.Sprintf("http://slow-%d.test/", i))
+				}
+				g := newGauge()
+				e := start(t, &endpoint{answer: g.around(takes(latency))}, unbatched, apps(testApp(urls...)))
+				for i := range 200 {
+					emit(t, e, occupied(i))
+				}
+				time.Sleep(20 * latency)
+				checkRate(t, g.rate(50*latency), 20/latency.Seconds())
+			})
+		})
+	}
+}
+
+func TestColdLanesHoldAtMostHalfOfTheWorkers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		urls := []string{"http://proven.test/"}
+		answer := map[string]func(context.Context, *dispatch.Request) dispatch.Outcome{"http://proven.test/": takes(10 * time.Millisecond)}
+		for i := range 100 {
+			u := fmt.Sprintf("http://hangs-%d.test/", i)
+			urls = append(urls, u)
+			answer[u] = hangs
+		}
+		g := newGauge()
+		a := testApp(urls...)
+		for i := range a.Webhooks {
+			a.Webhooks[i].Filter.ChannelPrefix = "all-"
+		}
+		a.Webhooks[0].Filter = Filter{}
+		e := start(t, &endpoint{answer: g.around(byURL(answer))}, unbatched, apps(a))
+		for i := range 2000 {
+			emit(t, e, occupied(i))
+		}
+		time.Sleep(500 * time.Millisecond)
+		for i := range 3 {
+			emit(t, e, ChannelOccupied("my-app", fmt.Sprint("all-", i)))
+		}
+		for range 100 {
+			time.Sleep(10 * time.Millisecond)
+			all, _ := g.at("")
+			proven, _ := g.at("http://proven.test/")
+			if all-proven > 10 {
+				t.Fatalf("%d of 20 workers are with endpoints that never answered", all-proven)
+			}
+		}
+	})
+}
+
+// delays emits at a steady pace for webhooks that answer within 5 ms, beside one that gets 1,000 events a second and
+// may hang, and returns how long the healthy ones' events took to be sent, sorted.
+func delays(t *testing.T, hangFrom time.Duration) []time.Duration {
+	t.Helper()
+	const healthy = 99
+	urls := []string{"http://hangs.test/"}
+	for i := range healthy {
+		urls = append(urls, fmt.Sprintf("http://healthy-%d.test/", i))
+	}
+	a := testApp(urls...)
+	for i := range a.Webhooks {
+		a.Webhooks[i].Filter.ChannelPrefix = fmt.Sprintf("w%d-", i)
+	}
+	began := time.Now()
+	var mu sync.Mutex
+	var list []time.Duration
+	to := dispatch.SenderFunc(func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+		if r.URL == urls[0] {
+			if time.Since(began) >= hangFrom {
+				return hangs(ctx, r)
+			}
+			return takes(5*time.Millisecond)(ctx, r)
+		}
+		p, err := parsePayload(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		list = append(list, time.Since(p.Time()))
+		mu.Unlock()
+		return takes(5*time.Millisecond)(ctx, r)
+	})
+	e := start(t, nil, apps(a), func(o *Options) { o.HTTP = to })
+	for tick := range 1000 { // 10 s, in steps of 10 ms
+		for i := range 10 {
+			emit(t, e, ChannelOccupied("my-app", fmt.Sprint("w0-", i)))
+		}
+		for i := range 10 { // of each healthy webhook an event about every 100 ms
+			emit(t, e, ChannelOccupied("my-app", fmt.Sprintf("w%d-c", 1+(tick*10+i)%healthy)))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	mu.Lock()
+	defer mu.Unlock()
+	if s := e.Stats(); s.Overflowed != 0 || s.Dropped != 0 || len(list) < 8_000 {
+		t.Errorf("%d healthy deliveries, stats: %+v", len(list), s)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestFault22AHangingEndpointDoesNotDelayTheOthers(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	p99 := map[string]time.Duration{}
+	t.Run("group", func(t *testing.T) {
+		for name, from := range map[string]time.Duration{"none": time.Hour, "from the start": 0, "after 5 s": 5 * time.Second} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					list := delays(t, from)
+					mu.Lock()
+					defer mu.Unlock()
+					p99[name] = list[len(list)*99/100]
+					t.Logf("p50 %v, p99 %v, most %v", list[len(list)/2], p99[name], list[len(list)-1])
+				})
+			})
+		}
+	})
+	for name, d := range p99 {
+		if most := p99["none"] + p99["none"]/10; d > most {
+			t.Errorf("%s: p99 is %v, without a hanging endpoint %v", name, d, p99["none"])
+		}
+	}
+}
+
+func TestAWebhookWithABacklogDoesNotKeepAnotherWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &endpoint{answer: takes(100 * time.Millisecond)}
+		a := testApp("http://busy.test/", "http://quiet.test/")
+		a.Webhooks[0].Filter.ChannelPrefix = "busy"
+		a.Webhooks[1].Filter.ChannelPrefix = "quiet"
+		e := start(t, to, unbatched, apps(a))
+		for i := range 5000 {
+			emit(t, e, ChannelOccupied("my-app", fmt.Sprint("busy-", i)))
+		}
+		time.Sleep(15 * time.Second) // busy has all workers by now
+		for range 10 {
+			began := time.Now()
+			emit(t, e, ChannelOccupied("my-app", "quiet"))
+			time.Sleep(time.Second)
+			got := to.got()
+			i := slices.IndexFunc(got, func(a attempt) bool { return a.URL == "http://quiet.test/" && !a.at.Before(began) })
+			if i < 0 || got[i].at.Sub(began) > 150*time.Millisecond {
+				t.Fatalf("the quiet webhook's event waited longer than an attempt of the busy one takes")
+			}
+		}
+	})
+}
