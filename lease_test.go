@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,4 +53,169 @@ func TestAnAttemptIsCancelledAtItsLeasesEnd(t *testing.T) {
 			})
 		}
 	}
+}
+
+// patient lets attempts take longer than a lease, which options forbid.
+func patient(t *testing.T, to *endpoint, q queue.Queue, change ...func(*Options)) *Emitter {
+	t.Helper()
+	e := start(t, to, append(change, with(q), unbatched)...)
+	e.opts.RequestTimeout = 10 * time.Minute
+	return e
+}
+
+func TestFault31AnAttemptLongerThanItsLeaseIsRenewed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{Lease: 30 * time.Second})
+		to := &endpoint{answer: takes(5 * time.Minute)}
+		e := patient(t, to, q)
+		for i := range 10 {
+			emit(t, e, occupied(i))
+		}
+		drain(t, e)
+		if s := e.Stats(); s.Delivered != 10 || s.Attempts != 10 {
+			t.Errorf("stats: %+v", s)
+		}
+	})
+}
+
+func TestARenewalThatFailsOnceHarmsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{Lease: 30 * time.Second})
+		n := 0
+		q.onExtend = func(ctx context.Context, l []queue.Lease) error {
+			if n++; n%3 != 0 { // two of three fail
+				return errors.New("connection reset")
+			}
+			return q.Memory.Extend(ctx, l)
+		}
+		e := patient(t, &endpoint{answer: takes(5 * time.Minute)}, q)
+		emit(t, e, occupied(1))
+		drain(t, e)
+		if s := e.Stats(); s.Delivered != 1 || s.Attempts != 1 {
+			t.Errorf("stats: %+v", s)
+		}
+	})
+}
+
+func TestFault31ALateAckIsRefusedAndTheJobDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{Lease: 30 * time.Second})
+		q.onExtend = func(context.Context, []queue.Lease) error { return errors.New("connection refused") }
+		var mu sync.Mutex
+		var refused []error
+		q.onAck = func(ctx context.Context, l []queue.Lease) error {
+			err := q.Memory.Ack(ctx, l)
+			mu.Lock()
+			defer mu.Unlock()
+			refused = append(refused, err)
+			return err
+		}
+		var first atomic.Bool
+		to := &endpoint{answer: func(context.Context, *dispatch.Request) dispatch.Outcome {
+			if first.CompareAndSwap(false, true) {
+				time.Sleep(40 * time.Second) // it does not heed its context
+			}
+			return status(200)
+		}}
+		e := patient(t, to, q)
+		emit(t, e, occupied(1))
+		time.Sleep(2 * time.Minute)
+		drain(t, e)
+		got := to.got()
+		if len(got) != 2 || got[0].JobID != got[1].JobID || got[1].Attempt != 2 {
+			t.Errorf("attempts: %+v", got)
+		}
+		if s := e.Stats(); s.Delivered != 1 || s.Queued != 0 {
+			t.Errorf("stats: %+v", s)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(refused) != 2 || !errors.Is(errors.Join(refused...), queue.ErrLeaseLost) || refused[0] != nil && refused[1] != nil {
+			t.Errorf("the acks returned %v, want one to be refused", refused)
+		}
+	})
+}
+
+func TestAnAckThatFailsIsRepeated(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} { // what is lost: the call, or its answer
+		t.Run(fmt.Sprint("answer lost: ", lost), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := rig(t, queue.MemoryOptions{})
+				failures := 0
+				q.onAck = func(ctx context.Context, l []queue.Lease) error {
+					if failures++; failures > 3 {
+						return q.Memory.Ack(ctx, l)
+					}
+					if lost {
+						_ = q.Memory.Ack(ctx, l)
+					}
+					return errors.New("connection reset")
+				}
+				to := &endpoint{}
+				e := start(t, to, with(q))
+				emit(t, e, occupied(1), occupied(2))
+				time.Sleep(time.Minute)
+				if s := e.Stats(); s.Delivered != 2 || s.Attempts != 1 || s.Queued != 0 {
+					t.Errorf("stats: %+v", s)
+				}
+				checkTotals(t, e)
+			})
+		})
+	}
+}
+
+func TestADeadLetterWhoseAnswerIsLostCountsOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		q.onDead = func(ctx context.Context, l queue.Lease, reason string) error {
+			if err := q.Memory.DeadLetter(ctx, l, reason); err != nil {
+				return err
+			}
+			return errors.New("connection reset")
+		}
+		e := start(t, &endpoint{answer: answers(dispatch.Outcome{Verdict: dispatch.Stop, Reason: "gone"})}, with(q))
+		emit(t, e, occupied(1))
+		time.Sleep(time.Minute)
+		if s := e.Stats(); s.Dead != 1 || s.Queued != 0 || len(deadLetters(t, e)) != 1 {
+			t.Errorf("stats: %+v", s)
+		}
+		checkTotals(t, e)
+	})
+}
+
+func TestFault31AtMostWorkersDeliveredJobsAreUnsettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		var down atomic.Bool
+		q.onAck = func(ctx context.Context, l []queue.Lease) error {
+			if down.Load() {
+				return errors.New("connection refused")
+			}
+			return q.Memory.Ack(ctx, l)
+		}
+		to := &endpoint{answer: takes(10 * time.Millisecond)}
+		e := start(t, to, with(q), unbatched)
+		for i := range 2000 {
+			emit(t, e, occupied(i))
+		}
+		time.Sleep(505 * time.Millisecond)
+		down.Store(true)
+		settled := e.Stats().Delivered
+		time.Sleep(10 * time.Second)
+		if n := e.Stats().Attempts - settled; n > 20 || n < 2 {
+			t.Errorf("%d delivered jobs are unsettled, at most 20 may be", n)
+		}
+		down.Store(false)
+		drain(t, e)
+		if s := e.Stats(); s.Delivered != 2000 || s.Attempts != 2000 {
+			t.Errorf("stats: %+v", s)
+		}
+	})
 }

@@ -19,11 +19,13 @@ const (
 func (p *pool) settle(t *task, v fate) {
 	for n := 1; ; n++ {
 		err := p.tell(t, v)
-		if err == nil {
+		ended := !time.Now().Before(p.leaseEnd(t))
+		refused := errors.Is(err, queue.ErrLeaseLost)
+		if err == nil || refused && n > 1 && !ended { // an earlier call was heard, and its answer lost
 			p.account(t, v)
 			return
 		}
-		if errors.Is(err, queue.ErrLeaseLost) || time.Now().After(p.leaseEnd(t)) {
+		if refused || ended {
 			p.e.log.leaseLost(t)
 			return
 		}
