@@ -109,7 +109,7 @@ func (q *Queue) find(ctx context.Context, id string) (int, error) {
 // Replay puts dead letters back on their lanes, each in one step. The bounds on jobs and bytes do not apply to it.
 func (q *Queue) Replay(ctx context.Context, ids []string) (int, error) {
 	return q.count(ctx, ids, func(p *partition, ids []string) (any, error) {
-		defer p.ready.Store(true)
+		defer p.wake()
 		var args []any
 		for _, id := range ids {
 			args = append(args, id, queue.ReplayID(id))

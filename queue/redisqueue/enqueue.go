@@ -23,7 +23,8 @@ func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 		func(p *partition, indexes []int, v *verdicts) {
 			e := &enqueuing{q: q, p: p, jobs: jobs, v: v}
 			e.all(ctx, indexes)
-			p.ready.Store(true)
+			p.wake()
+			q.bell.ring() // sooner than the message comes
 		})
 }
 

@@ -70,7 +70,11 @@ func TestReceiveWhoseAnswerIsLostReleasesTheJobs(t *testing.T) {
 	if s, _ := direct.Stats(t.Context()); s.Leased != 5 {
 		t.Fatalf("%d jobs are leased; want 5: the test shows nothing", s.Leased)
 	}
-	leases, err := q.Receive(t.Context(), want(5))
+	var leases []queue.Lease
+	err := persist(t.Context(), func() (err error) {
+		leases, err = q.Receive(t.Context(), want(5))
+		return err
+	})
 	if err != nil || len(leases) != 5 {
 		t.Fatalf("received %d jobs, %v; want 5", len(leases), err)
 	}

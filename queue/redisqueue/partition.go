@@ -13,9 +13,6 @@ type partition struct {
 	number int
 	base   string // how the names of its keys begin
 
-	// ready says that the partition may have ready jobs: somebody woke us for it, or lanes were left in its ring.
-	ready atomic.Bool
-
 	// looking says that a look at the partition has not been answered yet, so that a server that hangs
 	// is not asked by more and more goroutines.
 	looking atomic.Bool
@@ -24,6 +21,10 @@ type partition struct {
 	skew atomic.Int64
 
 	mu      sync.Mutex
+	ready   bool      // it may have ready jobs: we were woken for it, or lanes were left in its ring
+	armed   bool      // we shall be woken when a lane enters its ring
+	wakes   uint64    // how often we were woken for it
+	looked  time.Time // when a look at it was answered
 	due     time.Time // when the next delay or lease ends, as far as is known; zero: unknown or none
 	failed  error     // what the last look ended with
 	retry   time.Time // when to look again after a failure

@@ -13,8 +13,9 @@ const (
 	// Nack made a job due that it does not know of.
 	pollEvery = 500 * time.Millisecond
 
-	// surveyEvery is how often a busy receiver looks at the partitions of which it has no news.
-	surveyEvery = 20 * time.Millisecond
+	// staleAfter is how old a look at a partition is when it is repeated. It is less than pollEvery, so that the partitions
+	// are looked at together.
+	staleAfter = 400 * time.Millisecond
 
 	// surveyPatience is how long a survey waits for a partition. One that answers later rings the bell.
 	surveyPatience = 250 * time.Millisecond
@@ -75,39 +76,24 @@ func (q *Queue) wait(ctx context.Context, rung <-chan struct{}) error {
 func (q *Queue) pause(now time.Time) time.Duration {
 	d := pollEvery
 	for _, p := range q.parts {
-		p.mu.Lock()
-		if !p.due.IsZero() {
-			d = min(d, p.due.Sub(now))
-		}
-		p.mu.Unlock()
+		d = min(d, p.pause(now))
 	}
 	return max(d, time.Millisecond)
 }
 
-// look takes what is ready and fits into w, from the partitions in turn.
+// look takes what is ready and fits into w, from the partitions in turn. It fails if there is nothing and none of the
+// partitions answers.
 func (q *Queue) look(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
 	q.tend()
+	q.survey(ctx)
 	names := q.named(&w)
-	fresh := q.survey(ctx, surveyEvery)
-	for {
-		leases, err := q.takeAll(ctx, &w, names)
-		if len(leases) > 0 || fresh || err != nil {
-			return leases, err
-		}
-		fresh = q.survey(ctx, 0)
-	}
-}
-
-// takeAll takes from all partitions that may have ready jobs. It fails if there is nothing and none of the partitions
-// answers.
-func (q *Queue) takeAll(ctx context.Context, w *queue.Want, names [][]string) ([]queue.Lease, error) {
 	var leases []queue.Lease
-	left := *w
+	left := w
 	first := int(q.turn.Add(1) % uint64(len(q.parts)))
 	for k := range q.parts {
 		p := q.parts[(first+k)%len(q.parts)]
-		if left.Jobs <= 0 || ctx.Err() != nil || !p.mayGive(time.Now()) {
-			continue
+		if left.Jobs <= 0 || ctx.Err() != nil || p.looking.Load() || !p.mayGive(time.Now()) {
+			continue // one that is still being looked at hangs, or rings the bell
 		}
 		got := q.take(ctx, p, &left, names[p.number])
 		leases = append(leases, got...)
@@ -128,13 +114,9 @@ func (q *Queue) takeAll(ctx context.Context, w *queue.Want, names [][]string) ([
 func (q *Queue) outage() error {
 	var err error
 	for _, p := range q.parts {
-		p.mu.Lock()
-		failed := p.failed
-		p.mu.Unlock()
-		if failed == nil {
+		if err = p.failure(); err == nil {
 			return nil
 		}
-		err = failed
 	}
 	return err
 }
@@ -151,47 +133,48 @@ func (q *Queue) named(w *queue.Want) [][]string {
 	return names
 }
 
-// survey finds out which partitions have ready jobs, unless that was done less than age ago. It says whether it did.
-// With a single partition there is nothing to choose from, and taking tells.
-func (q *Queue) survey(ctx context.Context, age time.Duration) bool {
-	if len(q.parts) == 1 {
-		q.parts[0].ready.Store(true)
-		return true
-	}
+// survey finds out which partitions have ready jobs, where that is not known. With a single partition there is nothing to
+// choose from, and taking tells.
+func (q *Queue) survey(ctx context.Context) {
 	now := time.Now()
-	if now.UnixNano()-q.surveyed.Load() < int64(age) {
-		return false
-	}
-	q.surveyed.Store(now.UnixNano())
 	var asked sync.WaitGroup
+	n := 0
 	for _, p := range q.parts {
-		if !p.rests(now) && p.looking.CompareAndSwap(false, true) {
-			if q.begin() != nil {
-				p.looking.Store(false)
-				return true
-			}
-			asked.Add(1)
-			go func() {
-				defer q.work.Done()
-				defer asked.Done()
-				q.peek(p)
-			}()
+		switch {
+		case !p.unknown(now):
+		case len(q.parts) == 1:
+			p.revive()
+		case q.startPeek(p, &asked):
+			n++
 		}
 	}
-	waitFor(ctx, &asked, surveyPatience)
-	return true
+	if n > 0 {
+		waitFor(ctx, &asked, surveyPatience)
+	}
 }
 
-// peek looks at a partition without taking anything.
-func (q *Queue) peek(p *partition) {
-	defer p.looking.Store(false)
-	ctx, cancel := context.WithTimeout(q.life, takeTimeout)
-	defer cancel()
-	before := p.ready.Load()
-	q.takeOnce(ctx, p, &queue.Want{}, nil)
-	if p.ready.Load() && !before {
-		q.bell.ring()
+// startPeek starts a look at a partition unless there is one already, and says whether it did.
+func (q *Queue) startPeek(p *partition, asked *sync.WaitGroup) bool {
+	if !p.looking.CompareAndSwap(false, true) {
+		return false
 	}
+	if q.begin() != nil {
+		p.looking.Store(false)
+		return false
+	}
+	asked.Add(1)
+	go func() {
+		defer q.work.Done()
+		defer asked.Done()
+		defer p.looking.Store(false)
+		ctx, cancel := context.WithTimeout(q.life, takeTimeout)
+		defer cancel()
+		q.takeOnce(ctx, p, &queue.Want{}, nil, takeTimeout)
+		if p.mayGive(time.Now()) {
+			q.bell.ring()
+		}
+	}()
+	return true
 }
 
 // waitFor waits until all is done, ctx has ended or d has passed.

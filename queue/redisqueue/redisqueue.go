@@ -35,10 +35,9 @@ type Queue struct {
 	calls atomic.Uint64 // numbers its tokens
 	turn  atomic.Uint64 // the partition that a Receive begins with
 
-	surveyed atomic.Int64 // when all partitions were looked at, Unix ns
-	tended   atomic.Int64 // when the stored number and the dead letters' age were checked, Unix ns
-	bell     bell
-	listen   sync.Once
+	tended atomic.Int64 // when the stored number and the dead letters' age were checked, Unix ns
+	bell   bell
+	listen sync.Once
 
 	life   context.Context // ends at Close
 	end    context.CancelFunc

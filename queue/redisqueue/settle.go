@@ -56,7 +56,7 @@ func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, arg
 				return q.fence(ctx, s, p, args(leases, chunk), chunk, v)
 			})
 			if slices.ContainsFunc(indexes, func(i int) bool { return leases[i].Ordered }) {
-				p.ready.Store(true) // the next job of an ordered lane
+				p.wake() // the next job of an ordered lane
 			}
 		})
 }
@@ -78,7 +78,7 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 	nacks = slices.Clone(nacks)
 	return q.spread(ctx, len(nacks), func(i int) string { return nacks[i].Lane },
 		func(p *partition, indexes []int, v *verdicts) {
-			defer p.ready.Store(true)
+			defer p.wake()
 			if q.opts.AtMostOnce {
 				q.putBack(ctx, p, nacks, indexes, v)
 				return
@@ -142,6 +142,6 @@ func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) er
 // ask runs a script on the partition of a lane.
 func (q *Queue) ask(ctx context.Context, s *script, lane string, args []any) (any, error) {
 	p := q.parts[q.ofLane(lane)]
-	defer p.ready.Store(true)
+	defer p.wake()
 	return await(ctx, q, func() (any, error) { return q.eval(ctx, s, p, args) })
 }

@@ -2,11 +2,8 @@ package redisqueue
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -38,26 +35,34 @@ func (q *Queue) take(ctx context.Context, p *partition, w *queue.Want, names []s
 	if len(names) > maxNamed {
 		narrowed, err := q.narrow(ctx, p, w)
 		if err != nil {
-			p.note(taken{}, err)
+			p.note(taken{}, err, 0)
 			return nil
 		}
 		w, names = &narrowed, lanesOf(&narrowed)
 	}
 	if p.skew.Load() == 0 { // the deadline needs Redis's clock
-		q.takeOnce(ctx, p, &queue.Want{}, nil)
+		q.takeOnce(ctx, p, &queue.Want{}, nil, q.patience())
 	}
-	return q.takeOnce(ctx, p, w, names)
+	return q.takeOnce(ctx, p, w, names, q.patience())
 }
 
-// takeOnce runs the take script and notes in p what it says.
-func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names []string) []queue.Lease {
-	start := time.Now()
+// patience is how long a Receive waits for one partition, while others may have jobs.
+func (q *Queue) patience() time.Duration {
+	if len(q.parts) == 1 {
+		return takeTimeout
+	}
+	return takeTimeout / 4
+}
+
+// takeOnce runs the take script, waits so long for its answer, and notes in p what it says.
+func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names []string, patience time.Duration) []queue.Lease {
+	start, wakes := time.Now(), p.wakesSoFar()
 	token := q.name + "-" + strconv.FormatUint(q.calls.Add(1), 36)
 	deadline := p.deadline(start)
 	args := q.takeArgs(p, w, names, token, deadline)
 
 	// The call does not end with ctx: its answer would be lost, and with it the leases.
-	patient, stop := linger(ctx)
+	patient, stop := linger(ctx, patience)
 	defer stop()
 	answer, err := await(patient, q, func() (any, error) {
 		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
@@ -66,19 +71,19 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 	})
 	if err != nil {
 		p.adopt(err, orphan{token, deadline})
-		p.note(taken{}, err)
+		p.note(taken{}, err, wakes)
 		return nil
 	}
 	t := readTaken(answer, token, start.Add(q.opts.Lease))
 	p.skew.Store(t.now - time.Now().UnixMicro())
 	p.disowned(t.now)
-	p.note(t, nil)
+	p.note(t, nil, wakes)
 	return t.leases
 }
 
-// linger returns a context that ends when Redis has had its time, or a moment after ctx.
-func linger(ctx context.Context) (context.Context, func()) {
-	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
+// linger returns a context that ends after d, or a moment after ctx.
+func linger(ctx context.Context, d time.Duration) (context.Context, func()) {
+	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(takeGrace, cancel) })
 	return patient, func() {
 		stop()
@@ -151,80 +156,4 @@ func lanesOf(w *queue.Want) []string {
 		names = append(names, name)
 	}
 	return names
-}
-
-// note keeps what a look at the partition has told.
-func (p *partition) note(t taken, err error) {
-	now := time.Now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed, p.due = err, time.Time{}
-	if err != nil {
-		p.retry = now.Add(retryAfter)
-		p.ready.Store(false)
-		return
-	}
-	if t.due >= 0 {
-		p.due = now.Add(t.due)
-	}
-	p.ready.Store(t.left > 0)
-}
-
-// mayGive says that the partition may have ready jobs, as far as is known here.
-func (p *partition) mayGive(now time.Time) bool {
-	if p.ready.Load() {
-		return true
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return !p.due.IsZero() && !now.Before(p.due)
-}
-
-// rests says that the partition has failed a moment ago.
-func (p *partition) rests(now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.failed != nil && now.Before(p.retry)
-}
-
-// deadline is when a call that starts now is given up, by Redis's clock; 0 if that is not known.
-func (p *partition) deadline(start time.Time) int64 {
-	skew := p.skew.Load()
-	if skew == 0 {
-		return 0
-	}
-	return start.Add(takeTimeout).UnixMicro() + skew
-}
-
-// adopt remembers a call whose answer was lost, unless Redis itself refused it, or it leased nothing.
-func (p *partition) adopt(err error, o orphan) {
-	var refused redis.Error
-	if errors.As(err, &refused) || errors.Is(err, queue.ErrClosed) || o.deadline == 0 {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.orphans) < maxOrphans {
-		p.orphans = append(p.orphans, o)
-	}
-}
-
-// lost returns the calls whose answers were lost.
-func (p *partition) lost() []orphan {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.orphans[:len(p.orphans):len(p.orphans)]
-}
-
-// disowned forgets the calls whose leases were released by a call that ran now, when they could not run any more.
-func (p *partition) disowned(now int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var left []orphan
-	for _, o := range p.orphans {
-		if o.deadline >= now {
-			left = append(left, o)
-		}
-	}
-	p.orphans = left
 }

@@ -65,10 +65,12 @@ func (q *Queue) hear() {
 func (q *Queue) noteWake(m any) {
 	msg, ok := m.(*redis.Message)
 	if !ok {
-		q.surveyed.Store(0)
+		for _, p := range q.parts {
+			p.disarm()
+		}
 		return
 	}
 	if n, err := strconv.Atoi(msg.Payload); err == nil && n >= 0 && n < len(q.parts) {
-		q.parts[n].ready.Store(true)
+		q.parts[n].wake()
 	}
 }

@@ -18,7 +18,7 @@
 --   deadmeta hash    job ID -> "attempts:first:reason"
 --   done     set     IDs of jobs settled lately; done- those of the time before
 --   state    hash    turn, bytes, dropped: counters; rotated: since when done gathers
---   waiting  string  there if a Receive waits here that has not been woken since
+--   waiting  string  there if somebody is to be woken when a lane enters the ring
 --
 -- Times are microseconds. A lane's name begins with "o" if it is ordered and with "u" if not.
 -- A receipt is "token:began:size:kind": the Receive that made it, when, the length of the job's data, and
@@ -63,7 +63,7 @@ local function tried(id, receipt, counted)
 end
 
 -- enter puts lanes with ready jobs into the ring, except ordered ones that are busy, and wakes
--- whoever waits if one of them was not there.
+-- all receivers if one of them was not there and somebody is to be woken.
 local function enter(lanes)
   local free, seen = {}, {}
   for _, l in ipairs(lanes) do

@@ -13,6 +13,8 @@
 -- ARGV[…]  name, limit and warm (0 or 1) of each named lane
 -- ARGV[…]  tokens of earlier calls whose answers were lost: their leases are released
 --
+-- If nothing is taken or no lane is left in the ring, the caller is woken when a lane enters it.
+--
 -- Returns now, how long until the next delay or lease ends (-1: there is none), the number of lanes left in the
 -- ring, and in lists of the same length the IDs, the values and the tries ("" if none) of the jobs. Their receipts follow
 -- from that.
@@ -126,8 +128,8 @@ if #visited > 0 then
 end
 
 local left = call('ZCARD', ring)
+if count == 0 or left == 0 then redis.pcall('SET', waiting, '1', 'PX', 5000) end
 if count == 0 then
-  redis.pcall('SET', waiting, '1', 'PX', 5000)
   return {stamp, soonest, left, {}, {}, {}}
 end
 

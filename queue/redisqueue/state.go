@@ -1,0 +1,141 @@
+package redisqueue
+
+import (
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// wake notes that the partition has ready jobs, or that something may have made some ready.
+func (p *partition) wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wakes++
+	p.ready = true
+}
+
+// revive lets a partition that has failed be taken from again.
+func (p *partition) revive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed, p.ready = nil, true
+}
+
+// disarm notes that a wake message for the partition may have been missed.
+func (p *partition) disarm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wakes++
+	p.armed = false
+}
+
+// wakesSoFar is what note is told afterwards.
+func (p *partition) wakesSoFar() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wakes
+}
+
+// note keeps what a look at the partition has told. wakes is wakesSoFar of before the look: what has happened since then may
+// not be in the answer.
+func (p *partition) note(t taken, err error, wakes uint64) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed, p.looked, p.due = err, now, time.Time{}
+	if err != nil {
+		p.retry = now.Add(retryAfter)
+		p.ready, p.armed = false, false
+		return
+	}
+	if t.due >= 0 {
+		p.due = now.Add(t.due)
+	}
+	p.ready = t.left > 0 || p.wakes != wakes
+	p.armed = p.wakes == wakes && (t.left == 0 || len(t.leases) == 0)
+}
+
+// mayGive says that the partition may have ready jobs, as far as is known here. One that has failed is only looked at, which
+// nobody waits for, until it answers.
+func (p *partition) mayGive(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed == nil && (p.ready || !p.due.IsZero() && !now.Before(p.due))
+}
+
+// unknown says that there is a reason to look whether the partition has ready jobs.
+func (p *partition) unknown(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed != nil {
+		return !now.Before(p.retry)
+	}
+	return !p.ready && (!p.armed || now.Sub(p.looked) >= staleAfter)
+}
+
+// pause is how long there is no reason to look at the partition, unless the bell rings.
+func (p *partition) pause(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.looking.Load():
+		return pollEvery
+	case p.failed != nil:
+		return p.retry.Sub(now)
+	case !p.due.IsZero():
+		return min(pollEvery, p.due.Sub(now))
+	}
+	return pollEvery
+}
+
+// failure returns what the last look ended with.
+func (p *partition) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed
+}
+
+// deadline is when a call that starts now is given up, by Redis's clock; 0 if that is not known.
+func (p *partition) deadline(start time.Time) int64 {
+	skew := p.skew.Load()
+	if skew == 0 {
+		return 0
+	}
+	return start.Add(takeTimeout).UnixMicro() + skew
+}
+
+// adopt remembers a call whose answer was lost, unless Redis itself refused it, or it leased nothing.
+func (p *partition) adopt(err error, o orphan) {
+	var refused redis.Error
+	if errors.As(err, &refused) || errors.Is(err, queue.ErrClosed) || o.deadline == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.orphans) < maxOrphans {
+		p.orphans = append(p.orphans, o)
+	}
+}
+
+// lost returns the calls whose answers were lost.
+func (p *partition) lost() []orphan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.orphans[:len(p.orphans):len(p.orphans)]
+}
+
+// disowned forgets the calls whose leases were released by a call that ran now, when they could not run any more.
+func (p *partition) disowned(now int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var left []orphan
+	for _, o := range p.orphans {
+		if o.deadline >= now {
+			left = append(left, o)
+		}
+	}
+	p.orphans = left
+}
