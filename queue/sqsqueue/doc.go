@@ -24,7 +24,7 @@
 //
 // SQS cannot skip lanes. What is received and not wanted yet, such as the jobs of an endpoint whose breaker is
 // open, is parked in this process: its visibility timeout is extended, so that it burns no receive, until it is
-// wanted, for at most 12 hours. A release parks the job again, and so does the first delay that is not
+// wanted, for at most 12 hours, and only while this process goes on receiving. A release parks the job again, and so does the first delay that is not
 // an attempt; a second one in a row lets the other processes have the job after the delay.
 //
 // So the backlog of a dead endpoint fills the park. When ParkedJobs or ParkedBytes is reached this process receives

@@ -51,8 +51,7 @@ func (q *Queue) sweep(now time.Time) due {
 	for _, m := range q.park.byID {
 		switch {
 		case !m.until.After(now):
-			d.change = append(d.change, q.letGo(q.park.followers(m))...)
-			q.park.forget(m)
+			q.lapse(m, &d)
 			continue
 		case m.receipt != "":
 			d.next = min(d.next, m.until.Sub(now))
@@ -66,15 +65,32 @@ func (q *Queue) sweep(now time.Time) due {
 				d.next = min(d.next, m.ready.Sub(now))
 			}
 		}
-		half := q.opts.VisibilityTimeout / 2
-		left := m.until.Sub(now) - half
+		left := m.until.Sub(now)
+		if !q.idle(now) {
+			left -= q.opts.VisibilityTimeout / 2
+		}
 		if left <= 0 {
 			d.extend = append(d.extend, m)
-			left = half
+			left = q.opts.VisibilityTimeout / 2
 		}
 		d.next = min(d.next, left)
 	}
 	return d
+}
+
+// lapse forgets a message that is visible again. The caller holds q.mu.
+func (q *Queue) lapse(m *message, d *due) {
+	if m.receipt == "" {
+		q.uncount(m)
+	}
+	d.change = append(d.change, q.letGo(q.park.followers(m))...)
+	q.park.forget(m)
+}
+
+// idle tells whether this process has stopped receiving. Then nothing is extended, so that
+// others get what is parked here. The caller holds q.mu.
+func (q *Queue) idle(now time.Time) bool {
+	return len(q.waiting) == 0 && now.Sub(q.received) > q.opts.VisibilityTimeout
 }
 
 // carryOut makes the calls that are due, and tells whether all of them succeeded.

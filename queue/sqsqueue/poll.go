@@ -61,7 +61,8 @@ func (q *Queue) takeOrWait(w queue.Want, me *waiter) ([]*message, <-chan struct{
 	if q.isClosed() {
 		return nil, q.changed
 	}
-	taken := q.park.take(w, time.Now(), q.receipt)
+	q.received = time.Now()
+	taken := q.park.take(w, q.received, q.receipt)
 	if len(taken) > 0 {
 		q.broadcast() // there is room for more
 		return taken, q.changed
@@ -77,6 +78,7 @@ func (q *Queue) stopWaiting(me *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.waiting, me)
+	q.received = time.Now()
 }
 
 // refresh extends those leases that have been parked for a while, so that each lasts
@@ -247,6 +249,7 @@ func (q *Queue) adopt(m *message) bool {
 		q.park.forget(old)
 		return false
 	}
+	q.uncount(m)
 	old.handle, old.limit = m.handle, m.limit
 	if old.receipt == "" {
 		old.until = m.until

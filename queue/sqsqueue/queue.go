@@ -38,6 +38,7 @@ type Queue struct {
 	mu        sync.Mutex
 	park      *park
 	waiting   map[*waiter]struct{}
+	received  time.Time     // when Receive was called last
 	asked     int           // messages that running receive calls may bring
 	polls     int           // receive calls that run
 	changed   chan struct{} // closed and replaced when there may be something to take or to poll
@@ -137,14 +138,22 @@ func (q *Queue) giveBackParked() error {
 	return nil
 }
 
-// letGo forgets messages and returns the changes that make them visible again.
+// letGo forgets parked messages and returns the changes that make them visible again. The
+// caller holds q.mu.
 func (q *Queue) letGo(messages []*message) []visibility {
 	changes := make([]visibility, len(messages))
 	for i, m := range messages {
 		changes[i] = visibility{m: m, handle: m.handle}
+		q.uncount(m)
 		q.park.forget(m)
 	}
 	return changes
+}
+
+// uncount notes that a receive of the message, which SQS counts, was not an attempt. Another
+// process can't know. The caller holds q.mu.
+func (q *Queue) uncount(m *message) {
+	q.offset.set(m.id, q.offset.get(m.id)-1)
 }
 
 func (q *Queue) isClosed() bool {

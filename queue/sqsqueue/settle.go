@@ -192,7 +192,7 @@ func (q *Queue) leave(ctx context.Context, changes []visibility) []error {
 	for i, c := range changes {
 		c.m.leaving = false
 		if errs[i] == nil && c.uncounted {
-			q.offset.set(c.m.id, q.offset.get(c.m.id)-1)
+			q.uncount(c.m)
 		}
 		if errs[i] == nil || errors.Is(errs[i], queue.ErrLeaseLost) {
 			q.park.forget(c.m)
