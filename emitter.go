@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/queue"
@@ -239,7 +240,13 @@ func (e *Emitter) SetApp(a App) error {
 	if err := configError(rulesOf(&e.opts).app("app", &a)); err != nil {
 		return err
 	}
-	return e.apps.put(a.ID, func(old *app) (*app, error) { return compileApp(&a, old) })
+	return e.apps.put(a.ID, func(old *app) (*app, error) {
+		c, err := compileApp(&a, old)
+		if err == nil {
+			c.since = time.Now().UnixMilli()
+		}
+		return c, err
+	})
 }
 
 // RemoveApp takes an app out of the configuration. Emit then returns ErrUnknownApp for its events, and what is queued for its

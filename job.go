@@ -109,9 +109,18 @@ func (j *parsedJob) parse(data []byte, like envelope) error {
 	return nil
 }
 
-// verify reports whether the job is as the holder of the key's secret made it, body and envelope.
+// verify reports whether the job is, to the byte, as the holder of the key's secret made it, body and envelope.
 func (j *parsedJob) verify(s *signer) bool {
-	return s.verifyMAC(string(j.mac), j.sealed) && s.verify(j.body, j.signature)
+	return !bytes.ContainsAny(j.mac, "ABCDEF") && s.verifyMAC(string(j.mac), j.sealed) && s.verify(j.body, j.signature)
+}
+
+// distrust corrects the number of events of a job that may have been altered, so that the counters stay right as far as
+// can be told.
+func (j *parsedJob) distrust() {
+	events, ok := bodyOf(j.body)
+	if !ok || j.events > 1 && nthComma(events, j.events-1) < 0 {
+		j.events = 1
+	}
 }
 
 // envelopeReader reads an envelope from its beginning; after a failure it reads nothing more.

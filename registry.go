@@ -12,7 +12,8 @@ type app struct {
 	hash   uint64 // of id, in the registry
 	key    string
 	keys   []appKey
-	off    bool // disabled, or without webhooks
+	off    bool  // disabled, or without webhooks
+	since  int64 // when SetApp set it, in Unix milliseconds; 0: the emitter began with it
 	hooks  []*hook
 	routes []route
 }

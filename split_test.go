@@ -101,7 +101,7 @@ func TestTheSizeThatAReceiverAcceptsIsRemembered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &endpoint{answer: refusesAbove(2000)}
-		e := start(t, to)
+		e := start(t, to, func(o *Options) { o.Workers = 1 })
 		refused := func() (n int) {
 			for _, a := range to.got() {
 				if len(a.Body) > 2000 {

@@ -74,6 +74,7 @@ func (p *pool) decide(t *task) fate {
 		return v
 	}
 	if !p.e.traits.Trusted && !t.job.verify(key.signer) {
+		t.job.distrust()
 		return fate{kind: dead, reason: reasonBadSignature + ": the job was altered, or made with another secret"}
 	}
 	if v, late := p.expired(t, h); late {
@@ -257,7 +258,8 @@ func (e *Emitter) request(t *task, h *hook) *dispatch.Request {
 			body, signature = b, ""
 		}
 	}
-	if current := h.app.keys[0]; signature == "" || key != current.name {
+	// A key's secret may have changed since the job was made, and nobody has checked a job of a trusted queue.
+	if current := h.app.keys[0]; signature == "" || key != current.name || t.job.timeMS <= h.app.since {
 		key, signature = current.name, string(current.signer.appendSignature(nil, body))
 	}
 	r := &dispatch.Request{
