@@ -24,6 +24,8 @@ type fake struct {
 	calls  map[string]int // by method
 	sent   []*sqs.SendMessageBatchInput
 
+	changed chan struct{} // closed and replaced by every change
+
 	// fail returns the error of a call, or of the entry with this id in it. It may be nil.
 	fail func(method, entry string) error
 	lose bool // answers are lost: calls work and fail
@@ -53,7 +55,7 @@ const (
 )
 
 func newFake() *fake {
-	f := &fake{queues: make(map[string]*fakeQueue), calls: make(map[string]int)}
+	f := &fake{queues: make(map[string]*fakeQueue), calls: make(map[string]int), changed: make(chan struct{})}
 	for _, url := range []string{fakeURL, fakeFIFOURL, fakeDeadURL} {
 		f.queues[url] = &fakeQueue{fifo: strings.HasSuffix(url, fifoSuffix), attrs: map[string]string{}, dedup: map[string]time.Time{}}
 	}
@@ -159,6 +161,7 @@ func (f *fake) put(q *fakeQueue, e types.SendMessageBatchRequestEntry) {
 		q.dedup[*e.MessageDeduplicationId] = time.Now()
 	}
 	f.count++
+	defer f.change()
 	q.messages = append(q.messages, &fakeMessage{
 		Message: types.Message{
 			MessageId: aws.String("m" + strconv.Itoa(f.count)), Body: e.MessageBody, MessageAttributes: e.MessageAttributes,
@@ -168,7 +171,7 @@ func (f *fake) put(q *fakeQueue, e types.SendMessageBatchRequestEntry) {
 	})
 }
 
-// ReceiveMessage looks every 10 ms, which costs nothing in virtual time.
+// ReceiveMessage looks when something has changed or becomes visible.
 func (f *fake) ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, _ ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
 	end := time.Now().Add(time.Duration(in.WaitTimeSeconds) * time.Second)
 	f.mu.Lock()
@@ -176,7 +179,9 @@ func (f *fake) ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, 
 	f.mu.Unlock()
 	for err == nil {
 		f.mu.Lock()
-		messages := f.take(f.queues[*in.QueueUrl], int(in.MaxNumberOfMessages), time.Duration(in.VisibilityTimeout)*time.Second)
+		q := f.queues[*in.QueueUrl]
+		messages := f.take(q, int(in.MaxNumberOfMessages), time.Duration(in.VisibilityTimeout)*time.Second)
+		next, changed := q.next(end), f.changed
 		f.mu.Unlock()
 		if len(messages) > 0 || !time.Now().Before(end) {
 			return &sqs.ReceiveMessageOutput{Messages: messages}, nil
@@ -184,10 +189,27 @@ func (f *fake) ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, 
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()
-		case <-time.After(10 * time.Millisecond):
+		case <-changed:
+		case <-time.After(time.Until(next)):
 		}
 	}
 	return nil, err
+}
+
+// next is when the next message becomes visible, or end if that is earlier.
+func (q *fakeQueue) next(end time.Time) time.Time {
+	for _, m := range q.messages {
+		if m.visible.After(time.Now()) && m.visible.Before(end) {
+			end = m.visible
+		}
+	}
+	return end
+}
+
+// change wakes those who wait for messages.
+func (f *fake) change() {
+	close(f.changed)
+	f.changed = make(chan struct{})
 }
 
 func (f *fake) take(q *fakeQueue, n int, timeout time.Duration) (out []types.Message) {
@@ -229,6 +251,7 @@ func (f *fake) DeleteMessageBatch(_ context.Context, in *sqs.DeleteMessageBatchI
 	if err := f.begin("DeleteMessageBatch"); err != nil {
 		return nil, err
 	}
+	defer f.change()
 	out := &sqs.DeleteMessageBatchOutput{}
 	q := f.queues[*in.QueueUrl]
 	for _, e := range in.Entries {
@@ -251,6 +274,7 @@ func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMes
 	if err := f.begin("ChangeMessageVisibilityBatch"); err != nil {
 		return nil, err
 	}
+	defer f.change()
 	out := &sqs.ChangeMessageVisibilityBatchOutput{}
 	now := time.Now()
 	for _, e := range in.Entries {
@@ -287,6 +311,7 @@ func (m *fakeMessage) job() string { return aws.ToString(m.MessageAttributes[att
 func (f *fake) see(url string, look func([]*fakeMessage)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.change()
 	look(slices.Clone(f.queues[url].messages))
 }
 
