@@ -19,6 +19,12 @@ const (
 	closeTimeout = 2 * time.Second        // for giving parked messages back
 )
 
+var (
+	_ queue.Queue       = (*Queue)(nil)
+	_ queue.DeadLetters = (*Queue)(nil)
+	_ queue.StatsReader = (*Queue)(nil)
+)
+
 // Queue is a queue on Amazon SQS. Make one with New. It is safe for concurrent use.
 type Queue struct {
 	client  Client
