@@ -43,5 +43,6 @@
 // the server hung, does nothing: it carries the time, by Redis's clock, until when it is awaited.
 //
 // A partition that does not answer does not hold up the others; it is tried again five times a second. When a master of a cluster
-// cannot be reached, the client is told to look for the masters again, which by itself it does once a minute only.
+// cannot be reached, the client is told to look for the masters again, which by itself it does once a minute only. While a
+// slot is moved from one master to another, its partition answers with an error until the move is complete.
 package redisqueue

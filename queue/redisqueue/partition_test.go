@@ -1,9 +1,12 @@
 package redisqueue
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/pushhooks/webhook/internal/testredis"
+	"github.com/pushhooks/webhook/queue"
 )
 
 func TestSlotsAreThoseOfRedisCluster(t *testing.T) {
@@ -30,5 +33,29 @@ func TestTagsSpreadOverTheSlots(t *testing.T) {
 				t.Errorf("partition %d of %d has slot %d", i, n, slot)
 			}
 		}
+	}
+}
+
+func TestFlushedPartitionNumberIsStoredAgain(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	defer client.Close()
+	q, err := New(t.Context(), client, Options{Prefix: "p:", Partitions: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	q.tended.Store(time.Now().Add(-2 * tendEvery).UnixNano())
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	go func() { _, _ = q.Receive(ctx, queue.Want{Jobs: 1, Lane: 1, Cold: 1}) }()
+	for client.Get(ctx, "p:partitions").Val() != "3" {
+		if ctx.Err() != nil {
+			t.Fatal("the number of partitions was not stored again")
+		}
+		<-time.After(5 * time.Millisecond)
 	}
 }

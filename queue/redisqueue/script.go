@@ -98,8 +98,8 @@ func (q *Queue) eval(ctx context.Context, s *script, p *partition, args []any) (
 }
 
 func (q *Queue) command(ctx context.Context, name, script string, p *partition, args []any) (any, error) {
-	line := make([]any, 0, len(args)+6)
-	line = append(line, name, script, 1, p.base, q.channel, p.number)
+	line := make([]any, 0, len(args)+7)
+	line = append(line, name, script, 2, p.base, p.base+"-", q.channel, p.number)
 	cmd := single{redis.NewCmd(ctx, append(line, args...)...)}
 	if err := q.client.Process(ctx, cmd); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 -- What every script begins with: the names of a partition's keys, and what several scripts do.
 --
 -- KEYS[1]  the partition's base: how the names of all its keys begin, with the hash tag in it
+-- KEYS[2]  the base and "-". No key has the name of either. While a slot is moved to another master, a command with
+--          several keys that are not all there is refused, on both masters: so no script sees half a partition.
 -- ARGV[1]  the wake channel
 -- ARGV[2]  the partition's number, which is the wake message
 --
