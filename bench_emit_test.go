@@ -155,12 +155,7 @@ func BenchmarkEmitManyApps(b *testing.B) {
 	for _, n := range []int{10, 1_000_000} {
 		b.Run(fmt.Sprintf("apps=%d", n), func(b *testing.B) {
 			before := heap()
-			list := make([]App, n)
-			for i := range list {
-				list[i] = App{ID: fmt.Sprint("app-", i), Key: fmt.Sprint("key-", i), Secret: "my-secret", Webhooks: hooks(1, Filter{})}
-			}
-			e := benchEmitter(b, list...)
-			list = nil
+			e := benchEmitter(b, registered(n)...)
 			perApp := float64(heap()-before) / float64(n)
 			events := make([]Event, 1000)
 			for i := range events {
@@ -176,6 +171,14 @@ func BenchmarkEmitManyApps(b *testing.B) {
 			b.ReportMetric(perApp, "B/app")
 		})
 	}
+}
+
+func registered(n int) []App {
+	list := make([]App, n)
+	for i := range list {
+		list[i] = App{ID: fmt.Sprint("app-", i), Key: fmt.Sprint("key-", i), Secret: "my-secret", Webhooks: hooks(1, Filter{})}
+	}
+	return list
 }
 
 func heap() int64 {

@@ -41,7 +41,7 @@ var errMissing = errors.New("node and npm are not installed: install Node.js 20 
 
 var (
 	start = sync.OnceValues(run)
-	stdin io.WriteCloser // of the server, which ends when it is closed or collected
+	stdin io.WriteCloser //nolint:unused // of the server, which ends when it is closed or collected
 )
 
 // Start returns the URL of the server, which is started by the first call in a test binary. Where
