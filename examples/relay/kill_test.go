@@ -57,7 +57,7 @@ func (c *cluster) config(name string) string {
 		hook["headers"], hook["ordered"] = object{nodeHeader: name}, true
 		hooks = []object{hook}
 	}
-	webhooks := object{"batching": object{"size": c.size}, "concurrency": killWorkers}
+	webhooks := object{"batching": object{"size": c.size, "duration": 60_000}, "concurrency": killWorkers}
 	if c.timeout > 0 {
 		webhooks["request_timeout_ms"] = c.timeout
 	}

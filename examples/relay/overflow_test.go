@@ -5,13 +5,14 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// largeLines reads as n large events, and counts those that were read.
+// largeLines reads as more large events than there is room for, and counts those that were read.
 type largeLines struct {
 	left atomic.Int64
 	line string
@@ -20,9 +21,9 @@ type largeLines struct {
 
 const largeSize = 128 << 10
 
-func newLargeLines(n int) *largeLines {
+func newLargeLines() *largeLines {
 	l := &largeLines{line: clientEvent(largeSize) + "\n"}
-	l.left.Store(int64(n))
+	l.left.Store(moreThanFits)
 	return l
 }
 
@@ -38,7 +39,7 @@ func (l *largeLines) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// waitUntilStuck returns when nothing has been read for a while. It says whether there was more.
+// waitUntilStuck returns when what certainly fits was read, and then nothing for a while. It says whether there was more.
 func (l *largeLines) waitUntilStuck() bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -47,32 +48,48 @@ func (l *largeLines) waitUntilStuck() bool {
 		if left := l.left.Load(); left != last {
 			last, since = left, now
 		}
-		if now.Sub(since) > 500*time.Millisecond {
+		if last <= moreThanFits-fits && now.Sub(since) > 500*time.Millisecond {
 			break
 		}
 	}
 	return last > 0
 }
 
-// moreThanFits is a number of large events that the outbox and the queue can't hold, of 64 MiB each.
-const moreThanFits = 160 << 20 / largeSize
+// The outbox and the queue hold 64 MiB each: so many large events fit certainly, and so many don't.
+const (
+	fits         = 64 << 20 / largeSize
+	moreThanFits = 160 << 20 / largeSize
+)
+
+// counting is a receiver that counts events and does not read them, and that answers after hold.
+func counting(t *testing.T, hold func(*http.Request)) (url string, arrived *atomic.Int64) {
+	arrived = new(atomic.Int64)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if hold(r); err == nil {
+			arrived.Add(int64(bytes.Count(body, []byte(`"name":"client_event"`))))
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, arrived
+}
 
 // A receiver that answers nothing fills the queue, and then the outbox. relay waits, and goes on when there is room.
 func TestNothingIsDroppedWhenThereIsNoRoom(t *testing.T) {
 	t.Parallel()
-	s, release := newSink(t), make(chan struct{})
-	s.answer = func(http.ResponseWriter, *http.Request) { <-release }
-	input := newLargeLines(moreThanFits)
+	release := make(chan struct{})
+	url, arrived := counting(t, func(*http.Request) { <-release })
+	input := newLargeLines()
 	go func() {
 		defer close(release)
 		if !input.waitUntilStuck() {
 			t.Error("all of the input was taken at once")
 		}
 	}()
-	got := relayed(t, input, "-config", writeConfig(t, nil, object{"request_timeout_ms": 25_000}, testApp(hookTo(s.URL))))
+	got := relayed(t, input, "-config", writeConfig(t, nil, object{"request_timeout_ms": 25_000}, testApp(hookTo(url))))
 	got.want(exitOK, totals{Emitted: moreThanFits, Matched: moreThanFits, Delivered: moreThanFits, Attempts: got.Attempts})
-	if all, _ := s.arrived(); all != moreThanFits {
-		t.Errorf("%d events arrived, want %d", all, moreThanFits)
+	if n := arrived.Load(); n != moreThanFits {
+		t.Errorf("%d events arrived, want %d", n, moreThanFits)
 	}
 	if strings.Contains(got.stderr, "line ") {
 		t.Errorf("a line was refused:\n%s", tail(got.stderr))
@@ -82,9 +99,8 @@ func TestNothingIsDroppedWhenThereIsNoRoom(t *testing.T) {
 // The line for which there is no room is then as good as not read.
 func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 	t.Parallel()
-	s := newSink(t)
-	s.answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	input := newLargeLines(moreThanFits)
+	url, _ := counting(t, func(r *http.Request) { <-r.Context().Done() })
+	input := newLargeLines()
 	ctx, stop := context.WithCancel(t.Context())
 	go func() {
 		defer stop()
@@ -93,12 +109,12 @@ func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 		}
 	}()
 	var stdout, stderr bytes.Buffer
-	config := writeConfig(t, nil, object{"request_timeout_ms": 25_000}, testApp(hookTo(s.URL)))
+	config := writeConfig(t, nil, object{"request_timeout_ms": 25_000}, testApp(hookTo(url)))
 	code := run(ctx, []string{"-drain", "300ms", "-config", config}, input, &stdout, &stderr)
 	got := read(t, code, stdout.String(), stderr.String())
 	got.want(exitLeft, totals{Emitted: got.Emitted, Matched: got.Emitted, Pending: got.Emitted, Attempts: got.Attempts})
 	got.says("stopped before line", "no room for the event")
-	if got.Emitted < 64<<20/largeSize {
+	if got.Emitted < fits {
 		t.Errorf("only %d events were emitted", got.Emitted)
 	}
 }

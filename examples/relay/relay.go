@@ -52,7 +52,7 @@ func (r *relay) take(ctx context.Context, l line) {
 }
 
 // roomLook is how often relay tries again when there is no room.
-const roomLook = 2 * time.Millisecond
+const roomLook = 5 * time.Millisecond
 
 // emit emits one line's event, waiting for room where there is none. It returns webhook.ErrOverflow only when ctx has ended.
 func (r *relay) emit(ctx context.Context, l line) error {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pushhooks/webhook/internal/testredis"
+)
+
+// Two relays work on one queue, and one of them does not know the app yet. What it receives waits for the other.
+func TestFault34JobsOfAnUnknownAppWaitForAnotherNode(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	queue := redisQueue(testredis.StartServer(t, testredis.Options{}))
+	s := newSink(t)
+	other := object{"id": "other", "key": "k", "secret": "s"}
+	knows := writeConfig(t, queue, oneByOne, testApp(hookTo(s.URL)))
+	lacks := writeConfig(t, queue, oneByOne, other)
+	spawned(t, numberedLines(0, n), nil, "-emit-only", "-config", knows).
+		want(exitOK, totals{Emitted: n, Matched: n, Queued: n})
+
+	first := spawn(t, nil, "-work", "-config", lacks)
+	<-time.After(3 * time.Second) // it has all that it wants, and nobody else is there
+	began := time.Now()
+	second := spawn(t, nil, "-work", "-config", knows)
+	eventually(t, 40*time.Second, "everything arrives", func() bool { return s.different() == n })
+	t.Logf("everything was there after %v", time.Since(began).Round(time.Millisecond))
+	first.terminate().want(exitOK, totals{})
+	second.terminate().want(exitOK, totals{Matched: n, Delivered: n, Attempts: n})
+	s.wantNumbered(t, n)
+	s.wantOnce(t)
+	if log := first.stderr.String(); strings.Contains(log, "dead-lettered") {
+		t.Errorf("a job was given up:\n%s", tail(log))
+	}
+}
