@@ -116,7 +116,7 @@ func TestFault24AThousandWaitingJobsMakeOneProbe(t *testing.T) {
 		}
 		time.Sleep(9 * time.Second)
 		before := len(to.got())
-		time.Sleep(6 * time.Second) // the probe began at 10 s and takes until 15 s
+		time.Sleep(5 * time.Second) // the probe began at 10 s and takes until 15 s
 		if n := len(to.got()) - before; n != 1 {
 			t.Errorf("%d attempts while half-open, want one probe", n)
 		}
