@@ -26,8 +26,9 @@ func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) er
 	case n < 0:
 		return queue.ErrLeaseLost
 	case n > q.opts.MaxDead/len(q.parts):
-		// While no partition has more than its share, all of them together keep the bound.
-		return q.dropDead(ctx)
+		// While no partition has more than its share, all of them together keep the bound. This job is settled, whether
+		// others could be dropped or not; the next one tries again.
+		_ = q.dropDead(ctx)
 	}
 	return nil
 }

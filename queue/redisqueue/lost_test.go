@@ -154,13 +154,13 @@ func TestReadOnlyServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	host, port, _ := strings.Cut(master.Addr, ":")
-	if err := client.SlaveOf(t.Context(), host, port).Err(); err != nil {
+	if err := client.ReplicaOf(t.Context(), host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := q.Enqueue(t.Context(), makeJobs("j", 1, 1)); err == nil {
 		t.Error("Enqueue on a replica succeeded")
 	}
-	if err := client.SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+	if err := client.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
 	jobs := makeJobs("j", 1, 1)

@@ -59,3 +59,21 @@ func TestFlushedPartitionNumberIsStoredAgain(t *testing.T) {
 		<-time.After(5 * time.Millisecond)
 	}
 }
+
+func TestOrphansAreKeptUntilTheyCannotRunAnyMore(t *testing.T) {
+	t.Parallel()
+	early, late := orphan{"early", 100}, orphan{"late", 300}
+	p := &partition{orphans: []orphan{early, late}}
+	p.disowned([]orphan{early, late}, 100) // early may just have run
+	if len(p.lost()) != 2 {
+		t.Errorf("left %v; want both", p.lost())
+	}
+	p.disowned(nil, 200) // a call that did not know of them has released nothing
+	if len(p.lost()) != 2 {
+		t.Errorf("left %v; want both", p.lost())
+	}
+	p.disowned([]orphan{early, late}, 200)
+	if got := p.lost(); len(got) != 1 || got[0] != late {
+		t.Errorf("left %v; want the late one", got)
+	}
+}

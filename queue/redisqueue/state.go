@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -128,12 +129,12 @@ func (p *partition) lost() []orphan {
 }
 
 // disowned forgets the calls whose leases were released by a call that ran now, when they could not run any more.
-func (p *partition) disowned(now int64) {
+func (p *partition) disowned(orphans []orphan, now int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var left []orphan
 	for _, o := range p.orphans {
-		if o.deadline >= now {
+		if o.deadline >= now || !slices.Contains(orphans, o) {
 			left = append(left, o)
 		}
 	}

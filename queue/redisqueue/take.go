@@ -42,6 +42,9 @@ func (q *Queue) take(ctx context.Context, p *partition, w *queue.Want, names []s
 	}
 	if p.skew.Load() == 0 { // the deadline needs Redis's clock
 		q.takeOnce(ctx, p, &queue.Want{}, nil, q.patience())
+		if p.failure() != nil {
+			return nil
+		}
 	}
 	return q.takeOnce(ctx, p, w, names, q.patience())
 }
@@ -59,7 +62,8 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 	start, wakes := time.Now(), p.wakesSoFar()
 	token := q.name + "-" + strconv.FormatUint(q.calls.Add(1), 36)
 	deadline := p.deadline(start)
-	args := q.takeArgs(p, w, names, token, deadline)
+	orphans := p.lost()
+	args := q.takeArgs(w, names, token, deadline, orphans)
 
 	// The call does not end with ctx: its answer would be lost, and with it the leases.
 	patient, stop := linger(ctx, patience)
@@ -76,7 +80,7 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 	}
 	t := readTaken(answer, token, start.Add(q.opts.Lease))
 	p.skew.Store(t.now - time.Now().UnixMicro())
-	p.disowned(t.now)
+	p.disowned(orphans, t.now)
 	p.note(t, nil, wakes)
 	return t.leases
 }
@@ -91,8 +95,7 @@ func linger(ctx context.Context, d time.Duration) (context.Context, func()) {
 	}
 }
 
-func (q *Queue) takeArgs(p *partition, w *queue.Want, names []string, token string, deadline int64) []any {
-	orphans := p.lost()
+func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline int64, orphans []orphan) []any {
 	args := make([]any, 0, 10+3*len(names)+len(orphans))
 	args = append(args, token, q.opts.Lease.Microseconds(), deadline, min(w.Jobs, maxTake), w.Lane, w.Cold, flag(q.opts.AtMostOnce))
 	args = append(args, q.marking()...)
@@ -130,6 +133,7 @@ func readTaken(answer any, token string, until time.Time) taken {
 // narrow turns a Want that names too many lanes into one that names just those that have jobs and may give some.
 func (q *Queue) narrow(ctx context.Context, p *partition, w *queue.Want) (queue.Want, error) {
 	narrowed := queue.Want{Jobs: w.Jobs, Cold: w.Cold, Lanes: make(map[string]queue.Limit)}
+	jobs, cold := w.Jobs, w.Cold // what is still to be found
 	for from := 0; ; from += maxNamed {
 		answer, err := await(ctx, q, func() (any, error) {
 			return q.eval(ctx, lanesScript, p, []any{from, maxNamed})
@@ -140,11 +144,17 @@ func (q *Queue) narrow(ctx context.Context, p *partition, w *queue.Want) (queue.
 		page := texts(answer)
 		for _, l := range page {
 			name := l[1:]
-			if n, cold := w.Of(name); n > 0 {
-				narrowed.Lanes[name] = queue.Limit{Jobs: n, Warm: !cold}
+			n, isCold := w.Of(name)
+			if n <= 0 || jobs <= 0 || isCold && cold <= 0 {
+				continue
+			}
+			narrowed.Lanes[name] = queue.Limit{Jobs: n, Warm: !isCold}
+			jobs-- // a lane of the ring has one at least
+			if isCold {
+				cold--
 			}
 		}
-		if len(page) < maxNamed || len(narrowed.Lanes) >= min(w.Jobs, maxNamed) {
+		if len(page) < maxNamed || jobs <= 0 {
 			return narrowed, nil
 		}
 	}
