@@ -39,7 +39,9 @@ type factory struct {
 
 // newFactory reads the SDK's configuration. Which credentials there are shows at the first call only.
 func newFactory(endpointURL string) (*factory, error) {
-	cfg, err := config.LoadDefaultConfig(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), makeTime)
+	defer cancel()
+	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lambdadispatch: load the AWS configuration: %w", err)
 	}

@@ -24,8 +24,8 @@ type Sender struct {
 
 var _ dispatch.Sender = (*Sender)(nil)
 
-// New returns a sender with these options. Unless Options.Client is set, it reads the SDK's configuration, without
-// asking the network. The error lists every option that is not valid.
+// New returns a sender with these options. Unless Options.Client is set, it reads the SDK's configuration: environment
+// and shared files, but no credentials yet. The error lists every option that is not valid.
 func New(o Options) (*Sender, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {

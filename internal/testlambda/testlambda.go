@@ -87,8 +87,12 @@ func (s *Server) close() {
 	}
 }
 
-// Deploy makes a function available under its name.
+// Deploy makes a function available under its name. The first one is built, so that no invocation has to wait for it.
 func (s *Server) Deploy(name string, f Function) {
+	s.tb.Helper()
+	if _, err := built(); err != nil {
+		s.tb.Fatal("testlambda: ", err)
+	}
 	if f.Timeout == 0 {
 		f.Timeout = 10 * time.Second
 	}
