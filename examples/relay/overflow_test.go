@@ -79,15 +79,16 @@ func TestNothingIsDroppedWhenThereIsNoRoom(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	url, arrived := counting(t, func(*http.Request) { <-release })
-	input := newLargeLines()
+	input, stuck := newLargeLines(), make(chan bool, 1)
 	go func() {
-		defer close(release)
-		if !input.waitUntilStuck() {
-			t.Error("all of the input was taken at once")
-		}
+		stuck <- input.waitUntilStuck()
+		close(release)
 	}()
 	got := relayed(t, input, "-config", writeConfig(t, nil, object{"request_timeout_ms": 25_000}, testApp(hookTo(url))))
 	got.want(exitOK, totals{Emitted: moreThanFits, Matched: moreThanFits, Delivered: moreThanFits, Attempts: got.Attempts})
+	if !<-stuck {
+		t.Error("all of the input was taken at once")
+	}
 	if n := arrived.Load(); n != moreThanFits {
 		t.Errorf("%d events arrived, want %d", n, moreThanFits)
 	}
@@ -100,13 +101,11 @@ func TestNothingIsDroppedWhenThereIsNoRoom(t *testing.T) {
 func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 	t.Parallel()
 	url, _ := counting(t, func(r *http.Request) { <-r.Context().Done() })
-	input := newLargeLines()
+	input, stuck := newLargeLines(), make(chan bool, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	go func() {
-		defer stop()
-		if !input.waitUntilStuck() {
-			t.Error("all of the input was taken at once")
-		}
+		stuck <- input.waitUntilStuck()
+		stop()
 	}()
 	var stdout, stderr bytes.Buffer
 	config := writeConfig(t, nil, object{"request_timeout_ms": 25_000}, testApp(hookTo(url)))
@@ -114,7 +113,7 @@ func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 	got := read(t, code, stdout.String(), stderr.String())
 	got.want(exitLeft, totals{Emitted: got.Emitted, Matched: got.Emitted, Pending: got.Emitted, Attempts: got.Attempts})
 	got.says("stopped before line", "no room for the event")
-	if got.Emitted < fits {
-		t.Errorf("only %d events were emitted", got.Emitted)
+	if !<-stuck || got.Emitted < fits {
+		t.Errorf("%d of %d events were emitted", got.Emitted, moreThanFits)
 	}
 }
