@@ -87,7 +87,8 @@ func FuzzJob(f *testing.F) {
 		if !j.verify(signer) || !bytes.Equal(j.body, raw) || j.timeMS != env.timeMS || j.events != env.events {
 			t.Fatalf("%q was read as %+v", sealed, j)
 		}
-		if utf8.ValidString(id+app+webhook+key) && (j.id != id || j.app != app || j.webhook != webhook || j.key != key) {
+		valid := utf8.ValidString(id) && utf8.ValidString(app) && utf8.ValidString(webhook) && utf8.ValidString(key)
+		if valid && (j.id != id || j.app != app || j.webhook != webhook || j.key != key) {
 			t.Fatalf("%q was read as %+v", sealed, j)
 		}
 		if change == 0 {

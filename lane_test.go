@@ -176,7 +176,7 @@ func delays(t *testing.T, hangFrom time.Duration) []time.Duration {
 		return takes(5*time.Millisecond)(ctx, r)
 	})
 	e := start(t, nil, apps(a), func(o *Options) { o.HTTP = to })
-	for tick := range 1000 { // 10 s, in steps of 10 ms
+	for tick := range 600 { // 6 s, in steps of 10 ms
 		for i := range 10 {
 			emit(t, e, ChannelOccupied("my-app", fmt.Sprint("w0-", i)))
 		}
@@ -188,7 +188,7 @@ func delays(t *testing.T, hangFrom time.Duration) []time.Duration {
 	time.Sleep(time.Second)
 	mu.Lock()
 	defer mu.Unlock()
-	if s := e.Stats(); s.Overflowed != 0 || s.Dropped != 0 || len(list) < 8_000 {
+	if s := e.Stats(); s.Overflowed != 0 || s.Dropped != 0 || len(list) < 5_000 {
 		t.Errorf("%d healthy deliveries, stats: %+v", len(list), s)
 	}
 	slices.Sort(list)
@@ -200,7 +200,7 @@ func TestFault22AHangingEndpointDoesNotDelayTheOthers(t *testing.T) {
 	var mu sync.Mutex
 	p99 := map[string]time.Duration{}
 	t.Run("group", func(t *testing.T) {
-		for name, from := range map[string]time.Duration{"none": time.Hour, "from the start": 0, "after 5 s": 5 * time.Second} {
+		for name, from := range map[string]time.Duration{"none": time.Hour, "from the start": 0, "after 3 s": 3 * time.Second} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
