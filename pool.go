@@ -265,10 +265,29 @@ func (p *pool) stop(ctx context.Context) {
 		time.AfterFunc(settleGrace, p.silence)
 	})
 	p.release(waiting)
-	p.working.Wait()
+	p.await()
 	hard()
 	p.silence()
 	p.renewing.Wait()
+}
+
+// await returns when all workers have ended. One whose sender does not heed its context is left behind when the rest
+// has had its time: the host asked for an end by then.
+func (p *pool) await() {
+	done := make(chan struct{})
+	go func() {
+		p.working.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return
+	case <-p.settling.Done():
+	}
+	select {
+	case <-done:
+	case <-time.After(settleGrace):
+	}
 }
 
 // cutOff ends the attempts that run, and those that begin nevertheless.

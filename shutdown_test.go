@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -329,5 +330,27 @@ func TestAnEmitterWithQueueNoneDoesNothing(t *testing.T) {
 		if s := e.Stats(); len(to.got()) != 0 || s != (Stats{}) {
 			t.Errorf("stats: %+v", s)
 		}
+	})
+}
+
+func TestShutdownDoesNotWaitForASenderThatIgnoresItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &endpoint{answer: func(context.Context, *dispatch.Request) dispatch.Outcome {
+			time.Sleep(time.Hour)
+			return status(200)
+		}}
+		e := start(t, to)
+		emit(t, e, occupied(1))
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		err := e.Shutdown(ctx)
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+			t.Errorf("Shutdown with half a second returned %v after %v", err, took)
+		}
+		time.Sleep(2 * time.Hour) // what the sender comes to then harms nobody
+		checkTotals(t, e)
 	})
 }
