@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,6 +242,33 @@ func TestAWebhookWithABacklogDoesNotKeepAnotherWaiting(t *testing.T) {
 			if i < 0 || got[i].at.Sub(began) > 150*time.Millisecond {
 				t.Fatalf("the quiet webhook's event waited longer than an attempt of the busy one takes")
 			}
+		}
+	})
+}
+
+func TestAnEndpointThatBeginsToHangGetsNoMoreWorkers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var hung atomic.Bool
+		g := newGauge()
+		to := &endpoint{answer: g.around(func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+			if hung.Load() {
+				return hangs(ctx, r)
+			}
+			return takes(20*time.Millisecond)(ctx, r)
+		})}
+		e := start(t, to, unbatched)
+		for i := range 1000 { // it has all workers
+			emit(t, e, occupied(i))
+		}
+		drain(t, e)
+		hung.Store(true)
+		for i := range 80 { // 8 s, less than a timeout
+			emit(t, e, occupied(i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n, _ := g.at(""); n > 6 {
+			t.Errorf("%d workers are with an endpoint that hangs", n)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -294,6 +295,52 @@ func TestAQueueThatIsFullIsWaitedForWithoutALoss(t *testing.T) {
 		drain(t, e)
 		if s := e.Stats(); s.Delivered != 3000 || s.Attempts != 3000 {
 			t.Errorf("stats: %+v", s)
+		}
+	})
+}
+
+func TestJobsThatALaneRefusesKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		r := rand.New(rand.NewPCG(8, 8))
+		taken := map[string][]int{} // by lane
+		q.onEnqueue = func(_ context.Context, jobs []queue.Job) error {
+			var failed *queue.BatchError
+			full := map[string]bool{}
+			for i, job := range jobs {
+				if full[job.Lane] = full[job.Lane] || r.IntN(5) == 0; full[job.Lane] {
+					failed = failed.Fail(i, queue.ErrFull)
+					continue
+				}
+				j, err := parseJob(job.Data)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				p, err := parsePayload(j.body)
+				var n int
+				if _, scanErr := fmt.Sscanf(p.Events[0].Channel, "channel-%d", &n); errors.Join(err, scanErr) != nil {
+					t.Error(err, scanErr)
+				}
+				taken[job.Lane] = append(taken[job.Lane], n)
+			}
+			return failed.Err()
+		}
+		e := start(t, &endpoint{}, with(q), unbatched, apps(testApp("http://a.test/", "http://b.test/")), func(o *Options) { o.Workers = -1 })
+		for i := range 2000 {
+			emit(t, e, occupied(i))
+			if i%3 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		if err := e.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for lane, list := range taken {
+			if len(list) != 2000 || !slices.IsSorted(list) {
+				t.Errorf("lane %s has %d jobs, in order: %v", lane, len(list), slices.IsSorted(list))
+			}
 		}
 	})
 }

@@ -215,3 +215,18 @@ func TestTheRequestTimeoutIsTheWebhooksOrTheDefault(t *testing.T) {
 		}
 	})
 }
+
+func TestJitterAddsUpToAQuarter(t *testing.T) {
+	t.Parallel()
+	b := backoff{first: time.Second, most: time.Minute}
+	for n, base := range map[int]time.Duration{1: time.Second, 4: 8 * time.Second, 7: time.Minute, 1000: time.Minute} {
+		least, most := time.Hour, time.Duration(0)
+		for range 1000 {
+			d := b.delay(n)
+			least, most = min(least, d), max(most, d)
+		}
+		if least < base || least > base+base/50 || most > base+base/4 || most < base+base/4-base/50 {
+			t.Errorf("delays after failure %d are from %v to %v", n, least, most)
+		}
+	}
+}
