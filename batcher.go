@@ -13,6 +13,7 @@ type slot struct {
 	held     atomic.Int64 // bytes reserved in the outbox
 	sizeHint atomic.Int32 // size of the last full batch, for the next one's buffer
 	maxBody  atomic.Int64 // largest body that the receiver is thought to accept; 0: any
+	refused  atomic.Int64 // when it refused a larger one, in Unix nanoseconds
 
 	mu   sync.Mutex
 	open *batch
@@ -92,10 +93,32 @@ func (b *batcher) add(h *hook, event []byte) {
 }
 
 func (b *batcher) limit(s *slot) int {
-	if m := s.maxBody.Load(); m > 0 {
+	if m := s.bodyLimit(); m > 0 {
 		return min(b.maxBytes, int(m))
 	}
 	return b.maxBytes
+}
+
+// refusalLasts is how long a receiver's refusal of a body's size is remembered.
+const refusalLasts = 10 * time.Minute
+
+// bodyLimit returns the largest body that the receiver is thought to accept, or 0 for any.
+func (s *slot) bodyLimit() int64 {
+	m := s.maxBody.Load()
+	if m > 0 && time.Now().UnixNano()-s.refused.Load() > int64(refusalLasts) {
+		return 0
+	}
+	return m
+}
+
+// refuse remembers that a body of this size is too large for the receiver.
+func (s *slot) refuse(size int) {
+	half := int64(max(size/2, 1))
+	if now := s.bodyLimit(); now > 0 && now < half {
+		return
+	}
+	s.refused.Store(time.Now().UnixNano())
+	s.maxBody.Store(half)
 }
 
 // start opens a batch for an event of this size. The slot is locked and has none.
@@ -142,7 +165,7 @@ func (b *batcher) cut(s *slot) {
 }
 
 // flush cuts every batch that is open now. When it returns, those that run was about to cut have been cut too.
-func (b *batcher) flush() { b.cutDue(time.Time{}) }
+func (b *batcher) flush() { b.cutDue(time.Now().Add(b.window)) }
 
 // cutDue cuts the batches that are due at the time, or all of them if it is zero, and returns when the
 // next one is, or zero.

@@ -50,6 +50,7 @@ type holds struct {
 	mu         sync.Mutex
 	of         map[subject]*hold
 	head, tail *hold
+	length     int // of the list, which also has those that were taken back
 }
 
 const (
@@ -101,7 +102,7 @@ func (d *debouncer) holdBack(s subject, ev *Event, a *app, hooks []*hook) (bool,
 		d.cancel(c)
 		return true, nil
 	}
-	if len(l.of) >= maxHolds {
+	if l.length >= maxHolds {
 		d.deliver(c)
 		return true, nil
 	}
@@ -109,11 +110,24 @@ func (d *debouncer) holdBack(s subject, ev *Event, a *app, hooks []*hook) (bool,
 	return true, nil
 }
 
+// opposite returns the type of the events that are held and taken back together with those of type t, or "".
 func opposite(t EventType) EventType {
-	if t == TypeMemberRemoved {
+	switch t {
+	case TypeChannelOccupied:
+		return TypeChannelVacated
+	case TypeChannelVacated:
+		return TypeChannelOccupied
+	case TypeMemberAdded:
+		return TypeMemberRemoved
+	case TypeMemberRemoved:
 		return TypeMemberAdded
 	}
-	return TypeChannelOccupied
+	return ""
+}
+
+// wants reports whether an event matters because it may take back, or be taken back by, one that is wanted. d may be nil.
+func (d *debouncer) wants(a *app, t EventType, channel string) bool {
+	return d != nil && d.leave.window > 0 && a.wants(opposite(t), channel)
 }
 
 // takeBack drops the hold of a subject that has come back, and reports whether there was one.
@@ -141,7 +155,7 @@ func (d *debouncer) space(s subject, ev *Event, hooks []*hook) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.of[s]
-	if h == nil && (ev.SubscriptionCount <= smallChannel || len(l.of) >= maxHolds) {
+	if h == nil && (ev.SubscriptionCount <= smallChannel || l.length >= maxHolds) {
 		return false, nil
 	}
 	c, err := d.keep(ev, hooks)
@@ -165,6 +179,7 @@ func (d *debouncer) push(l *holds, h *hold) {
 	h.due = time.Now().Add(l.window)
 	h.next = nil
 	l.of[h.subject] = h
+	l.length++
 	first := l.head == nil
 	if first {
 		l.head = h
@@ -180,6 +195,9 @@ func (d *debouncer) push(l *holds, h *hold) {
 // keep makes a collected event, for which there is room.
 func (d *debouncer) keep(ev *Event, hooks []*hook) (*collected, error) {
 	c := &collected{event: *ev, data: ev.appendJSON(nil), hooks: slices.Clone(hooks)}
+	if err := checkSize(c.data); err != nil {
+		return nil, err
+	}
 	if err := d.e.admit(hooks, reservation(c.data)); err != nil {
 		return nil, err
 	}
@@ -206,6 +224,7 @@ func (d *debouncer) release(l *holds, now time.Time) time.Time {
 			return h.due
 		}
 		l.head = h.next
+		l.length--
 		if l.of[h.subject] != h { // it was taken back
 			continue
 		}

@@ -53,7 +53,7 @@ func New(o Options) (*Emitter, error) {
 		opts: o, apps: newRegistry(), types: map[EventType]bool{}, ids: newIDSource(),
 		log: &logger{Logger: o.Logger}, ended: make(chan struct{}), settled: make(chan struct{}, 1),
 	}
-	e.watch.stats = &e.stats
+	e.watch.stats, e.log.stats = &e.stats, &e.stats
 	if o.Trace != nil {
 		e.watch.Trace = *o.Trace
 	}
@@ -123,7 +123,7 @@ func (e *Emitter) start() {
 	if e.traits.Off {
 		return
 	}
-	e.outbox = newOutbox(e.opts.OutboxBytes)
+	e.outbox = newOutbox(e.opts.OutboxBytes, e.ended)
 	e.batcher = newBatcher(e.opts.Batching, e.outbox)
 	e.moving.Go(func() { e.batcher.run(ctx) })
 	if e.debouncer = newDebouncer(e); e.debouncer != nil {
@@ -187,10 +187,24 @@ func (e *Emitter) match(ev *Event, a *app, wanting []*hook) error {
 	}
 	var space [512]byte
 	data := ev.appendJSON(space[:0])
+	if err := checkSize(data); err != nil {
+		return err
+	}
 	if err := e.admit(hooks, reservation(data)); err != nil {
 		return err
 	}
 	e.collect(ev, data, hooks)
+	return nil
+}
+
+// maxEncoded bounds an event's JSON, so that a job of one event fits every queue.
+const maxEncoded = defaultBatchBytes - bodyOverhead
+
+// checkSize refuses an event that has become too long by escapes, which can take six times the room.
+func checkSize(data []byte) error {
+	if len(data) > maxEncoded {
+		return fmt.Errorf("%w: it takes %d bytes in JSON, at most %d fit a job", ErrInvalidEvent, len(data), maxEncoded)
+	}
 	return nil
 }
 
@@ -201,7 +215,7 @@ func (e *Emitter) admit(hooks []*hook, size int64) error {
 		for _, h := range hooks {
 			e.watch.dropped(h, 1, ErrOverflow)
 		}
-		return fmt.Errorf("%w: the outbox of %d bytes is full, or this webhook's share of it", ErrOverflow, e.outbox.limit)
+		return fmt.Errorf("%w: the outbox of %d bytes is full, or the share of it that one of the event's webhooks may have", ErrOverflow, e.outbox.limit)
 	}
 	if e.closed.Load() { // Shutdown waits for what was admitted before it began
 		e.outbox.unreserve(hooks, size)
@@ -216,7 +230,9 @@ func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
 	for _, h := range hooks {
 		e.batcher.add(h, data)
 	}
-	e.watch.emitted(ev, len(hooks))
+	if len(hooks) > 0 {
+		e.watch.emitted(ev, len(hooks))
+	}
 }
 
 // Wants reports whether an event of this type on this channel would go to any webhook, so that a host can skip the
@@ -226,7 +242,7 @@ func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
 	if a == nil || a.off || e.traits.Off {
 		return false
 	}
-	return a.wants(t, channel)
+	return a.wants(t, channel) || e.debouncer.wants(a, t, channel)
 }
 
 // SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the new one. Events that wait in
@@ -240,13 +256,17 @@ func (e *Emitter) SetApp(a App) error {
 	if err := configError(rulesOf(&e.opts).app("app", &a)); err != nil {
 		return err
 	}
-	return e.apps.put(a.ID, func(old *app) (*app, error) {
+	err := e.apps.put(a.ID, func(old *app) (*app, error) {
 		c, err := compileApp(&a, old)
 		if err == nil {
 			c.since = time.Now().UnixMilli()
 		}
 		return c, err
 	})
+	if err == nil && e.pool != nil {
+		e.pool.setRates(e.apps.get(a.ID))
+	}
+	return err
 }
 
 // RemoveApp takes an app out of the configuration. Emit then returns ErrUnknownApp for its events, and what is queued for its

@@ -7,7 +7,7 @@ import (
 )
 
 // maxEventBytes bounds what the fields of one event hold together, so that an event fits a batch of the default
-// size. Its encoding may be larger, which the batcher checks.
+// size. Its encoding may be larger, which Emit checks.
 const maxEventBytes = 190 << 10
 
 // fieldSet says which of an event's fields, other than the three that all have, are meant.

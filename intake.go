@@ -10,14 +10,11 @@ import (
 // want returns what may be received now, and sets the alarm for when that changes by itself.
 func (p *pool) want(now time.Time) queue.Want {
 	most := p.most(now)
-	w := queue.Want{Lane: firstShare, Cold: p.workers + p.coldMost(), Lanes: make(map[string]queue.Limit, len(p.active))}
-	ready, alarm := 0, time.Time{}
+	p.restLanes(now, most)
+	w := queue.Want{Lane: firstShare, Cold: p.workers + p.coldMost(), Lanes: p.shut.limits(now)}
+	ready, alarm := 0, p.shut.opens
 	for l := range p.active {
 		n := l.limit(now, most)
-		if l.quiet() && n > 0 && l.breaker.state(now) == BreakerClosed {
-			delete(p.active, l)
-			continue
-		}
 		if at := l.changes(now); !at.IsZero() && (alarm.IsZero() || at.Before(alarm)) {
 			alarm = at
 		}
@@ -35,6 +32,22 @@ func (p *pool) want(now time.Time) queue.Want {
 	p.tooFew = w.Cold == 0
 	p.setAlarm(alarm, now)
 	return w
+}
+
+// restLanes takes lanes without tasks out of the active ones: they need no naming, or are shut until a time.
+func (p *pool) restLanes(now time.Time, most int) {
+	for l := range p.active {
+		if !l.quiet() {
+			continue
+		}
+		switch at := l.changes(now); {
+		case at.IsZero():
+			delete(p.active, l)
+		case l.limit(now, most) == 0:
+			p.shut.add(l, at)
+			delete(p.active, l)
+		}
+	}
 }
 
 func (p *pool) setAlarm(at, now time.Time) {

@@ -189,6 +189,8 @@ const (
 	bodyTime   = `{"time_ms":`
 	bodyEvents = `,"events":[`
 	bodyEnd    = `]}`
+
+	bodyOverhead = 64 // what a body has besides its events, at most
 )
 
 // appendBodyStart begins a body of the time.

@@ -20,9 +20,8 @@ type lane struct {
 	window  time.Time
 	breaker breaker
 	like    envelope      // of the last job, for the strings that the next one shares
-	paused  time.Time     // nothing is received before this time
+	paused  time.Time     // this node lacks the lane's configuration, and leaves it to others until then
 	limiter *rate.Limiter // nil: no rate limit
-	unknown time.Time     // since when this node lacks the lane's configuration; zero: it has it
 }
 
 const (
@@ -75,6 +74,7 @@ func (l *lane) begin(t *task) {
 	if l.limiter != nil {
 		l.limiter.AllowN(t.began, 1)
 	}
+	t.probe = l.breaker.state(t.began) == BreakerHalfOpen
 	l.running = append(l.running, t)
 	l.peak = max(l.peak, len(l.running))
 }
@@ -88,6 +88,9 @@ func (l *lane) end(t *task, now time.Time, says evidence, most int) {
 			l.running = l.running[:len(l.running)-1]
 			break
 		}
+	}
+	if !t.probe && l.breaker.state(now) == BreakerHalfOpen {
+		return // it began before the breaker opened; the probe decides
 	}
 	switch says {
 	case wentWell:
@@ -148,7 +151,8 @@ func (l *lane) changes(now time.Time) time.Time {
 	if missing <= 0 {
 		return time.Time{}
 	}
-	return now.Add(time.Duration(math.Ceil(missing / float64(l.limiter.Limit()) * float64(time.Second))))
+	wait := math.Ceil(missing / float64(l.limiter.Limit()) * float64(time.Second))
+	return now.Add(time.Duration(wait))
 }
 
 // setRate has the lane keep a rate limit. One that did not change goes on as it is.
@@ -165,16 +169,25 @@ func (l *lane) setRate(r RateLimit) {
 	}
 }
 
-// heldSince returns since when a job made at the time has been held back by this process, or zero.
-func (l *lane) heldSince(made time.Time) time.Time {
+// heldSince returns since when the breaker has been holding back a job that was made at the time, or zero. A breaker that has
+// been half-open for long holds nothing back: there was just nothing to probe with.
+func (l *lane) heldSince(now, made time.Time) time.Time {
 	down := l.breaker.downFrom
-	if !l.unknown.IsZero() {
-		down = l.unknown
+	if now.Sub(l.breaker.until) > breakerMost {
+		return time.Time{}
 	}
 	if down.IsZero() || down.After(made) {
 		return down
 	}
 	return made
+}
+
+// cold returns how many workers the lane has without having proven itself.
+func (l *lane) cold() int {
+	if l.proven {
+		return 0
+	}
+	return len(l.running)
 }
 
 // quiet reports whether nothing of the lane is under way here.

@@ -84,6 +84,6 @@ type Batching struct {
 	// Size is how many events a batch holds at most. Defaults to 100. Negative: as many as Bytes hold.
 	Size int
 
-	// Bytes is how large a batch's body grows at most. Defaults to 200 KiB.
+	// Bytes is how large a batch's body grows at most; a single event that is larger travels alone. Defaults to 200 KiB.
 	Bytes int
 }

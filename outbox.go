@@ -12,6 +12,7 @@ type outbox struct {
 	limit int64
 	used  atomic.Int64  // bytes reserved for events and charged for batches
 	wake  chan struct{} // capacity 1: there are fresh batches
+	ended chan struct{} // closed when nothing will be handed over any more
 
 	mu     sync.Mutex
 	fresh  []*batch      // cut, and not yet seen by the courier
@@ -24,8 +25,8 @@ type outbox struct {
 // all others: the dynamic threshold of Choudhury and Hahne (1998).
 const laneFactor = 8
 
-func newOutbox(limit int64) *outbox {
-	return &outbox{limit: limit, counts: map[int]int{}, wake: make(chan struct{}, 1)}
+func newOutbox(limit int64, ended chan struct{}) *outbox {
+	return &outbox{limit: limit, ended: ended, counts: map[int]int{}, wake: make(chan struct{}, 1)}
 }
 
 // reserve makes room for one event of this size at each of the hooks, or for none.
@@ -141,6 +142,8 @@ func (o *outbox) until(ctx context.Context, holds func() bool) error {
 		case <-moved:
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-o.ended:
+			return ErrClosed
 		}
 	}
 }

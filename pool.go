@@ -23,9 +23,11 @@ type pool struct {
 	mu        sync.Mutex
 	idle      sync.Cond // workers wait here for tasks, or for their turn to receive
 	lanes     map[string]*lane
-	active    map[*lane]struct{} // lanes with tasks here, or with less than they may have
+	active    map[*lane]struct{} // lanes with tasks here, or with a rate limit in use
+	shut      shutLanes          // lanes without tasks here that may have none for a while
 	waiting   []*task            // received and not begun, in order
 	running   int                // tasks begun
+	cold      int                // of those, in lanes that are not proven
 	receiving int                // workers in Receive
 	receive   context.Context    // of those; ended when their Want is out of date
 	refresh   context.CancelFunc
@@ -112,9 +114,11 @@ func (p *pool) begin(now time.Time) *task {
 		p.running++
 		t.began = now
 		if t.job != nil {
-			t.held = t.lane.heldSince(time.UnixMilli(t.job.timeMS))
+			t.held = t.heldSince(now)
 		}
+		p.cold -= t.lane.cold()
 		t.lane.begin(t)
+		p.cold += t.lane.cold()
 		if p.lastLane != t.lane {
 			if p.lastLane != nil {
 				p.mixed = now
@@ -135,7 +139,7 @@ func (p *pool) wake() {
 }
 
 func (p *pool) mayBegin(l *lane, now time.Time, most int) bool {
-	return len(l.running) < l.limit(now, most) && (l.proven || p.coldRunning() < p.coldMost())
+	return len(l.running) < l.limit(now, most) && (l.proven || p.cold < p.coldMost())
 }
 
 // most returns how many workers one lane may have.
@@ -148,15 +152,6 @@ func (p *pool) most(now time.Time) int {
 
 // coldMost returns how many workers the lanes that have not yet proven themselves may have together.
 func (p *pool) coldMost() int { return max(1, p.workers/2) }
-
-func (p *pool) coldRunning() (n int) {
-	for l := range p.active {
-		if !l.proven {
-			n += len(l.running)
-		}
-	}
-	return n
-}
 
 func (p *pool) lane(name string) *lane {
 	l := p.lanes[name]
@@ -173,7 +168,7 @@ func (p *pool) lane(name string) *lane {
 // forget drops the records of lanes where nothing happens.
 func (p *pool) forget() {
 	for name, l := range p.lanes {
-		if _, active := p.active[l]; !active {
+		if _, active := p.active[l]; !active && !p.shut.has(name) {
 			delete(p.lanes, name)
 		}
 	}
@@ -187,10 +182,12 @@ func (p *pool) end(t *task, says evidence) {
 	before, most := l.breaker.state(now), p.most(now)
 	room := l.limit(now, most) > len(l.running)+l.waiting
 	p.running--
-	if t.known && !l.unknown.IsZero() {
-		l.unknown, l.paused = time.Time{}, time.Time{}
+	if t.known {
+		l.paused = time.Time{}
 	}
+	p.cold -= l.cold() // before it ends
 	l.end(t, now, says, most)
+	p.cold += l.cold()
 	after := l.breaker.state(now)
 	var released []*task
 	if after == BreakerOpen || now.Before(l.paused) { // what can't begin soon takes up no room here
@@ -222,7 +219,24 @@ func (p *pool) unload(which func(*task) bool) (out []*task) {
 	return out
 }
 
-// release gives leases back as if they had never been received.
+// setRates has the lanes of an app keep its webhooks' rate limits of today.
+func (p *pool) setRates(a *app) {
+	if a == nil {
+		return // removed meanwhile
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range a.hooks {
+		if l := p.lanes[h.lane]; l != nil {
+			l.setRate(h.RateLimit)
+			p.shut.remove(h.lane)
+		}
+	}
+	p.outdate()
+}
+
+// release gives leases back as if they had never been received. Where that fails they end by themselves, but an at-most-once
+// queue has nothing to fall back on.
 func (p *pool) release(tasks []*task) {
 	if len(tasks) == 0 {
 		return
@@ -231,10 +245,28 @@ func (p *pool) release(tasks []*task) {
 	for i, t := range tasks {
 		nacks[i] = queue.Nack{Lease: t.lease}
 	}
-	ctx, cancel := context.WithTimeout(p.settling, settleTime)
-	defer cancel()
-	if err := p.e.queue.Nack(ctx, nacks); err != nil {
-		p.e.log.queueTrouble("release", len(tasks), err) // the leases will end by themselves
+	for n := 1; ; n++ {
+		ctx, cancel := context.WithTimeout(p.settling, settleTime)
+		err := p.e.queue.Nack(ctx, nacks)
+		cancel()
+		if err == nil {
+			return
+		}
+		p.e.log.queueTrouble("release", n, err)
+		if !p.e.traits.AtMostOnce {
+			return
+		}
+		if !handoverBackoff.sleep(p.settling, n) {
+			p.lose(tasks, err)
+			return
+		}
+	}
+}
+
+// lose counts tasks that nobody has any more.
+func (p *pool) lose(tasks []*task, err error) {
+	for _, t := range tasks {
+		p.account(t, fate{kind: lost, reason: "not given back: " + err.Error()})
 	}
 }
 

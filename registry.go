@@ -53,9 +53,7 @@ func compileApp(a *App, old *app) (*app, error) {
 		if h.match, err = h.Filter.compile(); err != nil {
 			return nil, err
 		}
-		if h.slot = old.slotOf(id); h.slot == nil {
-			h.slot = &slot{}
-		}
+		h.slot = old.slotOf(h)
 		c.hooks = append(c.hooks, h)
 		for _, t := range h.EventTypes {
 			c.addRoute(t, h)
@@ -104,14 +102,19 @@ func (a *app) hook(id string) *hook {
 	return nil
 }
 
-func (a *app) slotOf(id string) *slot {
+// slotOf returns the slot of the webhook that h takes the place of, or a new one. A new target may accept larger bodies.
+func (a *app) slotOf(h *hook) *slot {
 	if a == nil {
-		return nil
+		return &slot{}
 	}
-	if h := a.hook(id); h != nil {
-		return h.slot
+	old := a.hook(h.id)
+	if old == nil {
+		return &slot{}
 	}
-	return nil
+	if old.target() != h.target() {
+		old.slot.maxBody.Store(0)
+	}
+	return old.slot
 }
 
 func (a *app) signer(key string) *signer {

@@ -90,6 +90,12 @@ func TestAJobOfAKeyThatWasRemovedIsDead(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		set(t, e, rotated())
 		drain(t, e)
+		if q.Traits().Trusted { // nobody can have altered the job, so it needs no key to verify with
+			if got := to.got(); len(got) != 2 || got[1].payload(t, newKey).Key != "new-key" {
+				t.Errorf("attempts: %v", got)
+			}
+			return
+		}
 		dead := deadLetters(t, e)
 		if len(to.got()) != 1 || len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "removed_key") {
 			t.Errorf("%d attempts, dead letters: %v", len(to.got()), dead)

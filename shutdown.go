@@ -10,7 +10,7 @@ import (
 )
 
 // Flush cuts the open batches and returns when the queue has taken every event that was emitted before the call, or
-// with ctx's error. From then on those events are as durable as the queue. Events that are held back, by Options.Debounce
+// with ctx's error, or ErrClosed when the emitter was ended before. From then on those events are as durable as the queue. Events that are held back, by Options.Debounce
 // or CountInterval, stay held.
 func (e *Emitter) Flush(ctx context.Context) error {
 	if e.traits.Off {
@@ -33,6 +33,8 @@ func (e *Emitter) Drain(ctx context.Context) error {
 		case <-look.C:
 		case <-ctx.Done():
 			return fmt.Errorf("webhook: drain: %w", ctx.Err())
+		case <-e.ended:
+			return ErrClosed
 		}
 	}
 	if err := e.Flush(ctx); err != nil {
@@ -47,6 +49,8 @@ func (e *Emitter) Drain(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 			return fmt.Errorf("webhook: drain: %w", ctx.Err())
+		case <-e.ended:
+			return ErrClosed
 		}
 	}
 	nudge(e.settled) // for others that wait

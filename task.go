@@ -17,11 +17,20 @@ type task struct {
 	began  time.Time
 	held   time.Time          // since when it was held back here; zero: never
 	known  bool               // its configuration is here
+	probe  bool               // it decides about a half-open breaker
 	tried  int                // attempts made under this lease: 0 or 1
 	until  time.Time          // the lease's end
 	lost   bool               // the lease ended under way
 	cut    bool               // the attempt was cut off because the pool stops
 	cancel context.CancelFunc // of the attempt, while it runs
+}
+
+// heldSince returns since when a breaker here has been holding the job back, or zero. A replay starts anew.
+func (t *task) heldSince(now time.Time) time.Time {
+	if t.lease.ID != t.job.id {
+		return time.Time{}
+	}
+	return t.lane.heldSince(now, time.UnixMilli(t.job.timeMS))
 }
 
 // parse reads the job; one that is unreadable stays nil.

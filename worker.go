@@ -80,7 +80,7 @@ func (p *pool) decide(t *task) fate {
 	if v, late := p.expired(t, h); late {
 		return v
 	}
-	if limit := h.slot.maxBody.Load(); limit > 0 && int64(len(t.job.body)) > limit && t.job.events > 1 {
+	if limit := h.slot.bodyLimit(); limit > 0 && int64(len(t.job.body)) > limit && t.job.events > 1 {
 		return p.halve(t, h)
 	}
 	return p.judge(t, h, p.attempt(t, h))
@@ -95,6 +95,10 @@ func (p *pool) resolve(t *task) (*hook, appKey, fate) {
 		return nil, appKey{}, p.lacking(t, "app", tombstone{app: j.app})
 	}
 	s := a.signer(j.key)
+	if s == nil && p.e.traits.Trusted { // nobody can have altered it, so it need not verify
+		j.key, s = a.key, a.keys[0].signer
+		j.signature = ""
+	}
 	if s == nil {
 		return nil, appKey{}, p.lacking(t, "key", tombstone{app: j.app, key: j.key})
 	}
@@ -114,20 +118,16 @@ func (p *pool) lacking(t *task, what string, name tombstone) fate {
 	if p.e.apps.removed(name) {
 		return fate{kind: dead, reason: "removed_" + what + ": it was taken out of the configuration"}
 	}
-	now := time.Now()
-	p.mu.Lock()
-	l := t.lane
-	if l.unknown.IsZero() {
-		l.unknown = now
+	now, since := time.Now(), t.lease.First // when the first node that lacked it saw it: the queue remembers
+	if since.IsZero() {
+		since = now
 	}
 	delay := lackPause // a key is lacking for some jobs of the lane: they wait alone
 	if name.key == "" {
-		delay, l.paused = lackDelay, now.Add(lackPause)
-	}
-	since := l.heldSince(time.UnixMilli(t.job.timeMS))
-	p.mu.Unlock()
-	if !t.lease.First.IsZero() && t.lease.First.Before(since) {
-		since = t.lease.First
+		delay = lackDelay
+		p.mu.Lock()
+		t.lane.paused = now.Add(lackPause)
+		p.mu.Unlock()
 	}
 	if budget := p.e.opts.Retry.MaxElapsed; now.Sub(since) > budget {
 		return fate{kind: dead, reason: fmt.Sprintf("unknown_%s: not configured here for %v", what, budget)}
@@ -136,14 +136,15 @@ func (p *pool) lacking(t *task, what string, name tombstone) fate {
 }
 
 // expired decides on a task whose budget ended before this attempt: one that was tried before, or that an open
-// breaker held back for all of it. Every other job gets its attempt, however late.
+// breaker held back for all of it. Every other job gets its attempt, however late, and so does one that comes back
+// when its queue thinks it right.
 func (p *pool) expired(t *task, h *hook) (fate, bool) {
 	retry := h.Retry.or(p.e.opts.Retry)
 	since := t.lease.First
 	if t.lease.Attempts == 0 { // First tells then of when it could not be sent, or was unknown
 		since = t.held
 	}
-	if since.IsZero() || t.began.Sub(since) <= retry.MaxElapsed {
+	if since.IsZero() || p.e.traits.OwnRetry || t.began.Sub(since) <= retry.MaxElapsed {
 		return fate{}, false
 	}
 	reason := fmt.Sprintf("%s: not delivered within %v, after %d attempts", reasonExpired, retry.MaxElapsed, t.lease.Attempts)
@@ -161,7 +162,12 @@ func (p *pool) attempt(t *task, h *hook) dispatch.Outcome {
 	p.mu.Unlock()
 	t.tried = 1
 	p.e.stats.attempts.Add(1)
-	return p.e.send(ctx, h, p.e.request(t, h))
+	out := p.e.send(ctx, h, p.e.request(t, h))
+	if out.Verdict == dispatch.Unsent { // it never was one
+		t.tried = 0
+		p.e.stats.attempts.Add(-1)
+	}
+	return out
 }
 
 // judge turns an attempt's outcome into a fate, and tells it to log and trace.
@@ -208,16 +214,16 @@ func (p *pool) wasCut(t *task) bool {
 // retry decides whether and when a failed task is tried again.
 func (p *pool) retry(t *task, h *hook, out dispatch.Outcome) fate {
 	now, first := time.Now(), t.lease.First
-	if first.IsZero() {
+	if t.lease.Attempts == 0 {
 		first = t.began
 	}
 	retry := h.Retry.or(p.e.opts.Retry)
+	if p.e.traits.OwnRetry { // the delay is the queue's, and at least one attempt follows
+		retry.InitialBackoff, retry.MaxBackoff = 0, 0
+	}
 	delay, ok := retry.next(t.lease.Attempts+1, first, now, out.RetryAfter)
 	if !ok {
 		return fate{kind: dead, says: wentBadly, reason: deadReason(out)}
-	}
-	if p.e.traits.OwnRetry {
-		delay = out.RetryAfter
 	}
 	return fate{kind: again, says: wentBadly, delay: delay, counts: true}
 }
@@ -238,22 +244,13 @@ func (p *pool) halve(t *task, h *hook) fate {
 	return fate{kind: split, halves: halves}
 }
 
-// refuse remembers that a body of this size is too large for the receiver.
-func (s *slot) refuse(size int) {
-	for half := int64(max(size/2, 1)); ; {
-		now := s.maxBody.Load()
-		if now > 0 && now <= half || s.maxBody.CompareAndSwap(now, half) {
-			return
-		}
-	}
-}
-
 // request makes the request of one attempt: the job as it was signed, or signed afresh if need be, with the webhook's
 // headers of today.
 func (e *Emitter) request(t *task, h *hook) *dispatch.Request {
 	body, key, signature := t.job.body, t.job.key, t.job.signature
 	now := time.Now()
-	if !e.opts.KeepTime && (now.UnixMilli()-t.job.timeMS > freshFor.Milliseconds() || t.lease.ID != t.job.id) {
+	age := now.Sub(time.UnixMilli(t.job.timeMS)).Abs() // a clock may have been set back
+	if !e.opts.KeepTime && (age > freshFor || t.lease.ID != t.job.id) {
 		if b, ok := restamp(body, now.UnixMilli()); ok {
 			body, signature = b, ""
 		}
