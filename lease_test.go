@@ -219,3 +219,28 @@ func TestFault31AtMostWorkersDeliveredJobsAreUnsettled(t *testing.T) {
 		}
 	})
 }
+
+func TestASettlementThatNeverSucceedsHoldsNoWorkerForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		q.onDead = func(context.Context, queue.Lease, string) error { return errors.New("access denied") }
+		to := &endpoint{answer: byURL(map[string]func(context.Context, *dispatch.Request) dispatch.Outcome{
+			"http://gone.test/": answers(dispatch.Outcome{Verdict: dispatch.Stop, Reason: "gone"}),
+		})}
+		list := manyApps("gone", 30)
+		for i := range list {
+			list[i].Webhooks[0].URL = "http://gone.test/"
+		}
+		e := start(t, to, with(q), unbatched, apps(append(list, testApp("http://fine.test/"))...))
+		for _, a := range list {
+			emit(t, e, ChannelOccupied(a.ID, "c"))
+		}
+		time.Sleep(time.Second)
+		emit(t, e, occupied(1))
+		time.Sleep(5 * time.Minute)
+		if s := e.Stats(); s.Delivered != 1 {
+			t.Errorf("the webhook that works got nothing, stats: %+v", s)
+		}
+	})
+}

@@ -15,11 +15,14 @@ const (
 )
 
 // settle tells the queue what has become of a task, again and again until the queue has heard it or the lease has
-// ended. The worker waits for it, so that no more delivered jobs are unsettled than there are workers.
+// ended. The worker waits for it, so that no more delivered jobs are unsettled than there are workers. For any other job it
+// waits a lease's time and then leaves the lease to end by itself: that costs an attempt, not a worker for ever.
 func (p *pool) settle(t *task, v fate) {
+	began := time.Now()
 	for n := 1; ; n++ {
 		err := p.tell(t, v)
-		ended := !time.Now().Before(p.leaseEnd(t))
+		now := time.Now()
+		ended := !now.Before(p.leaseEnd(t)) || v.kind != delivered && now.Sub(began) > p.e.traits.Lease
 		refused := errors.Is(err, queue.ErrLeaseLost)
 		if err == nil || refused && n > 1 && !ended { // an earlier call was heard, and its answer lost
 			p.account(t, v)
