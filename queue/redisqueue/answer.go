@@ -64,12 +64,9 @@ func cut(text *string) string {
 	return part
 }
 
-// readJob reads a job from its value: "enqueued:length of lane:lane data".
-func readJob(id, value string) queue.Job {
-	cut(&value) // when it was enqueued, which matters in Redis only
-	length := min(number(cut(&value)), len(value))
-	lane, data := value[:length], value[length:]
-	kind := lane[:min(1, length)]
+// readJob makes a job of what Redis has of it. lane is its laneKey.
+func readJob(id, lane, data string) queue.Job {
+	kind := lane[:min(1, len(lane))]
 	return queue.Job{ID: id, Lane: lane[len(kind):], Ordered: kind == "o", Data: []byte(data)}
 }
 
@@ -78,21 +75,23 @@ func readTries(text *string) (attempts int, first time.Time) {
 	return number(cut(text)), moment(cut(text))
 }
 
-// readLetter reads a dead letter. Its meta is "attempts:first:reason".
+// readLetter reads a dead letter. Its meta is "attempts:first:reason", its value "enqueued:length of lane:lane data".
 func readLetter(at, id, meta, value string) queue.DeadLetter {
-	d := queue.DeadLetter{Job: readJob(id, value), At: moment(at)}
+	cut(&value) // when it was enqueued, which matters in Redis only
+	length := min(number(cut(&value)), len(value))
+	d := queue.DeadLetter{Job: readJob(id, value[:length], value[length:]), At: moment(at)}
 	d.Attempts, d.First = readTries(&meta)
 	d.Reason = meta
 	return d
 }
 
-// newReceipt makes the receipt that the take script has stored: "token:began:size:kind".
+// newReceipt makes a receipt: "token:began:size:kind". The take script has stored its first half.
 func newReceipt(token, began string, j *queue.Job) string {
 	kind := laneKey("", j.Ordered)
 	return token + ":" + began + ":" + strconv.Itoa(len(j.Data)) + ":" + kind
 }
 
-// receipt is what scripts are told besides the receipt itself. They verify the receipt, so what it says is true.
+// receipt is what scripts are told besides the receipt itself.
 type receipt struct {
 	size    int
 	ordered bool

@@ -85,13 +85,14 @@ func (e *enqueuing) send(ctx context.Context, batch []int) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	args := make([]any, 0, 2+3*len(batch))
-	args = append(args, e.q.opts.MaxJobs, e.q.opts.MaxBytes)
+	store := append(make([]any, 0, 2+2*len(batch)), "hset", e.p.data())
+	args := append(make([]any, 0, 2+3*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes)
 	for _, i := range batch {
 		j := &e.jobs[i]
-		args = append(args, j.ID, laneKey(j.Lane, j.Ordered), j.Data)
+		store = append(store, j.ID, j.Data)
+		args = append(args, j.ID, laneKey(j.Lane, j.Ordered), len(j.Data))
 	}
-	answer, err := e.q.eval(ctx, enqueueScript, e.p, args)
+	answer, err := e.q.evalAfter(ctx, store, enqueueScript, e.p, args)
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):
 		for _, i := range batch {

@@ -49,6 +49,9 @@ func newPartitions(prefix string, n int) []*partition {
 	return parts
 }
 
+// data returns the key of the jobs' data.
+func (p *partition) data() string { return p.base + "data" }
+
 // ofLane returns the partition of a lane.
 func (q *Queue) ofLane(lane string) int {
 	if len(q.parts) == 1 {

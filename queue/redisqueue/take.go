@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -68,17 +69,20 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 	// The call does not end with ctx: its answer would be lost, and with it the leases.
 	patient, stop := linger(ctx, patience)
 	defer stop()
-	answer, err := await(patient, q, func() (any, error) {
+	t, err := await(patient, q, func() (taken, error) {
 		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
 		defer cancel()
-		return q.eval(running, takeScript, p, args)
+		answer, err := q.eval(running, takeScript, p, args)
+		if err != nil {
+			return taken{}, err
+		}
+		return q.readTaken(running, p, answer, token, start.Add(q.opts.Lease))
 	})
 	if err != nil {
 		p.adopt(err, orphan{token, deadline})
 		p.note(taken{}, err, wakes)
 		return nil
 	}
-	t := readTaken(answer, token, start.Add(q.opts.Lease))
 	p.skew.Store(t.now - time.Now().UnixMicro())
 	p.disowned(orphans, t.now)
 	p.note(t, nil, wakes)
@@ -110,24 +114,46 @@ func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline i
 	return args
 }
 
-func readTaken(answer any, token string, until time.Time) taken {
+// readTaken reads the answer of the take script, and the data of the jobs that it leased.
+func (q *Queue) readTaken(ctx context.Context, p *partition, answer any, token string, until time.Time) (taken, error) {
 	list, _ := answer.([]any)
-	if len(list) != 6 {
-		return taken{due: -1}
+	if len(list) < 6 {
+		return taken{due: -1}, nil
 	}
 	began, _ := list[0].(string)
 	t := taken{now: int64(number(began)), due: time.Duration(number(list[1])) * time.Microsecond, left: number(list[2])}
-	ids, values, tries := texts(list[3]), texts(list[4]), texts(list[5])
+	ids, lanes, tries := texts(list[3]), texts(list[4]), texts(list[5])
+	data, err := q.data(ctx, p, ids, list[6:])
+	if err != nil {
+		return t, err
+	}
 	t.leases = make([]queue.Lease, len(ids))
 	for i, id := range ids {
 		l := &t.leases[i]
-		l.Job, l.Until = readJob(id, values[i]), until
+		l.Job, l.Until = readJob(id, lanes[i], data[i]), until
 		l.Receipt = newReceipt(token, began, &l.Job)
 		if len(tries) > 0 {
 			l.Attempts, l.First = readTries(&tries[i])
 		}
 	}
-	return t
+	return t, nil
+}
+
+// data returns the data of jobs: what came with them if something did, else what Redis has. A job whose data is gone, which
+// only an eviction or a stranger can cause, has none.
+func (q *Queue) data(ctx context.Context, p *partition, ids []string, came []any) ([]string, error) {
+	switch {
+	case len(came) > 0:
+		return texts(came[0]), nil
+	case len(ids) == 0:
+		return nil, nil
+	}
+	values, err := q.client.HMGet(ctx, p.data(), ids...).Result()
+	if err != nil {
+		// Not wrapped, because this is no refusal of Redis to lease: the jobs are leased.
+		return nil, fmt.Errorf("redisqueue: read jobs: %s", err.Error())
+	}
+	return texts(values), nil
 }
 
 // narrow turns a Want that names too many lanes into one that names just those that have jobs and may give some.

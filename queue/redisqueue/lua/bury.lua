@@ -16,7 +16,7 @@ if ARGV[12] == '1' then
 else
   if not current({id}, {receipt})[1] then return -1 end
   attempts, first = tried(id, receipt, 1)
-  value = call('HGET', jobs, id) or header(stamp, l)
+  value = (call('HGET', jobs, id) or header(stamp, l)) .. (call('HGET', data, id) or '')
   forget({id}, tonumber(ARGV[7]), ARGV[3], ARGV[4])
   release({l})
 end

@@ -6,9 +6,10 @@
 -- ARGV[1]  the wake channel
 -- ARGV[2]  the partition's number, which is the wake message
 --
---   jobs     hash    job ID -> "enqueued:length of lane:lane data"; a job is in the queue if it is here
+--   jobs     hash    job ID -> "enqueued:length of lane:lane"; a job is in the queue if it is here
+--   data     hash    job ID -> its data
 --   tries    hash    job ID -> "attempts:first", for jobs that had a lease which was not released
---   lease    hash    job ID -> receipt of its current lease
+--   lease    hash    job ID -> "token:began", with which the receipt of its current lease begins
 --   leased   zset    job ID by when its lease ends
 --   delayed  zset    job ID by when it becomes ready
 --   ring     zset    lane by turn: the lanes with ready jobs that may give one
@@ -16,7 +17,7 @@
 --   lane:L   list    IDs of the ready jobs of lane L, in order
 --   again:L  list    those that were out before; they come first, so that a backlog does not use up their time
 --   dead     zset    job ID by when it was given up
---   deadjobs hash    job ID -> as in jobs
+--   deadjobs hash    job ID -> as in jobs, and its data
 --   deadmeta hash    job ID -> "attempts:first:reason"
 --   done     set     IDs of jobs settled lately; done- those of the time before
 --   state    hash    turn, bytes, dropped: counters; rotated: since when done gathers
@@ -26,13 +27,16 @@
 -- A receipt is "token:began:size:kind": the Receive that made it, when, the length of the job's data, and
 -- the first letter of its lane.
 --
--- Where many jobs pass, nothing is searched for in strings, and tables are filled by a counter, not by #: both are slow.
+-- Redis's Lua hashes every byte of every string that it meets, so the data of jobs stays out of scripts where many pass:
+-- Enqueue and Receive write and read it by commands of their own. Nothing is searched for in strings there,
+-- and tables are filled by a counter, not by #: both are slow.
 --
 -- When its memory is full, Redis refuses a write that needs more, unless the script has written already.
 -- So scripts that lease or settle begin with a removal: a full Redis can still be worked off.
 
 local base, channel, part = KEYS[1], ARGV[1], ARGV[2]
-local jobs, tries, lease, leased = base .. 'jobs', base .. 'tries', base .. 'lease', base .. 'leased'
+local jobs, data, tries = base .. 'jobs', base .. 'data', base .. 'tries'
+local lease, leased = base .. 'lease', base .. 'leased'
 local delayed, ring, busy = base .. 'delayed', base .. 'ring', base .. 'busy'
 local lane, again = base .. 'lane:', base .. 'again:'
 local dead, deadjobs, deadmeta = base .. 'dead', base .. 'deadjobs', base .. 'deadmeta'
@@ -47,7 +51,7 @@ local stamp = whole(now)
 
 local function ordered(l) return string.byte(l) == 111 end
 
--- header is what stands before the data in the value of a job.
+-- header is the value of a job. In a dead letter's its data follows.
 local function header(enqueued, l) return enqueued .. ':' .. #l .. ':' .. l end
 
 -- lane_of returns the lane of a job's value, and when the job was enqueued.
@@ -144,6 +148,11 @@ local function expire()
   end)
 end
 
+-- matches says whether a receipt is that of a lease.
+local function matches(receipt, held)
+  return held and string.find(receipt, held, 1, true) == 1 and string.find(receipt, '^:%d+:[ou]$', #held + 1)
+end
+
 -- current tells which of the jobs are leased under the receipt that is given for them.
 local function current(ids, receipts)
   local next
@@ -151,24 +160,32 @@ local function current(ids, receipts)
   local have, ok, seen = call('HMGET', lease, unpack(ids)), {}, {}
   for i = 1, #ids do
     local id = ids[i]
-    ok[i] = have[i] == receipts[i] and not seen[id]
+    ok[i] = matches(receipts[i], have[i]) and not seen[id]
     seen[id] = true
   end
   return ok
 end
 
--- known tells which job IDs are in the queue or were settled lately.
+-- known tells which job IDs are in the queue or were settled lately, and returns the values of those in the queue.
 local function known(ids)
   local live = call('HMGET', jobs, unpack(ids))
   local a, b = call('SMISMEMBER', done, unpack(ids)), call('SMISMEMBER', before, unpack(ids))
   local is = {}
   for i = 1, #ids do is[i] = live[i] or a[i] == 1 or b[i] == 1 end
-  return is
+  return is, live
+end
+
+-- put writes a job into the queue that is not in any list yet.
+local function put(id, value, bytes)
+  call('HSET', jobs, id, value)
+  call('HSET', data, id, bytes)
+  call('HINCRBY', state, 'bytes', #bytes)
 end
 
 -- forget takes leased jobs out of the queue and remembers their IDs for ttl at least and twice that at most, or for a
 -- shorter time if there are more than max of them. size is the length of their data together.
 local function forget(ids, size, ttl, max)
+  call('HDEL', data, unpack(ids))
   call('HDEL', jobs, unpack(ids))
   call('HDEL', lease, unpack(ids))
   call('ZREM', leased, unpack(ids))

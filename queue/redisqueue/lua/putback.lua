@@ -6,13 +6,12 @@
 --
 -- Returns 1, or 0 if it is not out.
 
-local id, l, data, delay = ARGV[3], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local id, l, delay = ARGV[3], ARGV[5], tonumber(ARGV[7])
 if call('SREM', done, id) + call('SREM', before, id) == 0 then return 0 end
 
 local first = ARGV[9]
 if first == '0' and delay > 0 then first = string.match(ARGV[4], '^[^:]*:(%d+)') end
-call('HSET', jobs, id, header(stamp, l) .. data)
-call('HINCRBY', state, 'bytes', #data)
+put(id, header(stamp, l), ARGV[6])
 if first ~= '0' then call('HSET', tries, id, ARGV[8] .. ':' .. first) end
 if delay > 0 then
   call('ZADD', delayed, whole(now + delay), id)

@@ -18,10 +18,9 @@ if not once then
   forget({parent}, tonumber(ARGV[7]), ARGV[3], ARGV[4])
 end
 for i = #ARGV - 1, 10, -2 do
-  local id, data = ARGV[i], ARGV[i + 1]
+  local id = ARGV[i]
   if not known({id})[1] then
-    call('HSET', jobs, id, header(enqueued, l) .. data)
-    call('HINCRBY', state, 'bytes', #data)
+    put(id, header(enqueued, l), ARGV[i + 1])
     call('LPUSH', again .. l, id)
   end
 end

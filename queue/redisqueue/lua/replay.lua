@@ -14,9 +14,8 @@ for i = 3, #ARGV, 2 do
     n = n + 1
     if not known({new})[1] then
       local l = lane_of(value)
-      local data = string.sub(value, string.len(string.match(value, '^%d+:%d+:')) + #l + 1)
-      call('HSET', jobs, new, header(stamp, l) .. data)
-      call('HINCRBY', state, 'bytes', #data)
+      local before_lane = string.match(value, '^%d+:%d+:')
+      put(new, header(stamp, l), string.sub(value, #before_lane + #l + 1))
       call('RPUSH', lane .. l, new)
       lanes[#lanes + 1] = l
     end

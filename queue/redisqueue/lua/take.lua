@@ -16,8 +16,8 @@
 -- If nothing is taken or no lane is left in the ring, the caller is woken when a lane enters it.
 --
 -- Returns now, how long until the next delay or lease ends (-1: there is none), the number of lanes left in the
--- ring, and in lists of the same length the IDs, the values and the tries ("" if none) of the jobs. Their receipts follow
--- from that.
+-- ring, and in lists of the same length the IDs and the lanes of the jobs, and if any of them has some, the tries ("" if
+-- none). With ARGV[9] a list of their data follows; otherwise the caller reads that. Their receipts follow from the rest.
 
 local token, span, deadline = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local want, unnamed, cold = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -133,34 +133,30 @@ if count == 0 then
   return {stamp, soonest, left, {}, {}, {}}
 end
 
--- A job that is gone, which only an eviction or a stranger can cause, is passed over.
-local values = call('HMGET', jobs, unpack(ids))
-local taken, datas, receipts, expiries, n, size = {}, {}, {}, {}, 0, 0
-local head, foot, over = token .. ':' .. stamp .. ':', {}, {}
-local expiry = whole(now + span)
-for i = 1, count do
-  local id, l, value = ids[i], from[i], values[i]
-  if value then
-    if not over[l] then over[l], foot[l] = #header(stamp, l), ':' .. string.sub(l, 1, 1) end
-    local length = #value - over[l]
-    size = size + length
-    n = n + 1
-    taken[n], datas[n] = id, value
-    receipts[2 * n - 1], receipts[2 * n] = id, head .. length .. foot[l]
-    expiries[2 * n - 1], expiries[2 * n] = expiry, id
-  end
-end
-if n == 0 then return {stamp, '0', left, {}, {}, {}} end
-
-local tried = {}
+local result = {stamp, soonest, left, ids, from, {}}
 if call('EXISTS', tries) == 1 then
-  tried = call('HMGET', tries, unpack(taken))
-  for i = 1, n do tried[i] = tried[i] or '' end
+  result[6] = call('HMGET', tries, unpack(ids))
+  for i = 1, count do result[6][i] = result[6][i] or '' end
 end
+
 if once then
-  forget(taken, size, ARGV[10], ARGV[11])
-else
-  call('HSET', lease, unpack(receipts))
-  call('ZADD', leased, unpack(expiries))
+  local size = 0
+  result[7] = call('HMGET', data, unpack(ids))
+  for i = 1, count do
+    result[7][i] = result[7][i] or ''
+    size = size + #result[7][i]
+  end
+  forget(ids, size, ARGV[10], ARGV[11])
+  return result
 end
-return {stamp, soonest, left, taken, datas, tried}
+
+local held, expiry = token .. ':' .. stamp, whole(now + span)
+local receipts, expiries = {}, {}
+for i = 1, count do
+  local id = ids[i]
+  receipts[2 * i - 1], receipts[2 * i] = id, held
+  expiries[2 * i - 1], expiries[2 * i] = expiry, id
+end
+call('HSET', lease, unpack(receipts))
+call('ZADD', leased, unpack(expiries))
+return result
