@@ -15,7 +15,8 @@ var (
 	ErrInvalidEvent = errors.New("webhook: invalid event")
 
 	// ErrOverflow says that there is no room to keep the event until the queue takes it: the
-	// queue has been down or slow for long. Nothing was kept for any webhook; the host may try again.
+	// queue has been down or slow for long, or one of the event's webhooks has been dead for long and holds all that one may hold.
+	// Nothing was kept for any webhook; the host may try again.
 	ErrOverflow = errors.New("webhook: no room for the event")
 
 	// ErrClosed says that Shutdown or Close was called.

@@ -21,6 +21,7 @@ const (
 	maxReceivers      = 1_000
 	maxRequestTimeout = 15 * time.Minute // how long a Lambda function can run
 	maxRetryTime      = 30 * 24 * time.Hour
+	minRate           = 0.001
 
 	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can be settled.
 	leaseMargin = 5 * time.Second
@@ -80,8 +81,12 @@ func validateOptions(o *Options) []Problem {
 	c.retry("webhooks.retry", o.Retry)
 	c.requestTimeout("webhooks.request_timeout_ms", o.RequestTimeout, traitsOf(o.Queue))
 	c.duration("webhooks.debounce_ms", o.Debounce, maxDebounce)
+	c.duration("Options.CountInterval", o.CountInterval, maxDebounce)
 	if o.Workers > maxWorkers {
 		c.failf("webhooks.concurrency", "is %d; must be at most %d", o.Workers, maxWorkers)
+	}
+	if t := traitsOf(o.Queue); !t.Off && t.Lease <= 0 {
+		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0", t.Lease)
 	}
 	c.between("Options.Receivers", o.Receivers, 1, maxReceivers)
 	if o.OutboxBytes < 0 {

@@ -229,6 +229,9 @@ func (c *checker) rateLimit(path string, l RateLimit) {
 	if math.IsNaN(l.PerSecond) || math.IsInf(l.PerSecond, 0) || l.PerSecond < 0 {
 		c.failf(path+".per_second", "is %v; must be a number greater than 0, or 0 for no limit", l.PerSecond)
 	}
+	if l.PerSecond > 0 && l.PerSecond < minRate {
+		c.failf(path+".per_second", "is %v; must be at least %v, one attempt in a thousand seconds", l.PerSecond, minRate)
+	}
 	switch {
 	case l.Burst < 0:
 		c.failf(path+".burst", "is %d; must be at least 1, or 0 for per_second rounded up", l.Burst)

@@ -43,7 +43,8 @@ type Key struct {
 type Webhook struct {
 	// ID identifies the webhook within its app, so that jobs in a shared queue find it after its URL
 	// was changed. Defaults to a hash of the target and the webhook's ordinal among the app's webhooks
-	// with that target; everything else about a webhook can change without changing it.
+	// with that target; everything else about a webhook can change without changing it. Give IDs to webhooks that have the same
+	// target: without them, removing one makes the ones behind it take its place.
 	ID string
 
 	// URL is an absolute http or https URL that gets a POST for every delivery. It may hold a user and a password; the
