@@ -175,3 +175,22 @@ func TestCountIntervalSendsTheFirstAndTheLastOfALargeChannelsCounts(t *testing.T
 		}
 	})
 }
+
+func TestWantsKnowsOfEventsThatTakeBackOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &endpoint{}
+		e := start(t, to, func(o *Options) {
+			o.Debounce = 3 * time.Second
+			o.Apps[0].Webhooks[0].EventTypes = []EventType{TypeChannelVacated}
+		})
+		emit(t, e, ChannelVacated("my-app", "c"))
+		if e.Wants("my-app", TypeChannelOccupied, "c") {
+			emit(t, e, ChannelOccupied("my-app", "c"))
+		}
+		time.Sleep(5 * time.Second)
+		if n := len(to.got()); n != 0 {
+			t.Errorf("%d deliveries say that a channel is vacated that was occupied again at once", n)
+		}
+	})
+}
