@@ -5,6 +5,7 @@ package open
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -40,22 +41,35 @@ func Queue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
 }
 
 // Options makes the queue and the Lambda sender that cfg names, and returns options for an emitter with them.
-// The closer closes the queue: to be called after the emitter was shut down. ctx bounds the opening alone.
+// The closer closes both: to be called after the emitter was shut down. ctx bounds the opening alone.
 func Options(ctx context.Context, cfg *config.Config) (webhook.Options, io.Closer, error) {
 	o := cfg.Options()
-	if hasLambda(o.Apps) {
-		sender, err := lambdaSender(ctx)
-		if err != nil {
-			return webhook.Options{}, nil, fmt.Errorf("config/open: Lambda: %w", err)
-		}
-		o.Lambda = sender
-	}
 	q, err := Queue(ctx, cfg)
 	if err != nil {
 		return webhook.Options{}, nil, err
 	}
 	o.Queue = q
-	return o, q, nil
+	opened := closers{q}
+	if hasLambda(o.Apps) {
+		sender, err := lambdaSender(ctx)
+		if err != nil {
+			return webhook.Options{}, nil, errors.Join(fmt.Errorf("config/open: Lambda: %w", err), q.Close())
+		}
+		o.Lambda = sender
+		opened = append(opened, sender)
+	}
+	return o, opened, nil
+}
+
+// closers closes several.
+type closers []io.Closer
+
+func (list closers) Close() error {
+	var err error
+	for _, c := range list {
+		err = errors.Join(err, c.Close())
+	}
+	return err
 }
 
 // hasLambda reports whether an app has a Lambda webhook.
