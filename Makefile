@@ -13,6 +13,8 @@ BENCHTIME ?= 1s
 
 ## test: installs what the tests need and runs all of them under the race detector
 test: servers bin/gotestsum
+	cd bench && go vet ./...
+	cd interop && go test -race ./...
 	WEBHOOK_TEST_SERVERS=require bin/gotestsum --format pkgname -- -race -timeout 30m ./...
 
 ## servers: the real servers that tests start: Redis, and Node.js for SQS and the official receiver
@@ -26,8 +28,9 @@ lint: bin/golangci-lint
 fmt: bin/golangci-lint
 	bin/golangci-lint fmt ./...
 
-## bench: every benchmark, BENCH=regexp COUNT=n BENCHTIME=t to choose; ratios stand in the custom metrics
+## bench: the whole way beside a ceiling and peers, then every benchmark; BENCH=regexp COUNT=n BENCHTIME=t to choose
 bench: servers
+	cd bench && go run . -rounds $(COUNT)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -benchtime $(BENCHTIME) -timeout 60m ./...
 
 ## fuzz: each fuzz target for FUZZTIME
