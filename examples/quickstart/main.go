@@ -5,9 +5,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"time"
 
@@ -15,10 +17,16 @@ import (
 )
 
 func main() {
+	if err := run(os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(out io.Writer) error {
 	// The receiving side, usually another program: it gets only requests whose signature is right.
 	key := webhook.Key{Key: "my-key", Secret: "my-secret"}
 	receiver := webhook.Receiver{Keys: []webhook.Key{key}}
-	backend := httptest.NewServer(receiver.Handler(show))
+	backend := httptest.NewServer(receiver.Handler(show(out)))
 	defer backend.Close()
 
 	// The WebSocket server's side.
@@ -39,7 +47,7 @@ func main() {
 		}},
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	for _, ev := range []webhook.Event{
 		webhook.ChannelOccupied("my-app", "presence-chat"),
@@ -49,32 +57,34 @@ func main() {
 		webhook.ChannelVacated("my-app", "presence-chat"),
 	} {
 		if err := em.Emit(ev); err != nil { // never waits
-			log.Fatal(err)
+			return err
 		}
 	}
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := em.Shutdown(ctx); err != nil { // delivers what is left
-		log.Fatal(err)
+		return err
 	}
 	s := em.Stats()
-	fmt.Printf("%d events emitted, %d delivered in %d requests\n", s.Emitted, s.Delivered, s.Attempts)
+	fmt.Fprintf(out, "%d events emitted, %d delivered in %d requests\n", s.Emitted, s.Delivered, s.Attempts)
+	return nil
 }
 
-// show prints a delivery that the receiver has verified.
-func show(_ http.ResponseWriter, r *http.Request, p *webhook.Payload) {
-	printing.Lock()
-	defer printing.Unlock()
-	fmt.Println("POST", r.URL.Path)
-	for _, name := range []string{
-		"Content-Type", "X-Pusher-Key", "X-Pusher-Signature", "Webhook-Id", "Webhook-Attempt", "Authorization",
-	} {
-		if value := r.Header.Get(name); value != "" {
-			fmt.Printf("  %s: %s\n", name, value)
+// show returns a handler that prints deliveries, which the receiver has verified.
+func show(out io.Writer) func(http.ResponseWriter, *http.Request, *webhook.Payload) {
+	var mu sync.Mutex
+	return func(_ http.ResponseWriter, r *http.Request, p *webhook.Payload) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(out, "POST", r.URL.Path)
+		for _, name := range []string{
+			"Content-Type", "X-Pusher-Key", "X-Pusher-Signature", "Webhook-Id", "Webhook-Attempt", "Authorization",
+		} {
+			if value := r.Header.Get(name); value != "" {
+				fmt.Fprintf(out, "  %s: %s\n", name, value)
+			}
 		}
+		fmt.Fprintf(out, "  %s\n  signature verified with the secret of %q, %d events\n\n", p.Body, p.Key, len(p.Events))
 	}
-	fmt.Printf("  %s\n  signature verified with the secret of %q, %d events\n\n", p.Body, p.Key, len(p.Events))
 }
-
-var printing sync.Mutex
