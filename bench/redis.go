@@ -15,8 +15,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// startRedis starts a server of its own, without persistence.
-func startRedis(dir string) (addr string, stop func(), err error) {
+// startRedis starts a server of its own. appendOnly is "no" for one that keeps nothing, or "yes" for one that writes
+// everything to a file, which it syncs every second.
+func startRedis(dir, appendOnly string) (addr string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
@@ -27,7 +28,7 @@ func startRedis(dir string) (addr string, stop func(), err error) {
 		return "", nil, err
 	}
 	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir,
-		"--daemonize", "no", "--save", "", "--appendonly", "no")
+		"--daemonize", "no", "--save", "", "--appendonly", appendOnly, "--appendfsync", "everysec")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("redis-server (Debian: redis-server): %w", err)

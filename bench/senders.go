@@ -38,8 +38,13 @@ func senders(only string) ([]sender, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	addr, stopRedis, err := startRedis(dir)
+	addr, stopRedis, err := startRedis(dir, "no")
 	if err != nil {
+		return nil, nil, err
+	}
+	durable, stopDurable, err := startRedis(dir, "yes")
+	if err != nil {
+		stopRedis()
 		return nil, nil, err
 	}
 	all := []sender{
@@ -48,11 +53,8 @@ func senders(only string) ([]sender, func(), error) {
 		{"disk", emitter(func() (queue.Queue, error) {
 			return boltqueue.Open(filepath.Join(dir, fmt.Sprint(time.Now().UnixNano(), ".db")), boltqueue.Options{})
 		})},
-		{"redis", emitter(func() (queue.Queue, error) {
-			client := redis.NewClient(&redis.Options{Addr: addr, PoolSize: 32})
-			q, err := redisqueue.New(context.Background(), client, redisqueue.Options{})
-			return &withClient{q, client}, err
-		})},
+		{"redis", emitter(func() (queue.Queue, error) { return openRedis(addr) })},
+		{"redis, append-only file", emitter(func() (queue.Queue, error) { return openRedis(durable) })},
 		{"asynq behind the same batcher", viaAsynq(addr)},
 	}
 	list := []sender{{"net/http, prebuilt: the ceiling", ceiling}}
@@ -61,7 +63,13 @@ func senders(only string) ([]sender, func(), error) {
 			list = append(list, s)
 		}
 	}
-	return list, func() { stopRedis(); _ = os.RemoveAll(dir) }, nil
+	return list, func() { stopRedis(); stopDurable(); _ = os.RemoveAll(dir) }, nil
+}
+
+func openRedis(addr string) (queue.Queue, error) {
+	client := redis.NewClient(&redis.Options{Addr: addr, PoolSize: 32})
+	q, err := redisqueue.New(context.Background(), client, redisqueue.Options{})
+	return &withClient{q, client}, err
 }
 
 // withClient is a queue that closes its client with it.

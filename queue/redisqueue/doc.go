@@ -20,7 +20,9 @@
 // leased or delayed. A job that was out before comes before those of its lane that were not, so that the time it
 // has for its attempts is not used up by waiting.
 //
-// A job is one value in a hash, which is written once. Leases and delays are sorted by when they end; whoever receives or
+// A job's data is a value in a hash, which is written once, and no script that many jobs pass through touches it: Redis's
+// Lua is slow with long strings. Enqueue writes it in one transaction with its script, and Receive reads it in a second round
+// trip, when it has leased the job. Leases and delays are sorted by when they end; whoever receives or
 // settles next ends what is due. All times are Redis's own. A receipt is checked in the same step that settles the job, and a
 // late one is refused. The IDs of settled jobs are remembered in two sets that take turns, which costs less memory and
 // work than to let each ID expire.

@@ -10,7 +10,7 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// maxBatchBytes is how much data one enqueue script carries, unless a single job is larger.
+// maxBatchBytes is how much data one transaction carries, unless a single job is larger.
 const maxBatchBytes = 1 << 20
 
 // Enqueue takes jobs, in one round trip per partition and batch.
