@@ -11,8 +11,25 @@ import (
 // Two relays work on one queue, and one of them does not know the app yet. What it receives waits for the other.
 func TestFault34JobsOfAnUnknownAppWaitForAnotherNode(t *testing.T) {
 	t.Parallel()
+	for name, c := range map[string]struct {
+		queue func(t *testing.T) object
+		bound time.Duration
+	}{
+		"redis": {func(t *testing.T) object { return redisQueue(testredis.StartServer(t, testredis.Options{})) }, 40 * time.Second},
+		"sqs": {func(t *testing.T) object {
+			queue, _ := sqsQueue(t)
+			return queue
+		}, 25 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			waitForAnotherNode(t, c.queue(t), c.bound)
+		})
+	}
+}
+
+func waitForAnotherNode(t *testing.T, queue object, bound time.Duration) {
 	const n = 40
-	queue := redisQueue(testredis.StartServer(t, testredis.Options{}))
 	s := newSink(t)
 	other := object{"id": "other", "key": "k", "secret": "s"}
 	knows := writeConfig(t, queue, oneByOne, testApp(hookTo(s.URL)))
@@ -24,7 +41,7 @@ func TestFault34JobsOfAnUnknownAppWaitForAnotherNode(t *testing.T) {
 	<-time.After(3 * time.Second) // it has all that it wants, and nobody else is there
 	began := time.Now()
 	second := spawn(t, nil, "-work", "-config", knows)
-	eventually(t, 40*time.Second, "everything arrives", func() bool { return s.different() == n })
+	eventually(t, bound, "everything arrives", func() bool { return s.different() == n })
 	t.Logf("everything was there after %v", time.Since(began).Round(time.Millisecond))
 	first.terminate().want(exitOK, totals{})
 	second.terminate().want(exitOK, totals{Matched: n, Delivered: n, Attempts: n})

@@ -24,8 +24,12 @@
 //
 // SQS cannot skip lanes. What is received and not wanted yet, such as the jobs of an endpoint whose breaker is
 // open, is parked in this process: its visibility timeout is extended, so that it burns no receive, until it is
-// wanted, for at most 12 hours, and only while this process goes on receiving. A release parks the job again, and so does the first delay that is not
-// an attempt; a second one in a row lets the other processes have the job after the delay.
+// wanted, for at most 12 hours, and only while this process goes on receiving. A release parks the job again.
+//
+// A job that is delayed and not attempted, such as one of an app that this process does not know, is left to SQS for the delay, and
+// any process can have it afterwards. While no Receive here wants its lane, whatever else of the lane is here or arrives
+// is left to the others too: for a second, and for longer the more often SQS has sent it, up to a minute. SQS counts
+// each of these receives: about 30 in 5 minutes. This process does not take them for attempts; another one can't tell.
 //
 // So the backlog of a dead endpoint fills the park. When ParkedJobs or ParkedBytes is reached this process receives
 // nothing more, for any lane, until jobs of that backlog are wanted or give up. Every lane is a message group, which on a
@@ -53,7 +57,7 @@
 // They go to DeadLetterQueueURL, else to the target of the queue's redrive policy, with the reason, the attempts and
 // the times as attributes. The redrive policy keeps working beside that: SQS moves what was received too often, so its
 // maxReceiveCount must exceed the attempts that are wanted. SQS counts every receive, also that of a job which was parked
-// and given back, and so do queue.Lease's Attempts in another process. With neither, a job that is given up is deleted and counted in queue.Stats.DeadDropped.
+// or delayed and given back, and so do queue.Lease's Attempts in another process. With neither, a job that is given up is deleted and counted in queue.Stats.DeadDropped.
 //
 // SQS has no listing. DeadLetters, Replay and Discard receive up to 1,000 dead letters and give back what they don't
 // take; the dead-letter queue's retention period is the only bound on their age, and nothing bounds their number.
@@ -66,7 +70,7 @@
 //   - VisibilityTimeout does not matter: every receive sets it.
 //   - MessageRetentionPeriod is how long an outage of all workers may last. Jobs have a budget of their own.
 //   - DelaySeconds 0; MaximumMessageSize 1,048,576, or less to have larger jobs refused.
-//   - RedrivePolicy with a dead-letter queue of the same type, and a maxReceiveCount of 20 or more.
+//   - RedrivePolicy with a dead-letter queue of the same type, and a maxReceiveCount of 50 or more.
 //   - FIFO only: DeduplicationScope messageGroup and FifoThroughputLimit perMessageGroupId for throughput.
 //     ContentBasedDeduplication is not used.
 //

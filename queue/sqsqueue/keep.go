@@ -18,7 +18,7 @@ const (
 // due is what has to be done now, and how long until the next thing.
 type due struct {
 	extend []*message   // parked and half way to becoming visible
-	change []visibility // followers of an ordered job whose lease ended
+	change []visibility // jobs for others, and followers of an ordered job whose lease ended
 	woken  bool         // a delay is over
 	next   time.Duration
 }
@@ -47,7 +47,7 @@ func (q *Queue) keep() {
 
 // sweep finds what is due. The caller holds q.mu.
 func (q *Queue) sweep(now time.Time) due {
-	d := due{next: keepIdle}
+	d := due{next: keepIdle, change: q.leaveToOthers(now)}
 	for _, m := range q.park.byID {
 		switch {
 		case !m.until.After(now):
@@ -81,7 +81,7 @@ func (q *Queue) sweep(now time.Time) due {
 // lapse forgets a message that is visible again. The caller holds q.mu.
 func (q *Queue) lapse(m *message, d *due) {
 	if m.receipt == "" {
-		q.uncount(m)
+		q.unlease(m)
 	}
 	d.change = append(d.change, q.letGo(q.park.followers(m))...)
 	q.park.forget(m)
@@ -101,7 +101,7 @@ func (q *Queue) carryOut(d due) bool {
 	for _, err := range q.prolong(ctx, d.extend) {
 		ok = ok && (err == nil || errors.Is(err, queue.ErrLeaseLost))
 	}
-	// Followers that can't be given back become visible when their timeout ends.
+	// What can't be given back becomes visible when its timeout ends.
 	q.changeVisibility(ctx, q.url, d.change)
 	return ok
 }

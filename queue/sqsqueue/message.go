@@ -102,6 +102,7 @@ type message struct {
 	handle string // SQS's receipt handle, the newest
 	sent   time.Time
 
+	receives int // as SQS counts them
 	attempts int
 	first    time.Time
 
@@ -112,7 +113,6 @@ type message struct {
 	until   time.Time // the end of its visibility timeout, on the early side
 	limit   time.Time // SQS extends no further
 
-	held    bool   // it was held for a delay that did not count
 	leaving bool   // it is being left to SQS, which may send it again before we know
 	buried  bool   // a copy of it is in the dead-letter queue
 	split   *split // what it is a part of, or nil
@@ -131,9 +131,11 @@ func received(raw types.Message, from time.Time, lease time.Duration) *message {
 		sent:   millis(raw.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)]),
 		until:  from.Add(lease),
 		limit:  from.Add(maxVisibility),
+
+		receives: receiveCount(raw),
 	}
-	if count := receiveCount(raw); count > 1 {
-		m.attempts = count - 1
+	if m.receives > 1 {
+		m.attempts = m.receives - 1
 		m.first = millis(raw.Attributes[string(types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp)])
 	}
 	return m

@@ -20,7 +20,7 @@ const (
 
 // waiter is a Receive that found nothing to take.
 type waiter struct {
-	jobs int
+	want queue.Want
 	err  chan error // has room for one
 }
 
@@ -28,7 +28,7 @@ type waiter struct {
 // waits while receive calls run in the background. When ctx ends, such a call goes on
 // until its WaitTime is over, and what it brings is parked for the next Receive.
 func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
-	me := &waiter{jobs: w.Jobs, err: make(chan error, 1)}
+	me := &waiter{want: w, err: make(chan error, 1)}
 	defer q.stopWaiting(me)
 	for {
 		taken, changed := q.takeOrWait(w, me)
@@ -70,6 +70,7 @@ func (q *Queue) takeOrWait(w queue.Want, me *waiter) ([]*message, <-chan struct{
 	if _, waits := q.waiting[me]; !waits {
 		q.waiting[me] = struct{}{}
 		q.broadcast()
+		q.wakeKeeper() // what is not wanted may be for others
 	}
 	return nil, q.changed
 }
@@ -167,7 +168,7 @@ func (q *Queue) need() int {
 	}
 	wanted := 0
 	for w := range q.waiting {
-		wanted += w.jobs
+		wanted += w.want.Jobs
 	}
 	room := q.opts.ParkedJobs - q.park.jobs()
 	return min(wanted-q.asked, room-q.asked, q.opts.MaxMessages)
@@ -233,6 +234,9 @@ func (q *Queue) accept(messages []types.Message, from time.Time) (copies []strin
 			continue
 		}
 		m.attempts = max(m.attempts+q.offset.get(m.id), 0)
+		if q.fresh.has(m.id) && q.fresh.get(m.id) == m.receives-1 {
+			m.first = time.Time{}
+		}
 		q.park.add(m)
 	}
 	return copies
@@ -250,7 +254,7 @@ func (q *Queue) adopt(m *message) bool {
 		return false
 	}
 	q.uncount(m)
-	old.handle, old.limit = m.handle, m.limit
+	old.handle, old.limit, old.receives = m.handle, m.limit, m.receives
 	if old.receipt == "" {
 		old.until = m.until
 	}

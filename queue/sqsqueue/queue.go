@@ -44,15 +44,17 @@ type Queue struct {
 	mu        sync.Mutex
 	park      *park
 	waiting   map[*waiter]struct{}
-	received  time.Time     // when Receive was called last
-	asked     int           // messages that running receive calls may bring
-	polls     int           // receive calls that run
-	changed   chan struct{} // closed and replaced when there may be something to take or to poll
-	taken     *seen         // ids of jobs that SQS has taken from this process
-	acked     *seen         // ids of jobs that were delivered
-	offset    *seen         // by message id: attempts that SQS counts too few or, below 0, too many
-	dropped   int64         // dead letters that had nowhere to go
-	prefix    string        // of receipts
+	received  time.Time            // when Receive was called last
+	asked     int                  // messages that running receive calls may bring
+	polls     int                  // receive calls that run
+	changed   chan struct{}        // closed and replaced when there may be something to take or to poll
+	taken     *seen                // ids of jobs that SQS has taken from this process
+	acked     *seen                // ids of jobs that were delivered
+	offset    *seen                // by message id: attempts that SQS counts too few or, below 0, too many
+	fresh     *seen                // by message id: receives of a message that was never more than parked or released
+	putOff    map[string]time.Time // lanes with jobs for others, until when
+	dropped   int64                // dead letters that had nowhere to go
+	prefix    string               // of receipts
 	lastLease uint64
 }
 
@@ -71,6 +73,8 @@ func newQueue(client Client, opts Options, r resolved) *Queue {
 		taken:   newSeen(remembered),
 		acked:   newSeen(remembered),
 		offset:  newSeen(remembered),
+		fresh:   newSeen(remembered),
+		putOff:  make(map[string]time.Time),
 		prefix:  rand.Text() + "-",
 	}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
@@ -150,10 +154,19 @@ func (q *Queue) letGo(messages []*message) []visibility {
 	changes := make([]visibility, len(messages))
 	for i, m := range messages {
 		changes[i] = visibility{m: m, handle: m.handle}
-		q.uncount(m)
+		q.unlease(m)
 		q.park.forget(m)
 	}
 	return changes
+}
+
+// unlease notes that the receive of a parked message leaves no trace in the leases that follow. The
+// caller holds q.mu.
+func (q *Queue) unlease(m *message) {
+	q.uncount(m)
+	if m.first.IsZero() {
+		q.fresh.set(m.id, m.receives)
+	}
 }
 
 // uncount notes that a receive of the message, which SQS counts, was not an attempt. Another

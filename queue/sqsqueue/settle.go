@@ -97,10 +97,10 @@ func (q *Queue) remove(ctx context.Context, messages []*message) []error {
 
 // Nack implements queue.Queue.
 //
-// A release, and the first delay of a job that is not counted, keep the message in this
-// process, invisible to the others. When it is delayed again, it is left to SQS for the
-// delay, so that another process can have it afterwards; SQS counts that receive. A
-// counted one is left to SQS for what remains of its visibility timeout, or for Delay.
+// A release keeps the message in this process, invisible to the others. A delay that is not
+// counted leaves it to SQS for so long, so that another process can have it afterwards;
+// SQS counts that receive. A counted one is left to SQS for what remains of its visibility
+// timeout, or for Delay.
 func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 	if q.isClosed() {
 		return queue.ErrClosed
@@ -140,6 +140,9 @@ func (q *Queue) settleNack(m *message, n queue.Nack, now time.Time) (timeout tim
 		q.park.release(m, time.Time{}, now)
 		return 0, false
 	}
+	if !n.Counted {
+		q.putOff[m.job.Lane] = now.Add(putOffMemory)
+	}
 	wait, own := n.Delay, false
 	if rest := m.until.Sub(now); n.Counted && !q.opts.RetryBackoff && rest >= wait {
 		wait, own = rest, true
@@ -156,19 +159,17 @@ func (q *Queue) settleNack(m *message, n queue.Nack, now time.Time) (timeout tim
 	return min(wait, m.limit.Sub(now).Truncate(time.Second)), true
 }
 
-// mustHold tells whether a message waits in this process: always if it is a part of a message;
-// once in a row if the wait is no attempt; and if it is while others of its ordered lane
-// are here, because SQS would not return it before those are settled, which wait for it.
+// mustHold tells whether a message waits in this process: always if it is a part of a message, and
+// after an attempt while others of its ordered lane are here, because SQS would not
+// return it before those are settled, which wait for it.
 func (q *Queue) mustHold(m *message, counted bool, ready time.Time) bool {
 	switch {
 	case m.split != nil:
 		return true
-	case ready.Add(q.opts.VisibilityTimeout).After(m.limit):
+	case !counted, ready.Add(q.opts.VisibilityTimeout).After(m.limit):
 		return false
-	case counted:
-		return len(q.park.followers(m)) > 0
 	}
-	return !m.held
+	return len(q.park.followers(m)) > 0
 }
 
 // hold parks a message until ready, as one whose lease has been more than a release.
@@ -176,7 +177,6 @@ func (q *Queue) hold(m *message, counted bool, ready, now time.Time) {
 	if m.first.IsZero() {
 		m.first = m.began
 	}
-	m.held = !counted
 	if counted {
 		m.attempts++
 		q.offset.set(m.id, q.offset.get(m.id)+1)

@@ -340,31 +340,6 @@ func TestSplitJobIsDeletedWithItsLastPart(t *testing.T) {
 	})
 }
 
-func TestSecondDelayLetsOtherProcessesHaveTheJob(t *testing.T) {
-	virtual(t, Options{}, func(t *testing.T, f *fake, q *Queue) {
-		enqueue(t, q, makeJobs("unknown", false, "j")...)
-		other := openFake(t, f, Options{})
-		nack(t, q, receiveID(t, q, "j"), 5*time.Second, false)
-		none(t, other, 6*time.Second)
-		nack(t, q, receiveID(t, q, "j"), 5*time.Second, false)
-		none(t, other, 4*time.Second)
-		ack(t, other, receiveID(t, other, "j"))
-	})
-}
-
-func TestSecondDelayLetsOtherProcessesHaveTheOrderedLane(t *testing.T) {
-	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, f *fake, q *Queue) {
-		enqueue(t, q, makeJobs("unknown", true, "1", "2", "3")...)
-		nack(t, q, receiveID(t, q, "1"), 5*time.Second, false)
-		nack(t, q, receiveID(t, q, "1"), 5*time.Second, false)
-		other := openFake(t, f, Options{QueueURL: fakeFIFOURL})
-		none(t, other, 4*time.Second)
-		for _, id := range []string{"1", "2", "3"} {
-			ack(t, other, receiveID(t, other, id))
-		}
-	})
-}
-
 func TestDelaysThatDoNotCountAreNoAttempts(t *testing.T) {
 	virtual(t, Options{}, func(t *testing.T, _ *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", false, "j")...)
