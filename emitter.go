@@ -170,7 +170,7 @@ func (e *Emitter) Emit(ev Event) error {
 
 // match finds the webhooks that want a valid event, and takes it for all of them or none.
 func (e *Emitter) match(ev *Event, a *app, wanting []*hook) error {
-	var few [8]*hook
+	var few [12]*hook
 	hooks := few[:0]
 	for _, h := range wanting {
 		if h.match.match(ev.Channel) {
@@ -185,7 +185,7 @@ func (e *Emitter) match(ev *Event, a *app, wanting []*hook) error {
 	if len(hooks) == 0 {
 		return nil
 	}
-	var space [512]byte
+	var space [256]byte
 	data := ev.appendJSON(space[:0])
 	if err := checkSize(data); err != nil {
 		return err
