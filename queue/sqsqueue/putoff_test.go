@@ -95,8 +95,9 @@ func TestUnwantedLaneWithADelayedJobIsForOtherProcesses(t *testing.T) {
 func TestWantedLaneWithADelayedJobStays(t *testing.T) {
 	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, _ *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", true, "1", "2", "3")...)
-		nack(t, q, receiveID(t, q, "1"), time.Second, false)
-		if got := receive(t, q, all(10), time.Minute); len(got) != 1 || parkedBy(q) != 2 {
+		nack(t, q, receiveID(t, q, "1"), 8*time.Second, false)
+		time.Sleep(6 * time.Second) // receive calls for one message end
+		if got := receive(t, q, all(10), 2500*time.Millisecond); len(got) != 1 || parkedBy(q) != 2 {
 			t.Fatalf("received %v and parked %d; want one job and the other two", got, parkedBy(q))
 		}
 		none(t, q, 3*time.Second) // wants the lane, and has to wait for its head
