@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -125,8 +126,10 @@ func (a *acker) ack(ctx context.Context, l queue.Lease) error {
 	return <-mine.done
 }
 
-// call acknowledges what is pending, and passes the lead on.
+// call acknowledges what is pending, and passes the lead on. It yields first, so that workers which were answered just
+// now can put in theirs.
 func (a *acker) call(ctx context.Context) {
+	runtime.Gosched()
 	a.mu.Lock()
 	n := min(len(a.pending), ackMost)
 	acks := a.pending[:n:n]
