@@ -194,3 +194,44 @@ func TestWantsKnowsOfEventsThatTakeBackOthers(t *testing.T) {
 		}
 	})
 }
+
+func TestConnectionsOfOneUserCountAsOneIfTheHostSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &endpoint{}
+		e := start(t, to, debounced, func(o *Options) { o.MemberConnections = true })
+		joins := func(user string) Event { return MemberAdded("my-app", "presence-c", user) }
+		leaves := func(user string) Event { return MemberRemoved("my-app", "presence-c", user) }
+		emit(t, e, joins("u1"), joins("u1"), joins("u2"), leaves("u1"), joins("u1"), leaves("u1"), leaves("u2"))
+		time.Sleep(5 * time.Second)
+		emit(t, e, leaves("u1"))
+		time.Sleep(time.Second)
+		emit(t, e, joins("u1")) // back in time
+		drain(t, e)
+		if got := fmt.Sprint(arrived(t, to)); got != "[member_added presence-c u1 member_added presence-c u2 member_removed presence-c u2]" {
+			t.Error(got)
+		}
+		if n := len(e.members.of); n != 1 {
+			t.Errorf("%d members are counted, want 1", n)
+		}
+	})
+}
+
+func TestAMemberWhoseEventWasRefusedCanBeEmittedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &endpoint{}
+		e := start(t, to, func(o *Options) { o.MemberConnections = true; o.OutboxBytes = 2000 })
+		for i := range 100 {
+			if e.Emit(MemberAdded("my-app", "presence-c", fmt.Sprint("user-", i))) == nil {
+				continue
+			}
+			time.Sleep(time.Second)
+			emit(t, e, MemberAdded("my-app", "presence-c", fmt.Sprint("user-", i)))
+		}
+		drain(t, e)
+		if n := len(arrived(t, to)); n != 100 {
+			t.Errorf("%d of 100 members arrived", n)
+		}
+	})
+}

@@ -48,7 +48,7 @@
 //	options.go         Options                              defaults.go, validate.go, validate_app.go, validate_http.go
 //	emitter.go         New, Emit, SetApp                    shutdown.go    Flush, Drain, Shutdown, Close
 //	registry.go        apps by ID, compiled                 identity.go    who a webhook is
-//	batcher.go         open batches                         debounce.go    what is held back
+//	batcher.go         open batches                         debounce.go    what is held back; members.go
 //	outbox.go          the account of what the queue lacks  courier.go     handing over
 //	job.go             a job's text                         signer.go      Pusher signature, envelope MAC
 //	pool.go            who runs what, when                  intake.go      what to receive; task.go  a job under lease

@@ -24,6 +24,7 @@ type Emitter struct {
 	types     map[EventType]bool // known or declared
 	ids       *idSource
 	debouncer *debouncer // nil: nothing is held back
+	members   *members   // nil: a member event is a user's, not a connection's
 	batcher   *batcher
 	outbox    *outbox
 	pool      *pool // nil: this node only emits
@@ -126,6 +127,9 @@ func (e *Emitter) start() {
 	e.outbox = newOutbox(e.opts.OutboxBytes, e.ended)
 	e.batcher = newBatcher(e.opts.Batching, e.outbox)
 	e.moving.Go(func() { e.batcher.run(ctx) })
+	if e.opts.MemberConnections {
+		e.members = newMembers()
+	}
 	if e.debouncer = newDebouncer(e); e.debouncer != nil {
 		e.moving.Go(func() { e.debouncer.run(ctx) })
 	}
@@ -161,7 +165,13 @@ func (e *Emitter) Emit(ev Event) error {
 	if err := ev.validate(); err != nil {
 		return err
 	}
+	if !e.members.counts(&ev) {
+		e.stats.emitted.Add(1)
+		e.stats.suppressed.Add(1)
+		return nil
+	}
 	if err := e.match(&ev, a, wanting); err != nil {
+		e.members.undo(&ev)
 		return err
 	}
 	e.stats.emitted.Add(1)

@@ -41,6 +41,11 @@ type Options struct {
 	// Shutdown sends what is held. Pusher's figure is 3 * time.Second. Defaults to 0, off.
 	Debounce time.Duration
 
+	// MemberConnections says that the host emits member_added and member_removed for each connection of a user, not for
+	// each user. Then only those of a user's first and last connection to a channel count, at this emitter; the others are left
+	// out. It takes memory for each member that is present. Defaults to false.
+	MemberConnections bool
+
 	// CountInterval spaces out the subscription_count events of channels with more than 100 subscribers: at most one in this
 	// time, and the last value always. Pusher's figure is 5 * time.Second. Defaults to 0: every one is sent.
 	CountInterval time.Duration

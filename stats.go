@@ -9,7 +9,7 @@ import "sync/atomic"
 type Stats struct {
 	Emitted    int64 // events that Emit took, wanted by somebody or not
 	Overflowed int64 // events that Emit refused with ErrOverflow
-	Suppressed int64 // events that took back, or were taken back by, another: see Options.Debounce and CountInterval
+	Suppressed int64 // events left out because of Options.Debounce, CountInterval or MemberConnections
 
 	Matched   int64 // taken by Emit for a webhook
 	Adopted   int64 // settled here, but emitted by another process, by an earlier one, or replayed
