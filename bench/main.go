@@ -1,6 +1,7 @@
 // Command bench measures the whole way from Emit to a receiver, beside a ceiling and peers, all in the same run.
 //
 //	go run . [-rounds 5] [-only memory,redis]
+//	go run . -dead 100000
 //
 // A receiver in a process of its own reads every body and counts events. Every case sends the same 140-byte events of 10 apps,
 // first 100 in a request, then one, over 20 connections. The cases take turns, round by round, so that a
@@ -35,6 +36,7 @@ func main() {
 	only := flag.String("only", "", "cases, separated by commas; the ceiling always runs")
 	events := flag.Int("events", 1_000_000, "events a case at 100 a request")
 	requests := flag.Int("requests", 50_000, "requests a case at one event a request")
+	dead := flag.Int("dead", 0, "instead: a healthy webhook's latency on Redis beside a dead one with so many jobs")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a `file`")
 	flag.Parse()
 	if *profile != "" {
@@ -46,6 +48,12 @@ func main() {
 			log.Fatal(err)
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if *dead > 0 {
+		if err := runBacklog(*dead, *rounds); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	if err := run(*rounds, *only, map[int]int{100: *events, 1: *requests}); err != nil {
 		log.Fatal(err)
@@ -139,4 +147,18 @@ func median(v []float64) float64 {
 
 func wanted(only, name string) bool {
 	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(s string) bool { return strings.HasPrefix(name, s) })
+}
+
+func runBacklog(jobs, rounds int) error {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	addr, stop, err := startRedis(dir, "no")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return backlog(addr, jobs, rounds)
 }
