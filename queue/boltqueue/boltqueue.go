@@ -23,7 +23,7 @@
 //
 // For each job about 130 bytes are kept in memory, so a million take 130 MB. Its Data is read from the file when it is
 // received, unless it is among the 16 MiB that were enqueued lately. Open rebuilds the index from the
-// jobs' records, without reading their Data; that takes about two seconds for a million jobs.
+// jobs' records, without reading their Data; that took 2.5 to 3.2 seconds for a million jobs where it was measured.
 package boltqueue
 
 import (

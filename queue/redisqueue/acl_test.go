@@ -1,0 +1,73 @@
+package redisqueue_test
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/testredis"
+	"github.com/pushhooks/webhook/queue"
+	"github.com/pushhooks/webhook/queue/redisqueue"
+)
+
+// The rules that docs/queue-redis.md gives are enough for all that the queue does.
+func TestTheDocumentedACLIsEnough(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/queue-redis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("ACL: `([^`]+)`").FindSubmatch(page)
+	if found == nil {
+		t.Fatal("the page gives no ACL")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	server := testredis.StartServer(t, testredis.Options{})
+	rules := []any{"ACL", "SETUSER", "queue", "reset", "on", ">password", "~pushhooks:*", "&pushhooks:*"}
+	for _, rule := range strings.Fields(string(found[1])) {
+		rules = append(rules, rule)
+	}
+	if err := server.Client().Do(ctx, rules...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	opts := *server.Client().Options()
+	opts.Username, opts.Password = "queue", "password"
+	client := redis.NewClient(&opts)
+	defer client.Close()
+	q, err := redisqueue.New(ctx, client, redisqueue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+
+	check := func(doing string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", doing, err)
+		}
+	}
+	check("Enqueue", q.Enqueue(ctx, []queue.Job{
+		{ID: "a", Lane: "l", Data: []byte("x")}, {ID: "b", Lane: "l", Data: []byte("x")}, {ID: "c", Lane: "l", Data: []byte("x")},
+	}))
+	leases, err := q.Receive(ctx, queue.Want{Jobs: 3, Lane: 3, Cold: 3})
+	check("Receive", err)
+	if len(leases) != 3 {
+		t.Fatalf("%d of 3 jobs received", len(leases))
+	}
+	check("Extend", q.Extend(ctx, leases))
+	check("Ack", q.Ack(ctx, leases[:1]))
+	check("Nack", q.Nack(ctx, []queue.Nack{{Lease: leases[1]}}))
+	check("DeadLetter", q.DeadLetter(ctx, leases[2], "gone"))
+	_, err = q.DeadLetters(ctx, "", 10)
+	check("DeadLetters", err)
+	_, err = q.Replay(ctx, []string{leases[2].ID})
+	check("Replay", err)
+	_, err = q.Stats(ctx)
+	check("Stats", err)
+}
