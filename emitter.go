@@ -136,8 +136,8 @@ func (e *Emitter) start() {
 	c := &courier{e: e, blocked: map[string]*blockage{}}
 	e.moving.Go(func() { c.run(ctx) })
 	if e.opts.Workers > 0 {
-		e.pool = newPool(e, e.opts.Workers, e.opts.Receivers)
-		e.pool.start()
+		e.pool = newPool(e, e.opts.Workers)
+		e.pool.start(e.opts.Receivers)
 	}
 }
 

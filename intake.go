@@ -2,35 +2,36 @@ package webhook
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
 )
 
-// want returns what may be received now, and sets the alarm for when that changes by itself.
+// want returns what may be received now.
 func (p *pool) want(now time.Time) queue.Want {
 	most := p.most(now)
 	p.restLanes(now, most)
 	w := queue.Want{Lane: firstShare, Cold: p.workers + p.coldMost(), Lanes: p.shut.limits(now)}
-	ready, alarm := 0, p.shut.opens
+	ready := 0
+	p.setAlarm(p.shut.opens, now)
 	for l := range p.active {
 		n := l.limit(now, most)
-		if at := l.changes(now); !at.IsZero() && (alarm.IsZero() || at.Before(alarm)) {
-			alarm = at
-		}
+		p.setAlarm(l.changes(now), now)
 		ready += max(0, min(l.waiting, n-len(l.running)))
 		if l.proven && l.limiter == nil {
-			n *= 2 // one share ahead
+			n += n * p.ahead / p.workers
 		}
 		if !l.proven {
 			w.Cold -= len(l.running) + l.waiting
 		}
-		w.Lanes[l.name] = queue.Limit{Jobs: max(0, n-len(l.running)-l.waiting), Warm: l.proven}
+		n = max(0, n-len(l.running)-l.waiting)
+		l.starved = n == 0
+		w.Lanes[l.name] = queue.Limit{Jobs: n, Warm: l.proven}
 	}
 	w.Cold = max(0, w.Cold)
-	w.Jobs = min(2*p.workers-p.running-ready, heldFactor*p.workers-len(p.waiting))
+	w.Jobs = min(p.workers+p.ahead-p.running-ready, heldFactor*p.workers-len(p.waiting))
 	p.tooFew = w.Cold == 0
-	p.setAlarm(alarm, now)
 	return w
 }
 
@@ -50,20 +51,24 @@ func (p *pool) restLanes(now time.Time, most int) {
 	}
 }
 
+// setAlarm sees to it that the pool looks again at the time, unless that is zero.
 func (p *pool) setAlarm(at, now time.Time) {
-	switch {
-	case at.IsZero():
-	case p.alarm == nil:
+	if p.stopped || at.IsZero() || !p.alarmAt.IsZero() && !at.Before(p.alarmAt) {
+		return
+	}
+	p.alarmAt = at
+	if p.alarm == nil {
 		p.alarm = time.AfterFunc(at.Sub(now), p.ring)
-	default:
+	} else {
 		p.alarm.Reset(at.Sub(now))
 	}
 }
 
-// ring makes the workers look again.
+// ring has everybody look again.
 func (p *pool) ring() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.alarmAt = time.Time{}
 	p.outdate()
 }
 
@@ -75,6 +80,22 @@ func (p *pool) outdate() {
 	p.refresh()
 	p.receive, p.refresh = context.WithCancel(context.Background())
 	p.wake()
+}
+
+// receiveTasks is a receiver: it receives whenever there are few tasks left, until the pool stops.
+func (p *pool) receiveTasks() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.stopped {
+		if p.low() {
+			if w := p.want(time.Now()); w.Jobs > 0 {
+				p.fetch(w)
+				p.wake()
+				continue
+			}
+		}
+		p.hungry.Wait()
+	}
 }
 
 // fetch receives. The pool is locked, but not meanwhile.
@@ -125,11 +146,25 @@ func (p *pool) admit(tasks []*task) {
 			t.lane.like = t.job.envelope
 		}
 	}
-	p.waiting = append(p.waiting, tasks...)
+	p.queueUp(tasks)
 	if p.stopped && len(tasks) > 0 {
 		late := p.unload(func(*task) bool { return true })
 		p.mu.Unlock()
 		p.release(late)
 		p.mu.Lock()
+	}
+}
+
+// queueUp puts tasks among the waiting ones. The lanes take turns: a webhook's few tasks do not wait for all that were received
+// of another's before them. (This is start-time fair queueing, Goyal, Vin and Cheng, 1996, with tasks of equal length.)
+func (p *pool) queueUp(tasks []*task) {
+	for _, t := range tasks {
+		t.turn = max(p.turn, t.lane.turn)
+		t.lane.turn = t.turn + 1
+		i := len(p.waiting)
+		for i > 0 && p.waiting[i-1].turn > t.turn {
+			i--
+		}
+		p.waiting = slices.Insert(p.waiting, i, t)
 	}
 }

@@ -12,9 +12,11 @@ import (
 type lane struct {
 	name    string
 	waiting int     // tasks received and not begun
+	turn    int     // of its next task, unless the pool is further
 	running []*task // attempts in flight
 	share   int     // attempts at once that its record allows
 	proven  bool    // its last attempts succeeded: it is warm
+	starved bool    // the last Want asked for none of its jobs
 	latency time.Duration
 	peak    int // most attempts at once since window
 	window  time.Time
@@ -113,15 +115,15 @@ const (
 func (l *lane) succeeded(now time.Time, took time.Duration, full bool, most int) {
 	probe := l.breaker.state(now) == BreakerHalfOpen
 	l.breaker.succeeded(now)
-	if probe {
-		l.share = firstShare
-	}
 	l.proven = l.breaker.state(now) == BreakerClosed
 	if l.latency == 0 {
 		l.latency = took
 	}
 	l.latency += (took - l.latency) / 8
-	if full {
+	switch {
+	case probe:
+		l.share = firstShare
+	case full:
 		l.share = min(l.share+1, most)
 	}
 	if now.Sub(l.window) > shareWindow {

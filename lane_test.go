@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/queue"
 )
 
 // gauge counts attempts at once, and those that ended, by URL.
@@ -269,6 +270,50 @@ func TestAnEndpointThatBeginsToHangGetsNoMoreWorkers(t *testing.T) {
 		}
 		if n, _ := g.at(""); n > 6 {
 			t.Errorf("%d workers are with an endpoint that hangs", n)
+		}
+	})
+}
+
+func TestWorkersDoNotWaitForTheQueuesAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		q.onReceive = func(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
+			leases, err := q.Memory.Receive(ctx, w)
+			time.Sleep(10 * time.Millisecond) // the way there and back
+			return leases, err
+		}
+		g := newGauge()
+		e := start(t, &endpoint{answer: g.around(takes(10 * time.Millisecond))}, unbatched, with(q))
+		for i := range 10_000 {
+			emit(t, e, occupied(i))
+		}
+		time.Sleep(2 * time.Second)
+		checkRate(t, g.rate(2*time.Second), 20/0.01)
+	})
+}
+
+func TestAReceiveUnderWayIsNotRepeatedForEachAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		var receives atomic.Int64
+		q.onReceive = func(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
+			receives.Add(1)
+			return q.Memory.Receive(ctx, w)
+		}
+		e := start(t, &endpoint{answer: takes(50 * time.Millisecond)}, unbatched, with(q))
+		for i := range 1000 { // all workers learn that it is proven
+			emit(t, e, occupied(i))
+		}
+		drain(t, e)
+		before := receives.Load()
+		for i := range 20 {
+			emit(t, e, occupied(i))
+		}
+		drain(t, e)
+		if n := receives.Load() - before; n > 5 {
+			t.Errorf("%d Receives for 20 jobs that came together and whose attempts ended one by one", n)
 		}
 	})
 }

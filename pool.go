@@ -9,26 +9,29 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// pool shares the workers among the lanes. There is no dispatcher: a worker that has nothing to do receives for
-// all, unless enough others do; what it gets beyond its own task wakes the others.
+// pool shares the workers among the lanes. There is no dispatcher: receivers keep a few tasks ahead of the workers, and a
+// worker that is free takes the first of them that may begin.
 type pool struct {
-	e         *Emitter
-	workers   int
-	receivers int
-	settling  context.Context // ends when nothing more may be said to the queue
-	silence   context.CancelFunc
-	renewing  sync.WaitGroup
-	working   sync.WaitGroup
+	e        *Emitter
+	workers  int
+	ahead    int             // tasks kept ready for the workers
+	settling context.Context // ends when nothing more may be said to the queue
+	silence  context.CancelFunc
+	renewing sync.WaitGroup
+	working  sync.WaitGroup
 
 	mu        sync.Mutex
-	idle      sync.Cond // workers wait here for tasks, or for their turn to receive
+	idle      sync.Cond // workers wait here for tasks
+	hungry    sync.Cond // receivers wait here for room
 	lanes     map[string]*lane
 	active    map[*lane]struct{} // lanes with tasks here, or with a rate limit in use
 	shut      shutLanes          // lanes without tasks here that may have none for a while
-	waiting   []*task            // received and not begun, in order
+	waiting   []*task            // received and not begun, in the order of their turns
+	turn      int                // the last that has begun
 	running   int                // tasks begun
 	cold      int                // of those, in lanes that are not proven
-	receiving int                // workers in Receive
+	resting   int                // workers that wait
+	receiving int                // receivers in Receive
 	receive   context.Context    // of those; ended when their Want is out of date
 	refresh   context.CancelFunc
 	tooFew    bool // the last Want had no room for cold lanes
@@ -38,6 +41,7 @@ type pool struct {
 	lastLane  *lane
 	mixed     time.Time   // when two lanes last took turns
 	alarm     *time.Timer // when a lane's limit changes by itself
+	alarmAt   time.Time   // zero: not set
 
 	acks acker
 }
@@ -47,25 +51,34 @@ const (
 	// workers to them, so that they need not wait for its timeouts when it hangs.
 	aloneAfter = 10 * time.Second
 
-	// As many jobs are received ahead of the workers as there are workers, and at most this many times
-	// as many are held when they can't begin.
+	// For each worker so many jobs are received ahead, so that it need not wait for the queue's next answer. A queue
+	// that forgets what it gives has one ahead, since a process that is killed loses them.
+	aheadFactor = 2
+
+	// At most so many jobs a worker are held when they can't begin.
 	heldFactor = 4
 
 	// Lane records of webhooks where nothing happens are forgotten beyond this number.
 	maxLanes = 1 << 16
 )
 
-func newPool(e *Emitter, workers, receivers int) *pool {
-	p := &pool{e: e, workers: workers, receivers: receivers, lanes: map[string]*lane{}, active: map[*lane]struct{}{}}
-	p.idle.L = &p.mu
+func newPool(e *Emitter, workers int) *pool {
+	p := &pool{e: e, workers: workers, ahead: aheadFactor * workers, lanes: map[string]*lane{}, active: map[*lane]struct{}{}}
+	if e.traits.AtMostOnce {
+		p.ahead = workers
+	}
+	p.idle.L, p.hungry.L = &p.mu, &p.mu
 	p.acks.queue = e.queue
 	p.settling, p.silence = context.WithCancel(context.Background())
 	p.receive, p.refresh = context.WithCancel(context.Background())
 	return p
 }
 
-func (p *pool) start() {
+func (p *pool) start(receivers int) {
 	p.renewing.Go(p.renew)
+	for range receivers {
+		p.working.Go(p.receiveTasks)
+	}
 	for range p.workers {
 		p.working.Go(p.work)
 	}
@@ -81,20 +94,18 @@ func (p *pool) work() {
 	}
 }
 
-// next returns the next task to run, receiving if need be, or nil when the pool has stopped.
+// next returns the next task to run, or nil when the pool has stopped.
 func (p *pool) next() *task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for !p.stopped {
-		now := time.Now()
-		if t := p.begin(now); t != nil {
+		if t := p.begin(time.Now()); t != nil {
 			return t
 		}
-		if w := p.want(now); w.Jobs > 0 && p.receiving < p.receivers {
-			p.fetch(w)
-			continue
-		}
+		p.resting++
+		p.hungry.Signal()
 		p.idle.Wait()
+		p.resting--
 	}
 	return nil
 }
@@ -107,6 +118,7 @@ func (p *pool) begin(now time.Time) *task {
 			continue
 		}
 		p.waiting = slices.Delete(p.waiting, i, i+1)
+		p.turn = max(p.turn, t.turn)
 		t.lane.waiting--
 		if !now.Before(t.until) {
 			t.lost = true // it was not extended in time; somebody else has it
@@ -119,6 +131,7 @@ func (p *pool) begin(now time.Time) *task {
 		p.cold -= t.lane.cold()
 		t.lane.begin(t)
 		p.cold += t.lane.cold()
+		p.setAlarm(t.lane.changes(now), now)
 		if p.lastLane != t.lane {
 			if p.lastLane != nil {
 				p.mixed = now
@@ -131,12 +144,18 @@ func (p *pool) begin(now time.Time) *task {
 	return nil
 }
 
-// wake wakes another worker if there is something for it: a waiting task, or receiving.
+// wake wakes a worker if there may be a task for it, and a receiver if there may be too few.
 func (p *pool) wake() {
-	if len(p.waiting) > 0 || p.receiving < p.receivers {
+	if len(p.waiting) > 0 {
 		p.idle.Signal()
 	}
+	if p.low() {
+		p.hungry.Signal()
+	}
 }
+
+// low reports whether it is time to receive more. It waits until there is room for several.
+func (p *pool) low() bool { return p.resting > 0 || len(p.waiting) <= p.ahead/2 }
 
 func (p *pool) mayBegin(l *lane, now time.Time, most int) bool {
 	return len(l.running) < l.limit(now, most) && (l.proven || p.cold < p.coldMost())
@@ -179,8 +198,7 @@ func (p *pool) end(t *task, says evidence) {
 	now := time.Now()
 	p.mu.Lock()
 	l := t.lane
-	before, most := l.breaker.state(now), p.most(now)
-	room := l.limit(now, most) > len(l.running)+l.waiting
+	before, most, wasCold := l.breaker.state(now), p.most(now), !l.proven
 	p.running--
 	if t.known {
 		l.paused = time.Time{}
@@ -193,9 +211,10 @@ func (p *pool) end(t *task, says evidence) {
 	if after == BreakerOpen || now.Before(l.paused) { // what can't begin soon takes up no room here
 		released = p.unload(func(w *task) bool { return w.lane == l })
 	}
-	if p.receiving > 0 && (p.tooFew || !room && l.limit(now, most) > len(l.running)+l.waiting) {
+	if p.receiving > 0 && (p.tooFew && wasCold || l.starved && l.limit(now, most) > len(l.running)+l.waiting) {
 		p.outdate()
 	}
+	p.setAlarm(l.changes(now), now)
 	p.wake()
 	until := l.breaker.until
 	p.mu.Unlock()
@@ -213,6 +232,7 @@ func (p *pool) unload(which func(*task) bool) (out []*task) {
 			return false
 		}
 		t.lane.waiting--
+		t.lane.turn--
 		out = append(out, t)
 		return true
 	})
@@ -291,6 +311,7 @@ func (p *pool) stop(ctx context.Context) {
 	p.refresh()
 	waiting := p.unload(func(*task) bool { return true })
 	p.idle.Broadcast()
+	p.hungry.Broadcast()
 	p.mu.Unlock()
 	hard := context.AfterFunc(ctx, func() {
 		p.cutOff()

@@ -14,6 +14,7 @@ type task struct {
 	parsed parsedJob  // what job points to
 	rate   RateLimit
 	lane   *lane
+	turn   int // among the waiting
 	began  time.Time
 	held   time.Time          // since when it was held back here; zero: never
 	known  bool               // its configuration is here
