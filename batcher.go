@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pushhooks/webhook/queue"
 )
 
 // slot is where events for one webhook are collected. It belongs to the webhook's identity: when the
@@ -19,16 +21,17 @@ type slot struct {
 	open *batch
 }
 
-// batch is the body of a job in the making.
+// batch is a job in the making: first its body, then all of it.
 type batch struct {
 	hook   *hook
 	due    time.Time
 	timeMS int64
 	events int
 	buf    []byte
-	size   int64 // what is reserved in the outbox
-	open   bool  // guarded by the slot's mutex
-	epoch  int   // of the outbox, when it was cut
+	job    queue.Job // once it is packed
+	size   int64     // what is reserved in the outbox
+	open   bool      // guarded by the slot's mutex
+	epoch  int       // of the outbox, when it was cut
 	next   *batch
 }
 

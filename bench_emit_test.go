@@ -144,7 +144,7 @@ func BenchmarkSeal(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				env := envelope{id: ids.next(time.UnixMilli(1)), app: "my-app", webhook: "wh_0", timeMS: 1, events: n}
-				seal(append(buf[:0], body...), &env, key)
+				seal(append(buf[:0], body...), &env, key, false)
 			}
 		})
 	}

@@ -17,15 +17,9 @@ type courier struct {
 	blocked map[string]*blockage // lanes that the queue refused, by name
 }
 
-// parcel is a batch with its job: sealed once, offered as often as it takes.
-type parcel struct {
-	*batch
-	job queue.Job
-}
-
-// blockage holds a lane's parcels, in order, until the queue may have room for them.
+// blockage holds a lane's batches, in order, until the queue may have room for them.
 type blockage struct {
-	parcels  []*parcel
+	batches  []*batch
 	until    time.Time
 	refusals int // in a row
 	most     int // of a call: 1 after a refusal, and more with each success
@@ -49,8 +43,8 @@ func (c *courier) run(ctx context.Context) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		now := time.Now()
-		if parcels := c.collect(now); len(parcels) > 0 {
-			c.offer(ctx, parcels)
+		if batches := c.collect(now); len(batches) > 0 {
+			c.offer(ctx, batches)
 			continue
 		}
 		timer.Reset(c.untilRetry(now))
@@ -62,31 +56,31 @@ func (c *courier) run(ctx context.Context) {
 	}
 }
 
-// collect returns the parcels to offer next: those of blocked lanes whose time has come, then fresh ones.
-func (c *courier) collect(now time.Time) []*parcel {
-	var parcels []*parcel
+// collect returns the batches to offer next: those of blocked lanes whose time has come, then fresh ones.
+func (c *courier) collect(now time.Time) []*batch {
+	var batches []*batch
 	room := handoverBytes
-	for _, b := range c.blocked {
-		for n := 0; n < b.most && len(b.parcels) > 0 && len(parcels) < handoverJobs && room > 0 && !b.until.After(now); n++ {
-			room -= len(b.parcels[0].job.Data)
-			parcels = append(parcels, b.parcels[0])
-			b.parcels = b.parcels[1:]
+	for _, lane := range c.blocked {
+		for n := 0; n < lane.most && len(lane.batches) > 0 && len(batches) < handoverJobs && room > 0 && !lane.until.After(now); n++ {
+			room -= len(lane.batches[0].job.Data)
+			batches = append(batches, lane.batches[0])
+			lane.batches = lane.batches[1:]
 		}
 	}
-	for len(parcels) < handoverJobs && room > 0 {
+	for len(batches) < handoverJobs && room > 0 {
 		b := c.next()
 		if b == nil {
 			break
 		}
-		p := c.pack(b)
-		if lane := c.blocked[p.job.Lane]; lane != nil {
-			lane.parcels = append(lane.parcels, p)
+		c.pack(b)
+		if lane := c.blocked[b.job.Lane]; lane != nil {
+			lane.batches = append(lane.batches, b)
 			continue
 		}
-		room -= len(p.job.Data)
-		parcels = append(parcels, p)
+		room -= len(b.job.Data)
+		batches = append(batches, b)
 	}
-	return parcels
+	return batches
 }
 
 // next takes the next fresh batch, or nil.
@@ -102,8 +96,8 @@ func (c *courier) next() *batch {
 	return b
 }
 
-// pack makes a batch's job, signed with the key that its app has now.
-func (c *courier) pack(b *batch) *parcel {
+// pack makes a batch's job, signed with the key that its app has now: once, however often it is offered.
+func (c *courier) pack(b *batch) {
 	app := c.e.apps.get(b.hook.app.id)
 	if app == nil {
 		app = b.hook.app
@@ -112,23 +106,23 @@ func (c *courier) pack(b *batch) *parcel {
 		id: c.e.ids.next(time.UnixMilli(b.timeMS)), app: app.id, webhook: b.hook.id,
 		timeMS: b.timeMS, events: b.events,
 	}
-	data := seal(b.buf, &env, app.keys[0])
+	data := seal(b.buf, &env, app.keys[0], c.e.traits.Trusted)
 	b.buf = nil
-	return &parcel{batch: b, job: queue.Job{ID: env.id, Lane: b.hook.lane, Ordered: b.hook.Ordered, Data: data}}
+	b.job = queue.Job{ID: env.id, Lane: b.hook.lane, Ordered: b.hook.Ordered, Data: data}
 }
 
-// offer hands the parcels over, waiting out errors of the whole call: nobody knows then which were taken, and
+// offer hands the batches over, waiting out errors of the whole call: nobody knows then which were taken, and
 // the queue takes none twice.
-func (c *courier) offer(ctx context.Context, parcels []*parcel) {
-	jobs := make([]queue.Job, len(parcels))
-	for i, p := range parcels {
-		jobs[i] = p.job
+func (c *courier) offer(ctx context.Context, batches []*batch) {
+	jobs := make([]queue.Job, len(batches))
+	for i, b := range batches {
+		jobs[i] = b.job
 	}
 	for n := 1; ; n++ {
 		err := c.enqueue(ctx, jobs)
 		var partly *queue.BatchError
 		if err == nil || errors.As(err, &partly) {
-			c.settle(parcels, err)
+			c.settle(batches, err)
 			return
 		}
 		c.e.log.queueTrouble("enqueue", n, err)
@@ -145,19 +139,19 @@ func (c *courier) enqueue(ctx context.Context, jobs []queue.Job) error {
 }
 
 // settle strikes off what the queue took, and keeps what it refused.
-func (c *courier) settle(parcels []*parcel, result error) {
-	var taken, refused []*parcel
-	for i, p := range parcels {
+func (c *courier) settle(batches []*batch, result error) {
+	var taken, refused []*batch
+	for i, b := range batches {
 		switch err := queue.ErrorOf(result, i); {
 		case err == nil:
-			c.e.stats.enqueued.Add(int64(p.events))
-			c.e.watch.enqueued(p)
-			taken = append(taken, p)
+			c.e.stats.enqueued.Add(int64(b.events))
+			c.e.watch.enqueued(b)
+			taken = append(taken, b)
 		case errors.Is(err, queue.ErrTooLarge):
-			c.e.drop(p.hook, p.job.ID, p.events, err)
-			taken = append(taken, p)
+			c.e.drop(b.hook, b.job.ID, b.events, err)
+			taken = append(taken, b)
 		default:
-			refused = append(refused, p)
+			refused = append(refused, b)
 		}
 	}
 	if len(refused) > 0 {
@@ -168,35 +162,35 @@ func (c *courier) settle(parcels []*parcel, result error) {
 	c.e.outbox.done(taken)
 }
 
-// block puts refused parcels back at the head of their lanes, and has the lanes wait.
-func (c *courier) block(refused []*parcel) {
-	byLane := map[string][]*parcel{}
-	for _, p := range refused {
-		byLane[p.job.Lane] = append(byLane[p.job.Lane], p)
+// block puts refused batches back at the head of their lanes, and has the lanes wait.
+func (c *courier) block(refused []*batch) {
+	byLane := map[string][]*batch{}
+	for _, b := range refused {
+		byLane[b.job.Lane] = append(byLane[b.job.Lane], b)
 	}
-	for name, parcels := range byLane {
+	for name, batches := range byLane {
 		lane := c.blocked[name]
 		if lane == nil {
 			lane = &blockage{}
 			c.blocked[name] = lane
 		}
-		lane.parcels = slices.Insert(lane.parcels, 0, parcels...)
+		lane.batches = slices.Insert(lane.batches, 0, batches...)
 		lane.refusals++
 		lane.most = 1
 		lane.until = time.Now().Add(laneBackoff.delay(lane.refusals))
 	}
 }
 
-// free lets the lanes of these parcels, which the queue took, go on; those that have nothing left need no watching.
-func (c *courier) free(taken []*parcel) {
-	for _, p := range taken {
-		lane := c.blocked[p.job.Lane]
+// free lets the lanes of these batches, which the queue took, go on; those that have nothing left need no watching.
+func (c *courier) free(taken []*batch) {
+	for _, b := range taken {
+		lane := c.blocked[b.job.Lane]
 		if lane == nil {
 			continue
 		}
 		lane.refusals = 0
-		if lane.most = min(2*lane.most, handoverJobs); len(lane.parcels) == 0 {
-			delete(c.blocked, p.job.Lane)
+		if lane.most = min(2*lane.most, handoverJobs); len(lane.batches) == 0 {
+			delete(c.blocked, b.job.Lane)
 		}
 	}
 }
@@ -204,8 +198,8 @@ func (c *courier) free(taken []*parcel) {
 // untilRetry returns how long until a blocked lane's time has come.
 func (c *courier) untilRetry(now time.Time) time.Duration {
 	d := time.Hour
-	for _, b := range c.blocked {
-		d = min(d, b.until.Sub(now))
+	for _, lane := range c.blocked {
+		d = min(d, lane.until.Sub(now))
 	}
 	return max(d, 0)
 }

@@ -125,11 +125,13 @@ func (p *pool) fetch(w queue.Want) {
 
 // locate makes tasks of leases, each counted in its lane.
 func (p *pool) locate(leases []queue.Lease) []*task {
-	tasks := make([]*task, len(leases))
+	made, tasks := make([]task, len(leases)), make([]*task, len(leases))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range leases {
-		t := &task{lease: leases[i], until: leases[i].Until, lane: p.lane(leases[i].Lane)}
+		t := &made[i]
+		t.lease, t.alone = &leases[i], leases[i:i+1:i+1]
+		t.until, t.lane = leases[i].Until, p.lane(leases[i].Lane)
 		t.parsed.envelope = t.lane.like
 		t.lane.waiting++
 		p.active[t.lane] = struct{}{}

@@ -15,7 +15,7 @@ import (
 
 func sealedJob(body string, env envelope) ([]byte, appKey) {
 	key := appKey{"my-key", newSigner("my-secret")}
-	return seal([]byte(body), &env, key), key
+	return seal([]byte(body), &env, key, false), key
 }
 
 func TestAJobsDataIsItsBodyAndAnEnvelopeThatAPersonCanRead(t *testing.T) {
@@ -79,7 +79,7 @@ func FuzzJob(f *testing.F) {
 			restamp(j.body, 1)
 		}
 		env := envelope{id: id, app: app, webhook: webhook, timeMS: max(timeMS, 0), events: int(events) + 1}
-		sealed := seal(bytes.Clone(raw), &env, appKey{key, signer})
+		sealed := seal(bytes.Clone(raw), &env, appKey{key, signer}, false)
 		j, err := parseJob(sealed)
 		if err != nil {
 			t.Fatalf("%q: %v", sealed, err)
@@ -117,7 +117,7 @@ func FuzzHalves(f *testing.F) {
 		}
 		body = append(body, bodyEnd...)
 		key := appKey{"k", newSigner("s")}
-		whole, err := parseJob(seal(bytes.Clone(body), &envelope{id: "id", timeMS: 1, events: events}, key))
+		whole, err := parseJob(seal(bytes.Clone(body), &envelope{id: "id", timeMS: 1, events: events}, key, false))
 		if err != nil {
 			t.Fatal(err)
 		}

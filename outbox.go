@@ -96,16 +96,16 @@ func (o *outbox) take() []*batch {
 	return fresh
 }
 
-// done strikes parcels off the account: the queue has them, or they were dropped.
-func (o *outbox) done(parcels []*parcel) {
-	for _, p := range parcels {
-		o.charge(p.hook.slot, -p.size)
+// done strikes batches off the account: the queue has them, or they were dropped.
+func (o *outbox) done(batches []*batch) {
+	for _, b := range batches {
+		o.charge(b.hook.slot, -b.size)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, p := range parcels {
-		if o.counts[p.epoch]--; o.counts[p.epoch] == 0 {
-			delete(o.counts, p.epoch)
+	for _, b := range batches {
+		if o.counts[b.epoch]--; o.counts[b.epoch] == 0 {
+			delete(o.counts, b.epoch)
 		}
 	}
 	o.tell()

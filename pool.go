@@ -263,7 +263,7 @@ func (p *pool) release(tasks []*task) {
 	}
 	nacks := make([]queue.Nack, len(tasks))
 	for i, t := range tasks {
-		nacks[i] = queue.Nack{Lease: t.lease}
+		nacks[i] = queue.Nack{Lease: *t.lease}
 	}
 	for n := 1; ; n++ {
 		ctx, cancel := context.WithTimeout(p.settling, settleTime)

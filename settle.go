@@ -22,10 +22,14 @@ func (p *pool) settle(t *task, v fate) {
 	began := time.Now()
 	for n := 1; ; n++ {
 		err := p.tell(t, v)
+		if err == nil {
+			p.account(t, v)
+			return
+		}
 		now := time.Now()
 		ended := !now.Before(p.leaseEnd(t)) || v.kind != delivered && now.Sub(began) > p.e.traits.Lease
 		refused := errors.Is(err, queue.ErrLeaseLost)
-		if err == nil || refused && n > 1 && !ended { // an earlier call was heard, and its answer lost
+		if refused && n > 1 && !ended { // an earlier call was heard, and its answer lost
 			p.account(t, v)
 			return
 		}
@@ -49,7 +53,7 @@ func (p *pool) leaseEnd(t *task) time.Time {
 // tell makes the one call that v asks for.
 func (p *pool) tell(t *task, v fate) error {
 	if v.kind == delivered && p.e.traits.Trusted { // no round trip to share or to bound
-		return p.e.queue.Ack(p.settling, []queue.Lease{t.lease})
+		return p.e.queue.Ack(p.settling, t.alone)
 	}
 	ctx, cancel := context.WithTimeout(p.settling, settleTime)
 	defer cancel()
@@ -58,11 +62,11 @@ func (p *pool) tell(t *task, v fate) error {
 	case delivered:
 		return p.acks.ack(ctx, t.lease)
 	case again, lost:
-		return q.Nack(ctx, []queue.Nack{{Lease: t.lease, Delay: v.delay, Counted: v.counts || v.kind == lost}})
+		return q.Nack(ctx, []queue.Nack{{Lease: *t.lease, Delay: v.delay, Counted: v.counts || v.kind == lost}})
 	case split:
-		return q.Replace(ctx, t.lease, v.halves)
+		return q.Replace(ctx, *t.lease, v.halves)
 	}
-	return q.DeadLetter(ctx, t.lease, v.reason)
+	return q.DeadLetter(ctx, *t.lease, v.reason)
 }
 
 // account counts a settled task, after the host was told of it: when Drain returns, it knows.
@@ -99,7 +103,7 @@ type acker struct {
 }
 
 type ack struct {
-	lease queue.Lease
+	lease *queue.Lease
 	done  chan error    // the result
 	lead  chan struct{} // or: it is this one's turn to make the call
 }
@@ -108,7 +112,7 @@ type ack struct {
 const ackMost = 256
 
 // ack acknowledges one lease and returns when the queue has answered.
-func (a *acker) ack(ctx context.Context, l queue.Lease) error {
+func (a *acker) ack(ctx context.Context, l *queue.Lease) error {
 	mine := &ack{lease: l, done: make(chan error, 1), lead: make(chan struct{}, 1)}
 	a.mu.Lock()
 	a.pending = append(a.pending, mine)
@@ -138,7 +142,7 @@ func (a *acker) call(ctx context.Context) {
 
 	leases := make([]queue.Lease, n)
 	for i, k := range acks {
-		leases[i] = k.lease
+		leases[i] = *k.lease
 	}
 	err := a.queue.Ack(ctx, leases)
 	for i, k := range acks {

@@ -57,8 +57,8 @@ func (e *Emitter) testTask(h *hook) *task {
 	env := envelope{id: e.ids.next(now), app: h.app.id, webhook: h.id, timeMS: now.UnixMilli(), events: 1}
 	body := appendBodyStart(nil, env.timeMS)
 	body = append(ev.appendJSON(body), bodyEnd...)
-	data := seal(body, &env, h.app.keys[0])
-	t := &task{lease: queue.Lease{Job: queue.Job{ID: env.id, Lane: h.lane, Data: data}}, began: now}
+	data := seal(body, &env, h.app.keys[0], false)
+	t := &task{lease: &queue.Lease{Job: queue.Job{ID: env.id, Lane: h.lane, Data: data}}, began: now}
 	t.parse()
 	return t
 }

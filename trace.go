@@ -110,9 +110,9 @@ func (w *watcher) lost(t *task, reason string) {
 	call(w, w.Dropped, DroppedInfo{t.job.app, t.job.webhook, t.job.events, errors.New("webhook: not delivered: " + reason)})
 }
 
-func (w *watcher) enqueued(p *parcel) {
+func (w *watcher) enqueued(b *batch) {
 	if w.Enqueued != nil {
-		call(w, w.Enqueued, EnqueuedInfo{p.hook.app.id, p.hook.id, p.job.ID, p.events, len(p.job.Data)})
+		call(w, w.Enqueued, EnqueuedInfo{b.hook.app.id, b.hook.id, b.job.ID, b.events, len(b.job.Data)})
 	}
 }
 
