@@ -2,6 +2,7 @@
 //
 //	go run . [-rounds 5] [-only memory,redis]
 //	go run . -dead 100000
+//	go run . -steady
 //
 // A receiver in a process of its own reads every body and counts events. Every case sends the same 140-byte events of 10 apps,
 // first 100 in a request, then one, over 20 connections. The cases take turns, round by round, so that a
@@ -37,6 +38,7 @@ func main() {
 	events := flag.Int("events", 1_000_000, "events a case at 100 a request")
 	requests := flag.Int("requests", 50_000, "requests a case at one event a request")
 	dead := flag.Int("dead", 0, "instead: a healthy webhook's latency on Redis beside a dead one with so many jobs")
+	atRate := flag.Bool("steady", false, "instead: latencies at a steady rate")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a `file`")
 	flag.Parse()
 	if *profile != "" {
@@ -49,8 +51,8 @@ func main() {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if *dead > 0 {
-		if err := runBacklog(*dead, *rounds); err != nil {
+	if *dead > 0 || *atRate {
+		if err := runLatency(*dead, *rounds); err != nil {
 			log.Fatal(err)
 		}
 		return
@@ -149,7 +151,8 @@ func wanted(only, name string) bool {
 	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(s string) bool { return strings.HasPrefix(name, s) })
 }
 
-func runBacklog(jobs, rounds int) error {
+// runLatency measures latencies: beside so many jobs of a dead webhook, or else at steady rates.
+func runLatency(dead, rounds int) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -160,5 +163,13 @@ func runBacklog(jobs, rounds int) error {
 		return err
 	}
 	defer stop()
-	return backlog(addr, jobs, rounds)
+	if dead > 0 {
+		return backlog(addr, dead, rounds)
+	}
+	durable, stopDurable, err := startRedis(dir, "yes")
+	if err != nil {
+		return err
+	}
+	defer stopDurable()
+	return steady(dir, addr, durable, rounds)
 }
