@@ -20,7 +20,7 @@ func (p *pool) want(now time.Time) queue.Want {
 		p.setAlarm(l.changes(now), now)
 		ready += max(0, min(l.waiting, n-len(l.running)))
 		if l.proven && l.limiter == nil {
-			n += n * p.ahead / p.workers
+			n += l.ahead(n)
 		}
 		if !l.proven {
 			w.Cold -= len(l.running) + l.waiting

@@ -11,12 +11,13 @@ import (
 // it may have any. The pool's mutex guards it.
 type lane struct {
 	name    string
-	waiting int     // tasks received and not begun
-	turn    int     // of its next task, unless the pool is further
-	running []*task // attempts in flight
-	share   int     // attempts at once that its record allows
-	proven  bool    // its last attempts succeeded: it is warm
-	starved bool    // the last Want asked for none of its jobs
+	waiting int       // tasks received and not begun
+	turn    int       // of its next task, unless the pool is further
+	running []*task   // attempts in flight
+	share   int       // attempts at once that its record allows
+	proven  bool      // its last attempts succeeded: it is warm
+	starved bool      // the last Want asked for none of its jobs
+	filled  time.Time // when its share was last in full use
 	latency time.Duration
 	peak    int // most attempts at once since window
 	window  time.Time
@@ -64,6 +65,12 @@ func (l *lane) unhurried(now time.Time, n int) int {
 	return n
 }
 
+// ahead returns how many jobs are received ahead when there may be n attempts at once.
+func (l *lane) ahead(n int) int {
+	inTime := time.Duration(n) * aheadTime / max(l.latency, time.Microsecond)
+	return min(max(1, int(inTime)), aheadFactor*n)
+}
+
 func (l *lane) lateAfter() time.Duration {
 	if l.latency == 0 {
 		return lateCold
@@ -78,12 +85,15 @@ func (l *lane) begin(t *task) {
 	}
 	t.probe = l.breaker.state(t.began) == BreakerHalfOpen
 	l.running = append(l.running, t)
+	if len(l.running) >= l.share {
+		l.filled = t.began
+	}
 	l.peak = max(l.peak, len(l.running))
 }
 
 // end notes the end of t, and what it says of the endpoint. most bounds the share.
 func (l *lane) end(t *task, now time.Time, says evidence, most int) {
-	full := len(l.running)+l.waiting >= l.share
+	full := len(l.running)+l.waiting >= l.share || !l.filled.Before(t.began)
 	for i, r := range l.running {
 		if r == t {
 			l.running[i] = l.running[len(l.running)-1]

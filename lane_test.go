@@ -317,3 +317,37 @@ func TestAReceiveUnderWayIsNotRepeatedForEachAttempt(t *testing.T) {
 		}
 	})
 }
+
+func TestFewJobsOfASlowWebhookAreReceivedAhead(t *testing.T) {
+	t.Parallel()
+	for latency, want := range map[time.Duration]int{
+		0:                      80,
+		time.Millisecond:       80,
+		50 * time.Millisecond:  20,
+		100 * time.Millisecond: 10,
+		10 * time.Second:       1,
+	} {
+		if got := (&lane{latency: latency}).ahead(20); got != want {
+			t.Errorf("attempts of %v: %d jobs ahead of 20 workers, want %d", latency, got, want)
+		}
+	}
+}
+
+func TestAttemptsThatEndTogetherAllGrowTheShare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &lane{share: 8}
+		var tasks []*task
+		for range 8 {
+			tasks = append(tasks, &task{began: time.Now(), lane: l})
+			l.begin(tasks[len(tasks)-1])
+		}
+		time.Sleep(time.Second)
+		for _, task := range tasks {
+			l.end(task, time.Now(), wentWell, 20)
+		}
+		if l.share != 16 {
+			t.Errorf("the share is %d after 8 of 8 attempts ended well at once, want 16", l.share)
+		}
+	})
+}

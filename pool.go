@@ -51,12 +51,15 @@ const (
 	// workers to them, so that they need not wait for its timeouts when it hangs.
 	aloneAfter = 10 * time.Second
 
-	// For each worker so many jobs are received ahead, so that it need not wait for the queue's next answer. A queue
+	// For each worker so many jobs are received ahead at most, so that it need not wait for the queue's next answer. A queue
 	// that forgets what it gives has one ahead, since a process that is killed loses them.
-	aheadFactor = 2
+	aheadFactor = 4
+
+	// Of a lane no more is received ahead than can begin in this time: what waits long here waits in vain for others.
+	aheadTime = 50 * time.Millisecond
 
 	// At most so many jobs a worker are held when they can't begin.
-	heldFactor = 4
+	heldFactor = aheadFactor + 2
 
 	// Lane records of webhooks where nothing happens are forgotten beyond this number.
 	maxLanes = 1 << 16
