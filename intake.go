@@ -16,23 +16,28 @@ func (p *pool) want(now time.Time) queue.Want {
 	ready := 0
 	p.setAlarm(p.shut.opens, now)
 	for l := range p.active {
-		n := l.limit(now, most)
 		p.setAlarm(l.changes(now), now)
-		ready += max(0, min(l.waiting, n-len(l.running)))
-		if l.proven && l.limiter == nil {
-			n += l.ahead(n)
-		}
+		ready += max(0, min(l.waiting, l.limit(now, most)-len(l.running)))
 		if !l.proven {
 			w.Cold -= len(l.running) + l.waiting
 		}
-		n = max(0, n-len(l.running)-l.waiting)
+		n := max(0, p.allowance(l, now, most)-len(l.running)-l.waiting)
 		l.starved = n == 0
 		w.Lanes[l.name] = queue.Limit{Jobs: n, Warm: l.proven}
 	}
 	w.Cold = max(0, w.Cold)
-	w.Jobs = min(p.workers+p.ahead-p.running-ready, heldFactor*p.workers-len(p.waiting))
+	w.Jobs = min(p.workers+p.ahead-p.running-ready, heldFactor*p.workers+p.ahead-len(p.waiting))
 	p.tooFew = w.Cold == 0
 	return w
+}
+
+// allowance returns how many tasks of a lane may be here, begun or waiting.
+func (p *pool) allowance(l *lane, now time.Time, most int) int {
+	n := l.limit(now, most)
+	if l.proven && l.limiter == nil {
+		n += min(l.ahead(n), n*p.ahead/p.workers)
+	}
+	return n
 }
 
 // restLanes takes lanes without tasks out of the active ones: they need no naming, or are shut until a time.
@@ -125,13 +130,12 @@ func (p *pool) fetch(w queue.Want) {
 
 // locate makes tasks of leases, each counted in its lane.
 func (p *pool) locate(leases []queue.Lease) []*task {
-	made, tasks := make([]task, len(leases)), make([]*task, len(leases))
+	tasks := make([]*task, len(leases))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range leases {
-		t := &made[i]
-		t.lease, t.alone = &leases[i], leases[i:i+1:i+1]
-		t.until, t.lane = leases[i].Until, p.lane(leases[i].Lane)
+		t := &task{alone: [1]queue.Lease{leases[i]}, until: leases[i].Until, lane: p.lane(leases[i].Lane)}
+		t.lease = &t.alone[0]
 		t.parsed.envelope = t.lane.like
 		t.lane.waiting++
 		p.active[t.lane] = struct{}{}

@@ -96,8 +96,9 @@ func (l *lane) end(t *task, now time.Time, says evidence, most int) {
 	full := len(l.running)+l.waiting >= l.share || !l.filled.Before(t.began)
 	for i, r := range l.running {
 		if r == t {
-			l.running[i] = l.running[len(l.running)-1]
-			l.running = l.running[:len(l.running)-1]
+			last := len(l.running) - 1
+			l.running[i], l.running[last] = l.running[last], nil
+			l.running = l.running[:last]
 			break
 		}
 	}

@@ -58,8 +58,8 @@ const (
 	// Of a lane no more is received ahead than can begin in this time: what waits long here waits in vain for others.
 	aheadTime = 50 * time.Millisecond
 
-	// At most so many jobs a worker are held when they can't begin.
-	heldFactor = aheadFactor + 2
+	// So many jobs a worker are held besides at most, when some can't begin.
+	heldFactor = 2
 
 	// Lane records of webhooks where nothing happens are forgotten beyond this number.
 	maxLanes = 1 << 16
@@ -211,8 +211,11 @@ func (p *pool) end(t *task, says evidence) {
 	p.cold += l.cold()
 	after := l.breaker.state(now)
 	var released []*task
-	if after == BreakerOpen || now.Before(l.paused) { // what can't begin soon takes up no room here
-		released = p.unload(func(w *task) bool { return w.lane == l })
+	switch {
+	case after == BreakerOpen || now.Before(l.paused): // what can't begin soon takes up no room here
+		released = p.shed(l, 0)
+	case says == wentBadly: // nor does what was received when the share was larger
+		released = p.shed(l, p.allowance(l, now, most)-len(l.running))
 	}
 	if p.receiving > 0 && (p.tooFew && wasCold || l.starved && l.limit(now, most) > len(l.running)+l.waiting) {
 		p.outdate()
@@ -226,6 +229,17 @@ func (p *pool) end(t *task, says evidence) {
 		p.e.watch.breaker(t, before, after, until)
 	}
 	p.release(released)
+}
+
+// shed takes a lane's tasks that have not begun out of the pool, all but the first ones that it may keep.
+func (p *pool) shed(l *lane, keep int) []*task {
+	return p.unload(func(w *task) bool {
+		if w.lane != l {
+			return false
+		}
+		keep--
+		return keep < 0
+	})
 }
 
 // unload takes tasks that have not begun out of the pool.

@@ -53,7 +53,7 @@ func (p *pool) leaseEnd(t *task) time.Time {
 // tell makes the one call that v asks for.
 func (p *pool) tell(t *task, v fate) error {
 	if v.kind == delivered && p.e.traits.Trusted { // no round trip to share or to bound
-		return p.e.queue.Ack(p.settling, t.alone)
+		return p.e.queue.Ack(p.settling, t.alone[:])
 	}
 	ctx, cancel := context.WithTimeout(p.settling, settleTime)
 	defer cancel()

@@ -1,0 +1,172 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"math/rand"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/queue"
+)
+
+func TestWebhooksThatHangTogetherDoNotFillThePool(t *testing.T) {
+	t.Parallel()
+	for _, hanging := range []int{3, 8} {
+		t.Run(fmt.Sprint(hanging), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var down atomic.Bool
+				delivered := map[string]time.Time{}
+				to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+					if down.Load() && r.URL != "http://healthy.test/" {
+						return hangs(ctx, r)
+					}
+					return takes(5*time.Millisecond)(ctx, r)
+				}}
+				a := testApp("http://healthy.test/")
+				a.Webhooks[0].EventTypes = []EventType{TypeChannelVacated}
+				for i := range hanging {
+					a.Webhooks = append(a.Webhooks, Webhook{URL: fmt.Sprintf("http://hangs-%d.test/", i), EventTypes: []EventType{TypeChannelOccupied}})
+				}
+				e := start(t, to, unbatched, apps(a))
+				for i := range 20_000 / hanging {
+					emit(t, e, occupied(i))
+				}
+				time.Sleep(time.Second)
+				down.Store(true)
+				sent := map[string]time.Time{}
+				for i := range 600 {
+					name := fmt.Sprint("healthy-", i)
+					sent[name] = time.Now()
+					emit(t, e, ChannelVacated("my-app", name))
+					time.Sleep(100 * time.Millisecond)
+				}
+				for _, got := range to.got() {
+					if got.URL == "http://healthy.test/" {
+						for name := range channels(t, []attempt{got}) {
+							delivered[name] = got.at
+						}
+					}
+				}
+				for name, at := range sent {
+					if got, ok := delivered[name]; !ok || got.Sub(at) > 11*time.Second { // a timeout may hold all workers once
+						t.Fatalf("%s arrived %v after its Emit (%v), %d of %d arrived", name, got.Sub(at), ok, len(delivered), len(sent))
+					}
+				}
+				_ = e.Close()
+			})
+		})
+	}
+}
+
+func TestAnAtMostOnceQueueGivesFewJobsAhead(t *testing.T) {
+	t.Parallel()
+	for _, webhooks := range []int{1, 2, 10} {
+		t.Run(fmt.Sprint(webhooks), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := rig(t, queue.MemoryOptions{})
+				q.traits.AtMostOnce = true
+				var waiting, most atomic.Int64
+				q.onReceive = func(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
+					leases, err := q.Memory.Receive(ctx, w)
+					most.Store(max(most.Load(), waiting.Add(int64(len(leases)))))
+					return leases, err
+				}
+				var urls []string
+				for i := range webhooks {
+					urls = append(urls, fmt.Sprintf("http://%d.test/", i))
+				}
+				to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+					waiting.Add(-1)
+					return takes(10*time.Millisecond)(ctx, r)
+				}}
+				e := start(t, to, unbatched, with(q), apps(testApp(urls...)))
+				for i := range 10_000 / webhooks {
+					emit(t, e, occupied(i))
+				}
+				time.Sleep(3 * time.Second)
+				if n := most.Load(); n > 3*20 {
+					t.Errorf("%d jobs received and not begun with 20 workers, want 60 at most", n)
+				}
+				_ = e.Close()
+			})
+		})
+	}
+}
+
+func TestALaneKeepsNothingOfTasksThatEnded(t *testing.T) {
+	t.Parallel()
+	l := &lane{share: 8}
+	tasks := []*task{{lane: l}, {lane: l}, {lane: l}}
+	for _, task := range tasks {
+		l.begin(task)
+	}
+	for _, task := range tasks {
+		l.end(task, time.Now(), wentWell, 20)
+	}
+	for _, task := range l.running[:cap(l.running)] {
+		if task != nil {
+			t.Fatal("a task that ended is still held, and with it its job")
+		}
+	}
+}
+
+// TestEveryJobIsSettled has random webhooks, workers and receivers: wherever nobody looks again for what may be
+// delivered, the time runs out.
+func TestEveryJobIsSettled(t *testing.T) {
+	t.Parallel()
+	for seed := range int64(80) {
+		synctest.Test(t, func(t *testing.T) { settleAll(t, rand.New(rand.NewSource(seed)), seed) })
+	}
+}
+
+func settleAll(t *testing.T, r *rand.Rand, seed int64) {
+	q := rig(t, queue.MemoryOptions{})
+	a := testApp()
+	began := time.Now()
+	answers := map[string]func(context.Context, *dispatch.Request) dispatch.Outcome{}
+	for i := range 1 + r.Intn(8) {
+		w := Webhook{URL: fmt.Sprintf("http://w%d.test/", i), EventTypes: []EventType{TypeChannelOccupied}}
+		takesSo := time.Duration(1+r.Intn(200)) * time.Millisecond
+		until := time.Duration(0)
+		switch r.Intn(4) {
+		case 0:
+			w.RateLimit = RateLimit{PerSecond: float64(2 + r.Intn(20)), Burst: 1 + r.Intn(5)}
+		case 1:
+			w.Ordered = true
+			takesSo /= 10
+		case 2:
+			until = time.Duration(r.Intn(20)) * time.Second
+		}
+		answers[w.URL] = func(ctx context.Context, rq *dispatch.Request) dispatch.Outcome {
+			if time.Since(began) < until {
+				return status(500)
+			}
+			return takes(takesSo)(ctx, rq)
+		}
+		a.Webhooks = append(a.Webhooks, w)
+	}
+	e := start(t, &endpoint{answer: byURL(answers)}, unbatched, with(q), apps(a), func(o *Options) {
+		o.Workers, o.Receivers = 1+r.Intn(10), 1+r.Intn(3)
+	})
+	for i := range 100 {
+		emit(t, e, occupied(i))
+		time.Sleep(time.Duration(r.Intn(30)) * time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	if err := e.Drain(ctx); err != nil {
+		t.Errorf("seed %d: %v: %+v", seed, err, e.Stats())
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if s, err := q.Memory.Stats(t.Context()); err != nil || s.Leased > 0 {
+		t.Errorf("seed %d: %d jobs leased after Close, %v", seed, s.Leased, err)
+	}
+}
