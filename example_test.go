@@ -130,12 +130,12 @@ func ExampleEmitter_DeadLetters() {
 	}
 	gone = false
 	n, err := em.ReplayAll(ctx)
+	shutDown(em) // delivers it
 	fmt.Println(n, err)
-	shutDown(em)
 	// Output:
 	// my-app billing 1 1
-	// 1 <nil>
 	// delivered
+	// 1 <nil>
 }
 
 // Every mistake of a configuration is told at once.
