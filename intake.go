@@ -13,18 +13,21 @@ func (p *pool) want(now time.Time) queue.Want {
 	most := p.most(now)
 	p.restLanes(now, most)
 	w := queue.Want{Lane: firstShare, Cold: p.workers + p.coldMost(), Lanes: p.shut.limits(now)}
-	ready := 0
+	ready, cold := 0, 0
 	p.setAlarm(p.shut.opens, now)
 	for l := range p.active {
 		p.setAlarm(l.changes(now), now)
-		ready += max(0, min(l.waiting, l.limit(now, most)-len(l.running)))
-		if !l.proven {
+		if mayBegin := max(0, min(l.waiting, l.limit(now, most)-len(l.running))); l.proven {
+			ready += mayBegin
+		} else {
+			cold += mayBegin
 			w.Cold -= len(l.running) + l.waiting
 		}
 		n := max(0, p.allowance(l, now, most)-len(l.running)-l.waiting)
 		l.starved = n == 0
 		w.Lanes[l.name] = queue.Limit{Jobs: n, Warm: l.proven}
 	}
+	ready += max(0, min(cold, p.coldMost()-p.cold))
 	w.Cold = max(0, w.Cold)
 	w.Jobs = min(p.workers+p.ahead-p.running-ready, heldFactor*p.workers+p.ahead-len(p.waiting))
 	p.tooFew = w.Cold == 0
@@ -103,6 +106,14 @@ func (p *pool) receiveTasks() {
 	}
 }
 
+// feed ends the Receives under way if they ask for none of the lane's jobs and it could begin one.
+func (p *pool) feed(l *lane, now time.Time, most int) {
+	if p.receiving > 0 && l.starved && l.limit(now, most) > len(l.running)+l.waiting {
+		l.starved = false
+		p.outdate()
+	}
+}
+
 // fetch receives. The pool is locked, but not meanwhile.
 func (p *pool) fetch(w queue.Want) {
 	p.receiving++
@@ -140,6 +151,9 @@ func (p *pool) locate(leases []queue.Lease) []*task {
 		t.lane.waiting++
 		p.active[t.lane] = struct{}{}
 		tasks[i] = t
+	}
+	if p.receiving > 1 && slices.ContainsFunc(tasks, func(t *task) bool { return !t.lane.proven }) {
+		p.outdate() // the other receivers ask for as many of lanes that are not proven
 	}
 	return tasks
 }

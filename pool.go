@@ -135,6 +135,7 @@ func (p *pool) begin(now time.Time) *task {
 		t.lane.begin(t)
 		p.cold += t.lane.cold()
 		p.setAlarm(t.lane.changes(now), now)
+		p.feed(t.lane, now, most) // tokens may have come while the task waited for a worker
 		if p.lastLane != t.lane {
 			if p.lastLane != nil {
 				p.mixed = now
@@ -217,9 +218,10 @@ func (p *pool) end(t *task, says evidence) {
 	case says == wentBadly: // nor does what was received when the share was larger
 		released = p.shed(l, p.allowance(l, now, most)-len(l.running))
 	}
-	if p.receiving > 0 && (p.tooFew && wasCold || l.starved && l.limit(now, most) > len(l.running)+l.waiting) {
+	if p.receiving > 0 && p.tooFew && wasCold {
 		p.outdate()
 	}
+	p.feed(l, now, most)
 	p.setAlarm(l.changes(now), now)
 	p.wake()
 	until := l.breaker.until

@@ -170,3 +170,105 @@ func settleAll(t *testing.T, r *rand.Rand, seed int64) {
 		t.Errorf("seed %d: %d jobs leased after Close, %v", seed, s.Leased, err)
 	}
 }
+
+func TestATokenThatCameWhileAJobWaitedForAWorkerIsUsed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var limited atomic.Int64
+		to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+			switch {
+			case r.URL != "http://limited.test/":
+				return takes(1500*time.Millisecond)(ctx, r)
+			case limited.Add(1) > 1:
+				return takes(8*time.Second)(ctx, r)
+			}
+			return status(200)
+		}}
+		a := testApp("http://limited.test/", "http://a.test/", "http://b.test/", "http://c.test/", "http://d.test/")
+		for i := range a.Webhooks {
+			a.Webhooks[i].Filter = Filter{ChannelPrefix: fmt.Sprint("c", i)}
+		}
+		a.Webhooks[0].RateLimit = RateLimit{PerSecond: 1, Burst: 2}
+		e := start(t, to, unbatched, apps(a), func(o *Options) { o.Workers = 4 })
+		all := func() {
+			for i := 1; i <= 4; i++ {
+				emit(t, e, ChannelOccupied("my-app", fmt.Sprint("c", i)))
+				synctest.Wait()
+			}
+		}
+		all()
+		time.Sleep(20 * time.Second) // all four are proven
+		emit(t, e, ChannelOccupied("my-app", "c0-1"))
+		time.Sleep(100 * time.Millisecond)
+		all() // and have all workers
+		time.Sleep(100 * time.Millisecond)
+		emit(t, e, ChannelOccupied("my-app", "c0-2"))
+		synctest.Wait()
+		emit(t, e, ChannelOccupied("my-app", "c0-3"))
+		time.Sleep(30 * time.Second)
+		got := to.got()
+		last, before := got[len(got)-1], got[len(got)-2]
+		if d := last.at.Sub(before.at); last.URL != "http://limited.test/" || d > time.Second {
+			t.Errorf("the second job began %v after the first, with a token and workers free", d)
+		}
+	})
+}
+
+func TestABurstForNewWebhooksThatHangStopsNoReceiver(t *testing.T) {
+	t.Parallel()
+	for _, receivers := range []int{1, 2, 8} {
+		for _, once := range []bool{false, true} {
+			t.Run(fmt.Sprint(receivers, once), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { burst(t, receivers, once) })
+			})
+		}
+	}
+}
+
+func burst(t *testing.T, receivers int, once bool) {
+	q := rig(t, queue.MemoryOptions{})
+	q.traits.AtMostOnce = once
+	var good atomic.Int64
+	answers := map[string]func(context.Context, *dispatch.Request) dispatch.Outcome{
+		"http://good.test/": func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+			defer good.Add(1)
+			return takes(50*time.Millisecond)(ctx, r)
+		},
+	}
+	list := []App{testApp("http://good.test/")}
+	for i := range 200 {
+		url := fmt.Sprintf("http://hangs-%d.test/", i)
+		a := testApp(url)
+		a.ID, a.Key = fmt.Sprint("hangs-", i), fmt.Sprint("key-", i)
+		answers[url] = hangs
+		list = append(list, a)
+	}
+	e := start(t, &endpoint{answer: byURL(answers)}, unbatched, with(q), apps(list...), func(o *Options) { o.Receivers = receivers })
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(25 * time.Millisecond):
+				_ = e.Emit(occupied(i))
+			}
+		}
+	}()
+	time.Sleep(5 * time.Second)
+	for i := range 400 {
+		emit(t, e, ChannelOccupied(fmt.Sprint("hangs-", i/2), fmt.Sprint("c", i)))
+		if i%20 == 19 {
+			time.Sleep(time.Microsecond)
+		}
+	}
+	for second := range 9 {
+		before := good.Load()
+		time.Sleep(time.Second)
+		if n := good.Load() - before; n < 38 {
+			t.Errorf("second %d: %d of 40 events of the webhook that works arrived", second, n)
+		}
+	}
+}
