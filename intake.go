@@ -145,8 +145,7 @@ func (p *pool) locate(leases []queue.Lease) []*task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range leases {
-		t := &task{alone: [1]queue.Lease{leases[i]}, until: leases[i].Until, lane: p.lane(leases[i].Lane)}
-		t.lease = &t.alone[0]
+		t := &task{lease: leases[i], until: leases[i].Until, lane: p.lane(leases[i].Lane)}
 		t.parsed.envelope = t.lane.like
 		t.lane.waiting++
 		p.active[t.lane] = struct{}{}

@@ -351,3 +351,20 @@ func TestAttemptsThatEndTogetherAllGrowTheShare(t *testing.T) {
 		}
 	})
 }
+
+func TestALaneKeepsNothingOfTasksThatEnded(t *testing.T) {
+	t.Parallel()
+	l := &lane{share: 8}
+	tasks := []*task{{lane: l}, {lane: l}, {lane: l}}
+	for _, task := range tasks {
+		l.begin(task)
+	}
+	for _, task := range tasks {
+		l.end(task, time.Now(), wentWell, 20)
+	}
+	for _, task := range l.running[:cap(l.running)] {
+		if task != nil {
+			t.Fatal("a task that ended is still held, and with it its job")
+		}
+	}
+}

@@ -51,8 +51,8 @@ const (
 	// workers to them, so that they need not wait for its timeouts when it hangs.
 	aloneAfter = 10 * time.Second
 
-	// For each worker so many jobs are received ahead at most, so that it need not wait for the queue's next answer. A queue
-	// that forgets what it gives has one ahead, since a process that is killed loses them.
+	// For each worker so many jobs are received ahead at most, so that it need not wait for the queue's next answer. Of a queue
+	// that forgets what it gives it is one, since a process that is killed loses them.
 	aheadFactor = 4
 
 	// Of a lane no more is received ahead than can begin in this time: what waits long here waits in vain for others.
@@ -158,7 +158,7 @@ func (p *pool) wake() {
 	}
 }
 
-// low reports whether it is time to receive more. It waits until there is room for several.
+// low reports whether it is time to receive more: a worker has nothing to do, or half of what may be ahead is used up.
 func (p *pool) low() bool { return p.resting > 0 || len(p.waiting) <= p.ahead/2 }
 
 func (p *pool) mayBegin(l *lane, now time.Time, most int) bool {
@@ -282,7 +282,7 @@ func (p *pool) release(tasks []*task) {
 	}
 	nacks := make([]queue.Nack, len(tasks))
 	for i, t := range tasks {
-		nacks[i] = queue.Nack{Lease: *t.lease}
+		nacks[i] = queue.Nack{Lease: t.lease}
 	}
 	for n := 1; ; n++ {
 		ctx, cancel := context.WithTimeout(p.settling, settleTime)

@@ -99,23 +99,6 @@ func TestAnAtMostOnceQueueGivesFewJobsAhead(t *testing.T) {
 	}
 }
 
-func TestALaneKeepsNothingOfTasksThatEnded(t *testing.T) {
-	t.Parallel()
-	l := &lane{share: 8}
-	tasks := []*task{{lane: l}, {lane: l}, {lane: l}}
-	for _, task := range tasks {
-		l.begin(task)
-	}
-	for _, task := range tasks {
-		l.end(task, time.Now(), wentWell, 20)
-	}
-	for _, task := range l.running[:cap(l.running)] {
-		if task != nil {
-			t.Fatal("a task that ended is still held, and with it its job")
-		}
-	}
-}
-
 // TestEveryJobIsSettled has random webhooks, workers and receivers: wherever nobody looks again for what may be
 // delivered, the time runs out.
 func TestEveryJobIsSettled(t *testing.T) {

@@ -62,7 +62,7 @@ func (p *pool) extend(tasks []*task) bool {
 	}
 	leases := make([]queue.Lease, len(tasks))
 	for i, t := range tasks {
-		leases[i] = *t.lease
+		leases[i] = t.lease
 	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(p.settling, p.untilEnd(tasks)) // a queue that hangs must not hide that a lease ends

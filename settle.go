@@ -53,20 +53,20 @@ func (p *pool) leaseEnd(t *task) time.Time {
 // tell makes the one call that v asks for.
 func (p *pool) tell(t *task, v fate) error {
 	if v.kind == delivered && p.e.traits.Trusted { // no round trip to share or to bound
-		return p.e.queue.Ack(p.settling, t.alone[:])
+		return p.e.queue.Ack(p.settling, []queue.Lease{t.lease})
 	}
 	ctx, cancel := context.WithTimeout(p.settling, settleTime)
 	defer cancel()
 	q := p.e.queue
 	switch v.kind {
 	case delivered:
-		return p.acks.ack(ctx, t.lease)
+		return p.acks.ack(ctx, &t.lease)
 	case again, lost:
-		return q.Nack(ctx, []queue.Nack{{Lease: *t.lease, Delay: v.delay, Counted: v.counts || v.kind == lost}})
+		return q.Nack(ctx, []queue.Nack{{Lease: t.lease, Delay: v.delay, Counted: v.counts || v.kind == lost}})
 	case split:
-		return q.Replace(ctx, *t.lease, v.halves)
+		return q.Replace(ctx, t.lease, v.halves)
 	}
-	return q.DeadLetter(ctx, *t.lease, v.reason)
+	return q.DeadLetter(ctx, t.lease, v.reason)
 }
 
 // account counts a settled task, after the host was told of it: when Drain returns, it knows.

@@ -72,7 +72,12 @@ func TestFlushWaitsForABatchThatIsJustBeingCut(t *testing.T) {
 	emit(t, e, occupied(1))
 	s := e.apps.get("my-app").hooks[0].slot
 	s.mu.Lock()
-	for popped := false; !popped; time.Sleep(time.Millisecond) {
+	// In real time: a goroutine that waits for a mutex is not idle in the sense of synctest.
+	for popped, until := false, time.Now().Add(10*time.Second); !popped; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			s.mu.Unlock()
+			t.Fatal("the batch was not taken off the list")
+		}
 		e.batcher.mu.Lock()
 		popped = e.batcher.head == nil
 		e.batcher.mu.Unlock()

@@ -9,10 +9,9 @@ import (
 
 // task is a job under lease in this process.
 type task struct {
-	lease  *queue.Lease
-	alone  [1]queue.Lease // what lease points to, for calls that take several
-	job    *parsedJob     // nil: unreadable
-	parsed parsedJob      // what job points to
+	lease  queue.Lease
+	job    *parsedJob // nil: unreadable
+	parsed parsedJob  // what job points to
 	rate   RateLimit
 	lane   *lane
 	turn   int // among the waiting

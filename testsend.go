@@ -58,7 +58,7 @@ func (e *Emitter) testTask(h *hook) *task {
 	body := appendBodyStart(nil, env.timeMS)
 	body = append(ev.appendJSON(body), bodyEnd...)
 	data := seal(body, &env, h.app.keys[0], false)
-	t := &task{lease: &queue.Lease{Job: queue.Job{ID: env.id, Lane: h.lane, Data: data}}, began: now}
+	t := &task{lease: queue.Lease{Job: queue.Job{ID: env.id, Lane: h.lane, Data: data}}, began: now}
 	t.parse()
 	return t
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // What one transaction of Enqueue carries, unless a single job is larger. Redis does nothing else meanwhile, and workers wait
-// for their acks: with eight times as much, they deliver a tenth less.
+// for their acks.
 const (
 	enqueueJobs  = 64
 	enqueueBytes = 128 << 10
