@@ -255,3 +255,86 @@ func burst(t *testing.T, receivers int, once bool) {
 		}
 	}
 }
+
+func TestTheOnlyWorkerThatIsFreeIsFed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+			if down.Load() && r.URL == "http://busy.test/" {
+				return hangs(ctx, r)
+			}
+			return takes(5*time.Millisecond)(ctx, r)
+		}}
+		a := testApp("http://busy.test/", "http://healthy.test/")
+		a.Webhooks[0].EventTypes = []EventType{TypeChannelOccupied}
+		a.Webhooks[1].EventTypes = []EventType{TypeChannelVacated}
+		e := start(t, to, unbatched, apps(a), func(o *Options) { o.Workers = 4 })
+		for i := range 5000 {
+			emit(t, e, occupied(i))
+		}
+		for range 10 {
+			emit(t, e, ChannelVacated("my-app", "chat"))
+			time.Sleep(100 * time.Millisecond)
+		}
+		down.Store(true) // three workers hang, and what is ahead can't begin
+		time.Sleep(50 * time.Millisecond)
+		for range 20 {
+			before := len(to.got())
+			emit(t, e, ChannelVacated("my-app", "chat"))
+			time.Sleep(200 * time.Millisecond)
+			if len(to.got()) == before {
+				t.Fatal("an event waited although a worker was free")
+			}
+		}
+		_ = e.Close()
+	})
+}
+
+func TestAWebhookThatBeginsLaterDoesNotComeFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var early, late atomic.Int64
+		to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+			if r.URL == "http://early.test/" {
+				early.Add(1)
+			} else {
+				late.Add(1)
+			}
+			return takes(10*time.Millisecond)(ctx, r)
+		}}
+		a := testApp("http://early.test/", "http://late.test/")
+		a.Webhooks[0].EventTypes = []EventType{TypeChannelOccupied}
+		a.Webhooks[1].EventTypes = []EventType{TypeChannelVacated}
+		e := start(t, to, unbatched, apps(a))
+		for i := range 20_000 {
+			emit(t, e, occupied(i))
+		}
+		time.Sleep(3 * time.Second)
+		for range 10_000 {
+			emit(t, e, ChannelVacated("my-app", "chat"))
+		}
+		time.Sleep(time.Second) // both are in full swing
+		before, beforeLate := early.Load(), late.Load()
+		time.Sleep(2 * time.Second)
+		n, m := early.Load()-before, late.Load()-beforeLate
+		if n < (n+m)*4/10 || m < (n+m)*4/10 {
+			t.Errorf("%d attempts of the first webhook, %d of the one that began later; want halves", n, m)
+		}
+		_ = e.Close()
+	})
+}
+
+func TestCloseEndsReceiversThatHaveNoRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
+		e := start(t, &endpoint{answer: hangs}, unbatched, func(o *Options) { o.Workers, o.Receivers = 1, 8 })
+		for i := range 100 {
+			emit(t, e, occupied(i))
+		}
+		time.Sleep(time.Second)
+		if err := e.Close(); err == nil {
+			t.Error("Close does not tell that jobs were left undone")
+		}
+	})
+}
