@@ -156,7 +156,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 
 // Traits returns the lease's duration, and that the queue is ordered and its jobs never leave the process.
 func (m *Memory) Traits() Traits {
-	return Traits{Lease: m.opts.Lease, Ordered: true, Trusted: true}
+	return Traits{Lease: m.opts.Lease, Ordered: true, InProcess: true}
 }
 
 // begin locks m and brings it up to date. Unless there is an error, end unlocks it.

@@ -76,20 +76,19 @@ func (m *Memory) deadJob(id string) *memoryJob {
 
 // Replay puts dead letters back on their lanes. When one does not fit it stops, with ErrFull; that one
 // and those after it stay where they are.
-func (m *Memory) Replay(_ context.Context, ids []string) (n int, err error) {
+func (m *Memory) Replay(_ context.Context, letters []Replayed) (n int, err error) {
 	now, err := m.begin()
 	if err != nil {
 		return 0, err
 	}
 	defer m.end(now)
 	m.dropDead(now)
-	for _, id := range ids {
+	for _, l := range letters {
+		id, job := l.ID, l.Job
 		j := m.deadJob(id)
 		if j == nil {
 			continue
 		}
-		job := j.Job
-		job.ID = ReplayID(id)
 		if err := m.enqueue(&job, false, now); err != nil {
 			return n, fmt.Errorf("queue: replay of %q: %w", id, err)
 		}

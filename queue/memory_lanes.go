@@ -66,9 +66,9 @@ func (m *Memory) take(w Want, now time.Time) []Lease {
 	if m.ring.len == 0 {
 		return nil
 	}
-	t := taking{m: m, w: w, now: now, leases: make([]Lease, 0, min(w.Jobs, m.ready))}
+	t := taking{m: m, w: w, now: now, leases: make([]Lease, 0, min(w.Max, m.ready))}
 	m.calls++
-	for t.w.Jobs > 0 && t.lap() {
+	for t.w.Max > 0 && t.lap() {
 	}
 	return t.leases
 }
@@ -80,7 +80,7 @@ const recheckLanes = 32
 func (m *Memory) recheck(w *Want) {
 	for range min(recheckLanes, m.aside.len) {
 		l := m.aside.front.item
-		if w.limit(l.name).Jobs > 0 {
+		if w.Limit(l.name) > 0 {
 			m.move(l, &m.ring)
 			m.offer(l)
 		} else {
@@ -102,7 +102,7 @@ type taking struct {
 
 // lap lets each lane give a job, and says whether any did.
 func (t *taking) lap() (gave bool) {
-	cold := t.w.Cold > 0
+	cold := t.w.MaxUntried > 0
 	if !cold && len(t.w.Lanes) < t.m.ring.len {
 		return t.lapNamed()
 	}
@@ -111,7 +111,7 @@ func (t *taking) lap() (gave bool) {
 		l := next.item
 		next = next.next
 		gave = t.from(l) || gave
-		if t.w.Jobs == 0 || cold && t.w.Cold == 0 {
+		if t.w.Max == 0 || cold && t.w.MaxUntried == 0 {
 			break // in the second case the next lap is better off with the named ones
 		}
 	}
@@ -125,7 +125,7 @@ func (t *taking) lapNamed() (gave bool) {
 		if l := t.m.lanes[name]; l != nil && l.in != nil {
 			gave = t.from(l) || gave
 		}
-		if t.w.Jobs == 0 {
+		if t.w.Max == 0 {
 			break
 		}
 	}
@@ -135,19 +135,18 @@ func (t *taking) lapNamed() (gave bool) {
 // from leases one job of l if it fits.
 func (t *taking) from(l *lane) bool {
 	if l.call != t.m.calls {
-		limit := t.w.limit(l.name)
-		l.call, l.left, l.cold = t.m.calls, limit.Jobs, !limit.Warm
+		l.call, l.left, l.cold = t.m.calls, t.w.Limit(l.name), true
 		if l.left <= 0 {
 			t.m.move(l, &t.m.aside)
 		}
 	}
-	if l.left <= 0 || l.cold && t.w.Cold <= 0 {
+	if l.left <= 0 || l.cold && t.w.MaxUntried <= 0 {
 		return false
 	}
 	l.left--
-	t.w.Jobs--
+	t.w.Max--
 	if l.cold {
-		t.w.Cold--
+		t.w.MaxUntried--
 	}
 	t.leases = append(t.leases, t.m.lease(l.ready.front.item, t.now))
 	if l.in != nil {

@@ -14,8 +14,8 @@ import (
 // those lanes, and while it waits at 256 more every millisecond, until it has seen them all: among
 // 10,000 skipped lanes, one that is wanted again is noticed within 40 ms.
 func (m *Memory) Receive(ctx context.Context, w Want) ([]Lease, error) {
-	if w.Jobs < 1 {
-		return nil, fmt.Errorf("queue: Want.Jobs is %d; it must be at least 1", w.Jobs)
+	if w.Max < 1 {
+		return nil, fmt.Errorf("queue: Want.Max is %d; it must be at least 1", w.Max)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ type waiter struct {
 // offer wakes the first waiter that a job of l fits.
 func (m *Memory) offer(l *lane) {
 	for i, waiting := range m.waiters {
-		if n, _ := waiting.want.Of(l.name); n > 0 {
+		if waiting.want.Limit(l.name) > 0 {
 			if l.in == &m.aside {
 				m.move(l, &m.ring)
 			}

@@ -122,6 +122,21 @@ func (m *Memory) remember(id string) {
 	}
 }
 
+// Release gives jobs back unused.
+func (m *Memory) Release(ctx context.Context, leases []Lease) error {
+	nacks := make([]Nack, len(leases))
+	for i := range leases {
+		nacks[i] = Nack{Lease: leases[i]}
+	}
+	return m.Nack(ctx, nacks)
+}
+
+// SetLane changes a lane's state.
+func (m *Memory) SetLane(_ context.Context, u LaneUpdate) error {
+	_, err := u.Checked()
+	return err
+}
+
 // Replace settles l and puts jobs in its place, in one step. Because l's room had been given already, and
 // its parts are next in line, they are taken even if the queue is full.
 func (m *Memory) Replace(_ context.Context, l Lease, jobs []Job) error {

@@ -8,11 +8,13 @@ var None Queue = none{}
 
 type none struct{}
 
-func (none) Traits() Traits                                  { return Traits{Off: true} }
+func (none) Traits() Traits                                  { return Traits{Disabled: true} }
 func (none) Enqueue(context.Context, []Job) error            { return nil }
 func (none) Extend(context.Context, []Lease) error           { return nil }
 func (none) Ack(context.Context, []Lease) error              { return nil }
 func (none) Nack(context.Context, []Nack) error              { return nil }
+func (none) Release(context.Context, []Lease) error          { return nil }
+func (none) SetLane(context.Context, LaneUpdate) error       { return nil }
 func (none) Replace(context.Context, Lease, []Job) error     { return nil }
 func (none) DeadLetter(context.Context, Lease, string) error { return nil }
 func (none) Close() error                                    { return nil }

@@ -1,127 +1,127 @@
-// Package queue defines what the webhook library asks of a queue, and holds the
-// two drivers that need nothing: [Memory] and [None].
+// Package queue is the contract between the webhook library and its queues, and holds the two
+// drivers that need nothing else: [Memory] and [None].
 //
-// A queue keeps jobs in lanes, one lane for each webhook, so that the backlog of a
-// dead endpoint never stands in front of anybody else's jobs. A job is received
-// under a lease; while the lease lasts nobody else receives it, and when the lease
-// ends without having been settled the job is received again. That is at-least-once
-// delivery, and the rules below say exactly how.
+// A queue keeps jobs in lanes, one lane for each webhook, so that the backlog of one endpoint never
+// delays the jobs of another. A job is received under a lease. While the lease lasts, no other
+// Receive returns the job; when the lease ends before the job was settled, the job is received
+// again. That is at-least-once delivery, and the rules below define it.
 //
-// The rules are numbered. Package [github.com/pushhooks/webhook/queue/queuetest]
-// checks them one by one and quotes the rule that a driver breaks.
+// A lane has a state, its [Health], which the queue keeps beside the jobs, so that all processes of
+// a store and every restart know which endpoints work. A lane that fails is held: the queue returns
+// none of its jobs for a while, and then a single one, the probe.
+//
+// The rules are numbered. Package [github.com/pushhooks/webhook/queue/queuetest] checks each of
+// them and quotes the rule that a driver breaks.
 package queue
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 )
 
-// Errors that every driver reports, matched with errors.Is.
-var (
-	// ErrFull says that the queue, or the job's lane, has no room for the job now.
-	// The job was not taken; offering it again later is right.
-	ErrFull = errors.New("queue is full")
-
-	// ErrTooLarge says that the job can never be taken: its Data is larger than
-	// this queue carries. Offering it again is pointless.
-	ErrTooLarge = errors.New("job is too large for this queue")
-
-	// ErrLeaseLost says that the receipt is not (or no longer) the one of the job's
-	// current lease: the lease ended and somebody else may have the job, or the job
-	// was settled. Nothing was changed.
-	ErrLeaseLost = errors.New("lease lost")
-
-	// ErrClosed says that the queue was closed.
-	ErrClosed = errors.New("queue is closed")
-)
-
-// Job is one delivery for one webhook. To the queue it is opaque.
+// Job is one delivery for one webhook. Its content is opaque to the queue.
 type Job struct {
-	// ID is unique: printable ASCII without spaces, 1 to 128 bytes. It makes
-	// Enqueue idempotent (rule E2).
+	// ID is unique: printable ASCII without spaces, 1 to 128 bytes. It makes Enqueue idempotent
+	// (rule E2).
 	ID string
 
-	// Lane names the webhook that the job is for. It is valid UTF-8 of 1 to 512 bytes
-	// and may contain any character.
+	// Lane names the webhook that the job is for. It is valid UTF-8 of 1 to 512 bytes and may
+	// contain any character.
 	Lane string
 
-	// Ordered says that no job of this lane may overtake another and that at most
-	// one is leased at any time (rule R5). All jobs of a lane agree on it.
+	// Ordered reports that no job of this lane may overtake another and that at most one of them is
+	// leased at any time (rule R5). All jobs of a lane agree on it.
 	Ordered bool
 
-	// Data is what the worker gets back, byte for byte. It is valid UTF-8 without
-	// control characters other than newline, so it can travel in any message body.
-	// Neither side changes it after Enqueue was called.
+	// Data is returned by Receive byte for byte. It is valid UTF-8 without control characters other
+	// than newline, so that any message body can carry it. Neither side changes it after the call to
+	// Enqueue.
 	Data []byte
 }
 
-// Lease is a job that was received and may be worked on until Until.
-// It is a value; the Receipt is what makes it valid.
+// Lease is a job that was received and may be worked on until Until. It is a value; its Receipt
+// makes it valid.
 type Lease struct {
 	Job
 
-	// Receipt fences: it is new for every lease of the job, and a settlement with an
+	// Receipt fences late settlements: every lease of a job has a new one, and a settlement with an
 	// older one is refused (rule L2).
 	Receipt string
 
-	// Attempts counts earlier leases of this job that count as attempts: those given
-	// back by a counted Nack, and those that ended by themselves (rule L3).
+	// Attempts counts the earlier leases of this job that were attempts: those that ended with a
+	// counted Nack, and those that ended by themselves (rule L3).
 	Attempts int
 
-	// First is when the job's first lease began that ended in anything but a
-	// release (a Nack that is neither delayed nor counted). It is zero before that.
+	// First is when the job's first lease began that counted as an attempt, by this process's clock.
+	// It is zero while there is none. A job that Replace made has the First of the job it replaced.
 	First time.Time
 
-	// Until is when the lease ends unless it is extended, by this process's clock,
-	// on the early side.
+	// Until is when the lease ends unless it is extended, by this process's clock, never later than
+	// the store's time.
 	Until time.Time
+
+	// Health is the lane's, from before this lease.
+	Health Health
+
+	// Probe reports that the lane is held and that this is the one job that may try its endpoint.
+	Probe bool
+
+	// Holds is how many holds the lane has had since its last Ack.
+	Holds int
+
+	// Age is the time since Enqueue or Replay took the job, when this lease began. A job that Replace
+	// made has the age of the job it replaced.
+	Age time.Duration
 }
 
-// Nack gives a leased job back.
+// Nack gives back a leased job that was worked on. A Nack with neither Delay nor Counted is a
+// Release.
 type Nack struct {
 	Lease
 
-	// Delay is how long nobody may receive the job; 0 means at once. A release, which
-	// is a Nack with no Delay that is not Counted, leaves the job as it was before it
-	// was received, at the head of its lane.
+	// Delay is how long the job is not received; 0 makes it ready at once.
 	Delay time.Duration
 
-	// Counted says that the lease was an attempt: Attempts grows by one.
+	// Counted reports that the lease was an attempt: Attempts grows by one, and First is set if it is
+	// zero.
 	Counted bool
 }
 
-// Limit is what a [Want] says of one lane.
-type Limit struct {
-	Jobs int  // at most this many jobs of the lane; 0 skips it
-	Warm bool // the lane does not count towards Want.Cold
+// Replayed is a dead letter to replay and the job that takes its place.
+type Replayed struct {
+	ID  string // of the dead letter
+	Job Job    // of the same lane, with an ID of its own; see ReplayID
 }
 
-// Want says how many jobs a Receive may return, and of which lanes.
+// Want limits what a Receive returns.
 type Want struct {
-	Jobs  int              // at most this many in all, at least 1
-	Lane  int              // at most this many of any lane that is not in Lanes
-	Cold  int              // at most this many of all lanes together that are not Warm
-	Lanes map[string]Limit // lanes with a limit of their own; not changed by the queue
+	// Max is how many jobs it may return in all. At least 1.
+	Max int
+
+	// MaxPerLane is how many jobs of one lane it may return. 0 allows none but those of no lane, so
+	// it is at least 1 in practice.
+	MaxPerLane int
+
+	// MaxUntried is how many jobs of all Untried lanes together it may return.
+	MaxUntried int
+
+	// MaxFailing is how many jobs of all Failing lanes together it may return, probes included.
+	MaxFailing int
+
+	// Lanes has limits below MaxPerLane for some lanes; 0 skips a lane. It names at most MaxNamed
+	// lanes. The queue does not change or keep it.
+	Lanes map[string]int
 }
 
-// Of returns how many jobs of the lane fit into w, and whether they count towards w.Cold.
-func (w *Want) Of(lane string) (n int, cold bool) {
-	l := w.limit(lane)
-	n = min(l.Jobs, w.Jobs)
-	if !l.Warm {
-		n = min(n, w.Cold)
-	}
-	return n, !l.Warm
-}
+// MaxNamed is how many lanes Want.Lanes may name.
+const MaxNamed = 500
 
-// limit returns what w says of the lane alone.
-func (w *Want) limit(lane string) Limit {
-	if l, named := w.Lanes[lane]; named {
-		return l
+// Limit returns how many jobs of the lane alone w allows, before Max, MaxUntried and MaxFailing.
+func (w *Want) Limit(lane string) int {
+	if n, named := w.Lanes[lane]; named {
+		return max(0, min(n, w.MaxPerLane, w.Max))
 	}
-	return Limit{Jobs: w.Lane}
+	return max(0, min(w.MaxPerLane, w.Max))
 }
 
 // Traits are facts about a driver that do not change while it is open.
@@ -129,36 +129,66 @@ type Traits struct {
 	// Lease is how long a lease lasts from Receive, and again from each Extend.
 	Lease time.Duration
 
-	// Durable says that jobs outlive this process. An emitter that shuts down leaves
-	// them to the next one instead of draining them.
+	// MaxJobBytes is the largest Data that the store takes; larger jobs get ErrTooLarge. 0 means that
+	// there is no limit of the store's own.
+	MaxJobBytes int
+
+	// Durable reports that jobs outlive this process. An emitter that shuts down leaves them to the
+	// next process instead of draining them.
 	Durable bool
 
-	// Ordered says that the driver keeps rule R5. Without it, an ordered webhook is
-	// refused when the emitter is made.
+	// SharedLanes reports that all processes that use the store share its lanes' state. Without it,
+	// each process learns by itself which lanes work.
+	SharedLanes bool
+
+	// Ordered reports that the driver keeps rule R5. Without it, an emitter refuses ordered webhooks.
 	Ordered bool
 
-	// Trusted says that jobs never leave this process's memory, so that nobody can
-	// have altered them.
-	Trusted bool
+	// InProcess reports that jobs never leave this process's memory, so that no other program can
+	// alter them.
+	InProcess bool
 
-	// AtMostOnce says that a job is gone from the queue when it has been received: a
-	// failed attempt is not repeated, and a killed process loses what it held. A Nack
-	// that is Counted drops the job; every other Nack puts it back.
+	// AtMostOnce reports that a received job is no longer in the queue: a failed attempt is not
+	// repeated, and a killed process loses what it held. A counted Nack drops the job; a Release or
+	// any other Nack puts it back. Such a queue needs an Ack only when Lease.Health is not Healthy.
 	AtMostOnce bool
 
-	// OwnRetry says that the driver retries a failed job at a time of its own (SQS:
-	// when the visibility timeout has passed): a counted Nack ignores Delay, unless Delay
-	// is longer than that time.
+	// OwnRetry reports that the driver decides when a failed job is retried (SQS: when its visibility
+	// timeout has passed): a counted Nack ignores Delay, unless Delay is longer than that.
 	OwnRetry bool
 
-	// Off says that the queue takes nothing and that webhooks are disabled: Emit does nothing.
-	Off bool
+	// Disabled reports that the queue takes nothing and that webhooks are off: Emit does nothing.
+	Disabled bool
 }
 
-// Queue is what a driver implements. All methods may be called at the same time
-// from many goroutines. A method that waits for a server returns soon after ctx ends.
-// Errors that pass (a lost connection, throttling) are returned as they are, without
-// long retries: the caller retries, with backoff. No method panics on a stale lease.
+// Queue is what a driver implements. All methods are safe for concurrent use. A method that waits
+// for a server returns soon after ctx ends. Temporary errors (a lost connection, throttling) are
+// returned as they are, without long retries: the caller retries, with backoff. No method panics on
+// a stale lease. The interface does not grow after v1; new abilities are optional interfaces, such
+// as [DeadLetters], [StatsReader] and [LaneLister].
+//
+// The rules of the lanes' state, which the methods below keep together:
+//
+//	H1  An Ack makes its lane Healthy. It ends a hold only if its lease began after the hold did.
+//	H2  A held lane yields no jobs, except one job as a probe when the hold's time has passed. The hold
+//	    keeps its beginning and then lasts as long as the probe's lease, renewals included, so that there
+//	    is never a second probe. A probe that is released, nacked without being counted, dead-lettered or
+//	    replaced makes the hold due again, after the Nack's delay. Leases that run when a hold begins go on.
+//	H3  A hold is a duration by the store's clock, at most MaxHold. Holds counts the holds since the last
+//	    Ack. A SetLane whose Since was leased before the current hold began changes nothing and returns
+//	    nil, so that attempts that fail late do not lengthen a hold; a failed probe is its own Since.
+//	H4  SetLane with Failing is refused with ErrLaneHealthy if a job of the lane that was leased after
+//	    Since has been acked.
+//	H5  Lanes take turns in three rings, Untried, Healthy and Failing, each up to its limit in Want;
+//	    Receives begin with each ring in turn. A held lane is in none of them and costs a Receive nothing.
+//	    Holds that are due yield their probes like delayed jobs, earliest first, within MaxFailing.
+//	H6  A store keeps a lane's state for a day after the lane's last job left (in memory: of at most
+//	    100,000 lanes). A Durable store with SharedLanes keeps it over restarts.
+//	H7  Failing lanes, held or not, share at most half of a bounded store, in jobs and in bytes. Beyond
+//	    that their jobs are refused with ErrLaneFailing.
+//	H8  In a lane, jobs that came back (after a Nack or a lease that ended) go before jobs that were never
+//	    worked on. A probe is taken from the latter first, so that one bad job cannot keep a working
+//	    endpoint held. Ordered lanes keep their order in both.
 type Queue interface {
 	// Traits returns the driver's constant facts.
 	Traits() Traits
@@ -172,25 +202,25 @@ type Queue interface {
 	//	    where the store can tell.
 	//	E4  Jobs of a lane become ready in the order of the slice and of the calls. In an Ordered lane no job is taken after one
 	//	    of the same lane was refused in the same call.
-	//	E5  A bound on jobs or bytes is kept, by ErrFull or ErrTooLarge for the jobs that do not fit.
+	//	E5  A bound on jobs or bytes is kept, by ErrFull, ErrLaneFailing or ErrTooLarge for the jobs that do not fit.
 	Enqueue(ctx context.Context, jobs []Job) error
 
 	// Receive leases ready jobs within w, and waits until there is at least one.
 	//
 	//	R1  It returns as soon as at least one job fits, with as many as fit and are ready then.
-	//	R2  It never returns a job beyond w's limits (see Want.Of), nor one that is leased or delayed.
+	//	R2  It never returns a job beyond w's limits, nor one that is leased or delayed, or of a held lane unless it is the probe.
 	//	R3  Lanes take turns: a lane with a backlog does not keep the jobs of another waiting.
 	//	R4  When ctx ends it returns soon, with what it has leased (and a nil error) or with nothing and
 	//	    ctx's error. It never leaves a lease behind that nobody was told of, where the store allows it.
 	//	R5  In a lane of Ordered jobs at most one job is leased or delayed at a time, and it is the oldest.
-	//	R6  A job that becomes ready while Receive waits (Enqueue, Nack, a delay or lease that ends) is returned
+	//	R6  A job that becomes ready while Receive waits (Enqueue, Nack, a delay, hold or lease that ends) is returned
 	//	    at once by an in-process queue, and within a second by any other.
 	Receive(ctx context.Context, w Want) ([]Lease, error)
 
 	// Extend renews leases: each lasts Traits.Lease from the call's start.
 	//
 	//	L1  A leased job is not received by anybody until Until has passed.
-	//	L2  Extend, Ack, Nack, Replace and DeadLetter with a receipt that is not current fail with
+	//	L2  Extend, Ack, Nack, Release, Replace and DeadLetter with a receipt that is not current fail with
 	//	    ErrLeaseLost for that job (in a *BatchError where several are given) and change nothing.
 	//	L3  A lease that ends unsettled makes the job ready again, with Attempts one higher and First set.
 	Extend(ctx context.Context, leases []Lease) error
@@ -200,123 +230,38 @@ type Queue interface {
 	//	A1  An acked job is never received again, and its ID is remembered for a while (E2).
 	Ack(ctx context.Context, leases []Lease) error
 
-	// Nack gives leased jobs back.
+	// Nack gives back leased jobs that were worked on.
 	//
 	//	N1  The job is not received before Delay has passed, and then it is.
-	//	N2  A counted Nack adds one to Attempts; one that is counted or delayed sets First if it was zero.
-	//	N3  A release (no Delay, not Counted) changes neither Attempts nor First, and the job is the next of its lane.
+	//	N2  A counted Nack adds one to Attempts and sets First if it was zero; one that is not counted changes neither.
 	Nack(ctx context.Context, nacks []Nack) error
+
+	// Release gives back leased jobs unused.
+	//
+	//	N3  The job is as it was before it was received, at the head of its lane: before the others that came
+	//	    back if it had, else before the others that were never worked on (H8). Jobs of one call keep their order.
+	Release(ctx context.Context, leases []Lease) error
 
 	// Replace settles l and puts jobs of the same lane in its place, ready at once and at the head of
 	// the lane, in the order of the slice.
 	//
 	//	P1  It is one step where the store allows it. Otherwise the jobs are enqueued before l is acked,
 	//	    so that nothing is lost in between. Jobs whose ID is known are not taken again (E2).
+	//	P2  The jobs have the First and the Age of the job they replace, and no Attempts.
 	Replace(ctx context.Context, l Lease, jobs []Job) error
 
 	// DeadLetter moves a job out of its lane for people to look at.
 	//
 	//	D1  The job is never received again (unless somebody replays it), and is listed with its reason
 	//	    where the driver implements DeadLetters.
-	//	D2  Dead letters are bounded in number and age. The oldest give way, and Stats.DeadDropped counts them.
+	//	D2  Dead letters are bounded in number and age. The oldest are evicted, and Stats.DeadDropped counts them.
 	DeadLetter(ctx context.Context, l Lease, reason string) error
+
+	// SetLane changes a lane's state, for all processes that share it. The rules H1 to H4 apply.
+	SetLane(ctx context.Context, u LaneUpdate) error
 
 	// Close frees what the driver holds. Leases that are not settled end by themselves.
 	//
 	//	C1  A Receive that waits returns ErrClosed soon, and so does every method afterwards. Closing twice is harmless.
 	Close() error
-}
-
-// DeadLetter is a job that was given up, and why.
-type DeadLetter struct {
-	Job
-	Reason   string    // a short stable word first, such as "gone" or "bad_signature: …"
-	Attempts int       // attempts that count, the last one included
-	First    time.Time // when its first lease began
-	At       time.Time // when it was given up
-}
-
-// DeadLetters is implemented by drivers that can list their dead letters, which all
-// drivers of this module except None can.
-//
-//	D3  A replayed job is a new job: its Job.ID becomes ReplayID of the old one, Attempts is 0, First is zero, and it is
-//	    the last of its lane. The dead letter is gone. Both happen in one step where the store allows it.
-//	D4  Replay and Discard skip an ID that is not there, and return how many were.
-type DeadLetters interface {
-	// DeadLetters lists up to limit dead letters, oldest first, that come after the one
-	// whose ID is after; "" starts at the oldest.
-	DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error)
-
-	// Replay puts the dead letters with these IDs back on their lanes.
-	Replay(ctx context.Context, ids []string) (int, error)
-
-	// Discard forgets the dead letters with these IDs.
-	Discard(ctx context.Context, ids []string) (int, error)
-}
-
-// Stats is a queue's state at one moment.
-type Stats struct {
-	Ready, Delayed, Leased, Dead int           // jobs
-	Oldest                       time.Duration // age of the oldest ready job, by its Enqueue
-	Bytes                        int64         // Data of ready, delayed and leased jobs; 0 where the store can't tell
-	DeadDropped                  int64         // dead letters that gave way since the store was made
-}
-
-// StatsReader is implemented by drivers that can tell their state.
-type StatsReader interface {
-	Stats(ctx context.Context) (Stats, error)
-}
-
-// BatchError says which of several jobs failed; the others succeeded.
-type BatchError struct {
-	// Failed holds each failed job's error by its index in the slice that was given.
-	Failed map[int]error
-}
-
-// Error tells how many failed and one of the reasons.
-func (e *BatchError) Error() string {
-	for _, err := range e.Failed {
-		return fmt.Sprintf("%d of the batch failed, such as: %v", len(e.Failed), err)
-	}
-	return "none of the batch failed"
-}
-
-// Unwrap returns every job's error, so that errors.Is finds any of them.
-func (e *BatchError) Unwrap() []error {
-	errs := make([]error, 0, len(e.Failed))
-	for _, err := range e.Failed {
-		errs = append(errs, err)
-	}
-	return errs
-}
-
-// Fail notes that the job at index i failed, making the BatchError if there is none yet.
-// It is how drivers build one: start with a nil *BatchError and return Err at the end.
-func (e *BatchError) Fail(i int, err error) *BatchError {
-	if e == nil {
-		e = &BatchError{Failed: make(map[int]error)}
-	}
-	e.Failed[i] = err
-	return e
-}
-
-// Err returns e as an error, or nil if nothing failed. It may be called on nil.
-func (e *BatchError) Err() error {
-	if e == nil || len(e.Failed) == 0 {
-		return nil
-	}
-	return e
-}
-
-// ErrorOf returns what a call's error says of the job at index i: err itself, unless err is a
-// *BatchError, which says it of each job.
-func ErrorOf(err error, i int) error {
-	if err == nil {
-		return nil
-	}
-	var batch *BatchError
-	if errors.As(err, &batch) {
-		return batch.Failed[i]
-	}
-	return err
 }

@@ -1,0 +1,19 @@
+package queue
+
+import (
+	"context"
+	"time"
+)
+
+// Stats is a queue's state at one moment.
+type Stats struct {
+	Ready, Delayed, Leased, Dead int           // jobs
+	Oldest                       time.Duration // age of the oldest ready job, since its Enqueue
+	Bytes                        int64         // Data of ready, delayed and leased jobs; 0 where the store can't tell
+	DeadDropped                  int64         // dead letters that were evicted since the store was made
+}
+
+// StatsReader is implemented by drivers that can report their state.
+type StatsReader interface {
+	Stats(ctx context.Context) (Stats, error)
+}
