@@ -14,6 +14,10 @@ type Options struct {
 	// Wait is how long a Store.Receive waits for a message.
 	Wait time.Duration
 
+	// CloseGrace is how long Close lets receive calls go on before it cuts them short, where one that is
+	// cut short may have taken messages that nobody sees until Lease has passed. Optional.
+	CloseGrace time.Duration
+
 	// Groups reports that the store keeps an ordered lane in order, and returns none of its messages
 	// while one of them is hidden. Optional.
 	Groups bool

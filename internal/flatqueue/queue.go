@@ -10,11 +10,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// How long Close takes at most.
-const (
-	closeGrace   = 200 * time.Millisecond // for receive calls that are about to return
-	closeTimeout = 2 * time.Second        // for giving parked messages back
-)
+// closeTimeout is how long Close takes at most to give parked messages back.
+const closeTimeout = 2 * time.Second
 
 var (
 	_ queue.Queue       = (*Queue)(nil)
@@ -114,7 +111,8 @@ func (q *Queue) isClosed() bool {
 	}
 }
 
-// Close gives back what is parked and stops the receive calls. It takes at most about two seconds.
+// Close gives back what is parked and stops the receive calls. It takes at most CloseGrace
+// and about two seconds.
 // Leases that are not settled end by themselves.
 func (q *Queue) Close() error {
 	q.mu.Lock()
@@ -127,8 +125,7 @@ func (q *Queue) Close() error {
 	q.set.WakeAll()
 	q.demanded.Broadcast()
 	q.mu.Unlock()
-	// A receive call that is cut short may have taken messages, which nobody sees until their time ends.
-	cut := time.AfterFunc(closeGrace, q.cancel)
+	cut := time.AfterFunc(q.opts.CloseGrace, q.cancel)
 	q.running.Wait()
 	cut.Stop()
 	q.cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/internal/flatqueue"
 	"github.com/pushhooks/webhook/queue"
@@ -38,12 +39,17 @@ type store struct {
 	dropped atomic.Int64 // dead letters that had nowhere to go
 }
 
+// closeGrace is for receive calls that are about to return when the queue is closed. One that is cut
+// short may have taken messages.
+const closeGrace = 200 * time.Millisecond
+
 func newQueue(client Client, opts Options, r resolved) *Queue {
 	s := &store{client: client, opts: opts, url: r.url, deadURL: r.deadURL, maxSize: r.maxSize}
 	return &Queue{store: s, engine: flatqueue.New(s, flatqueue.Options{
 		Lease:       opts.VisibilityTimeout,
 		MaxHidden:   maxVisibility,
 		Wait:        opts.WaitTime,
+		CloseGrace:  closeGrace,
 		Groups:      opts.FIFO,
 		OwnRetry:    !opts.RetryBackoff,
 		MaxJobBytes: r.maxSize - deadRoom - attributeRoom,
