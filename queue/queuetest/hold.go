@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -344,7 +345,7 @@ func failedProbe(settle func(r *rig, l queue.Lease)) func(r *rig) {
 	}
 }
 
-// race has many Receives wait for one probe.
+// race has many Receives wait for one probe. While its lease lasts there must be no other.
 func (r *rig) race() {
 	const receives = 8
 	r.enqueue(r.jobs("a", 2*receives)...)
@@ -353,21 +354,25 @@ func (r *rig) race() {
 	for i := range calls {
 		calls[i] = r.receiveFor(time.Until(due) + r.grace() + r.quiet())
 	}
-	probes := 0
+	var probes []received
 	for _, call := range calls {
 		got, err := r.answer(call)
-		if err != nil {
-			continue
-		}
-		probes += len(got.leases)
-		for _, l := range got.leases {
-			if !l.Probe {
-				r.breaks("received %q, whose lane is held, and not as a probe", l.ID)
-			}
+		switch {
+		case err != nil:
+		case len(got.leases) != 1 || !got.leases[0].Probe:
+			r.breaks("received %s; want one job as a probe", leaseStates(got.leases))
+		default:
+			probes = append(probes, got)
 		}
 	}
-	if probes != 1 {
-		r.breaks("%d Receives that waited returned %d jobs of a held lane; want one probe", receives, probes)
+	slices.SortFunc(probes, func(a, b received) int { return a.at.Compare(b.at) })
+	if len(probes) == 0 {
+		r.stop("%d Receives waited for a hold to end, and none returned the probe", receives)
+	}
+	for i := range probes[1:] {
+		if probes[i+1].at.Before(probes[i].leases[0].Until) {
+			r.breaks("%d Receives returned a probe each, while another had its lease", len(probes))
+		}
 	}
 }
 

@@ -32,7 +32,6 @@ func memory() queuetest.Harness {
 		OpenBoundedBytes: func(t *testing.T, bytes int64) queue.Queue {
 			return open(t, queue.MemoryOptions{MaxBytes: bytes})
 		},
-		Another:  func(_ *testing.T, q queue.Queue) queue.Queue { return q }, // closing it twice is harmless
 		TooLarge: 1<<20 + 1,
 		Delay:    100 * time.Millisecond,
 	}
