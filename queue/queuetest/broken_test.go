@@ -72,7 +72,7 @@ var brokenDrivers = []struct {
 	{"H7", "H7", func(m *queue.Memory) queue.Queue { return namesNoReason{m} }},
 	{"H8", "H8", func(m *queue.Memory) queue.Queue { return requeues{m} }},
 	{"R6", "R6", func(m *queue.Memory) queue.Queue { return opensLate{m} }},
-	{"H1", "Load", func(m *queue.Memory) queue.Queue { return countsNoHolds{m} }},
+	{"H3", "Load", func(m *queue.Memory) queue.Queue { return countsNoHolds{m} }},
 	{"H2", "Load", func(m *queue.Memory) queue.Queue { return ignoresHolds{m} }},
 	{"H4", "Load", func(m *queue.Memory) queue.Queue { return hidesRefusals{m} }},
 	{"LaneLister", "LaneLister", func(m *queue.Memory) queue.Queue { return listsBackwards{m} }},

@@ -204,10 +204,7 @@ func (m *model) received(l queue.Lease) {
 	case !slices.Contains(next, l.ID) && !m.h.Lacks.Order:
 		m.breaksRule(lane.orderRule(), "%q was received before %q", l.ID, next)
 	}
-	if l.Health != lane.health || l.Probe != lane.held || !lane.unsure && l.Holds != lane.holds {
-		m.breaksRule("H1", "%q has Health %v, Probe %v and Holds %d; want %v, %v and %d",
-			l.ID, l.Health, l.Probe, l.Holds, lane.health, lane.held, lane.holds)
-	}
+	m.tells(l, lane)
 	if !m.h.Lacks.Attempts && (l.Attempts != m.tries[l.ID] || l.First.IsZero() == m.first[l.ID]) {
 		m.breaksRule("N2", "%q has Attempts %d and First %v; want %d, and that First is set: %v",
 			l.ID, l.Attempts, l.First, m.tries[l.ID], m.first[l.ID])
@@ -216,6 +213,18 @@ func (m *model) received(l queue.Lease) {
 	m.leased = append(m.leased, modelLease{l, m.step, lane.take(l.ID)})
 	if lane.held {
 		lane.probe = l.ID
+	}
+}
+
+// tells checks what a lease tells of its lane's state.
+func (m *model) tells(l queue.Lease, lane *modelLane) {
+	switch {
+	case l.Probe != lane.held:
+		m.breaksRule("H2", "%q has Probe %v; want %v", l.ID, l.Probe, lane.held)
+	case l.Health != lane.health:
+		m.breaksRule("H1", "%q has Health %v; want %v", l.ID, l.Health, lane.health)
+	case !lane.unsure && l.Holds != lane.holds:
+		m.breaksRule("H3", "%q has Holds %d; want %d", l.ID, l.Holds, lane.holds)
 	}
 }
 
