@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -25,10 +24,23 @@ func (m *Memory) Ack(_ context.Context, leases []Lease) error {
 
 // Release gives jobs back unused. Those of one call keep their order.
 func (m *Memory) Release(_ context.Context, leases []Lease) error {
-	return m.each(leases, func(j *memoryJob, now time.Duration) { m.set.Release(j, now) })
+	now, err := m.begin()
+	if err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	var failed *BatchError
+	for i := len(leases) - 1; i >= 0; i-- { // each goes in front of the later ones
+		if j := m.current(&leases[i]); j != nil {
+			m.set.Release(j, now)
+		} else {
+			failed = failed.Fail(i, ErrLeaseLost)
+		}
+	}
+	return failed.Err()
 }
 
-// each calls do for every lease that is current, the last one first, and reports the others.
+// each calls do for every lease that is current, and reports the others.
 func (m *Memory) each(leases []Lease, do func(j *memoryJob, now time.Duration)) error {
 	now, err := m.begin()
 	if err != nil {
@@ -36,7 +48,7 @@ func (m *Memory) each(leases []Lease, do func(j *memoryJob, now time.Duration)) 
 	}
 	defer m.mu.Unlock()
 	var failed *BatchError
-	for i := range slices.Backward(leases) {
+	for i := range leases {
 		if j := m.current(&leases[i]); j != nil {
 			do(j, now)
 		} else {
