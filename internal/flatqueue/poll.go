@@ -126,7 +126,7 @@ func (q *Queue) refuse(m *message, now time.Duration) {
 	age := now - q.progress(m, now).Enqueued
 	q.returned = append(q.returned, Change{Handle: m.Handle, After: yieldDelay(age, maxYield)})
 	q.lookBy(now)
-	if q.reported == 0 || now-q.reported >= reportPause {
+	if len(q.demands) > 0 && now-q.reported >= reportPause {
 		q.reported = now
 		q.failDemands(fmt.Errorf("message %s is left to other processes: %w", m.MessageID, m.Unreadable))
 	}
