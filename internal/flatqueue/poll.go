@@ -86,9 +86,9 @@ func (q *Queue) pollOnce(n int) error {
 	return err
 }
 
-// accept takes in what was received, hidden since the time from on the early side: an answer takes less
-// than a second to arrive. It returns the handles of copies: of jobs that were settled, or that are
-// here already as other messages. The caller holds q.mu.
+// accept takes in what was received, hidden since the time from on the early side: an answer takes
+// less than a second to arrive. It returns the handles of copies: of jobs that were settled, or
+// that are here already as other messages. The caller holds q.mu.
 func (q *Queue) accept(messages []Message, from, now time.Duration) (copies []string) {
 	q.learnSkew(messages)
 	for _, received := range messages {
@@ -110,8 +110,8 @@ func (q *Queue) accept(messages []Message, from, now time.Duration) (copies []st
 	return copies
 }
 
-// learnSkew compares the store's clock with this process's: a message that is received for the first
-// time is received now. The caller holds q.mu.
+// learnSkew compares the store's clock with this process's: a message that is received for the
+// first time is received now. The caller holds q.mu.
 func (q *Queue) learnSkew(messages []Message) {
 	for i := range messages {
 		if m := &messages[i]; m.Receives == 1 && !m.FirstReceived.IsZero() {
@@ -132,8 +132,9 @@ func (q *Queue) refuse(m *message, now time.Duration) {
 	}
 }
 
-// adopt handles a message that is here already, because the store returned it twice: only its newest
-// handle counts. One that is being left to the store is received afresh. The caller holds q.mu.
+// adopt handles a message that is here already, because the store returned it twice: only its
+// newest handle counts. One that is being left to the store is received afresh. The caller holds
+// q.mu.
 func (q *Queue) adopt(m *message, now time.Duration) bool {
 	old := q.byID[m.MessageID]
 	if old == nil {

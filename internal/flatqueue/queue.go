@@ -154,8 +154,8 @@ func (q *Queue) giveBackAll() error {
 	return nil
 }
 
-// Stats adds what is here to what the store counts. Leased counts what any process has leased, parks
-// or waits for; Oldest looks only at what is parked here; Bytes is not known.
+// Stats adds what is here to what the store counts. Leased counts what any process has leased,
+// parks or waits for; Oldest looks only at what is parked here; Bytes is not known.
 func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	if q.isClosed() {
 		return queue.Stats{}, queue.ErrClosed

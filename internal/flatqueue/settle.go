@@ -157,8 +157,8 @@ func (q *Queue) nack(m *message, n *queue.Nack, now time.Duration) (after time.D
 }
 
 // mustStay reports whether a message waits out its delay in this process: always if it is a part,
-// and after an attempt while others of its ordered lane are here, because the store would not return
-// it before those are settled, which wait for it.
+// and after an attempt while others of its ordered lane are here, because the store would not
+// return it before those are settled, which wait for it.
 func (q *Queue) mustStay(m *message, counted, followed bool, until time.Duration) bool {
 	switch {
 	case m.split != nil:
@@ -176,8 +176,8 @@ func (q *Queue) left(m *message, now time.Duration) {
 	q.leave(m)
 }
 
-// remove deletes settled messages. Their IDs are remembered before, so that a copy that turns up here
-// is deleted and not handed out. A message that was split is deleted with its last part.
+// remove deletes settled messages. Their IDs are remembered before, so that a copy that turns up
+// here is deleted and not handed out. A message that was split is deleted with its last part.
 func (q *Queue) remove(ctx context.Context, messages []*message) []error {
 	errs := make([]error, len(messages))
 	var handles []string

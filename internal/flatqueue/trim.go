@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/internal/lanes"
 )
 
-// How long a message that is more than its lane's share waits for a Receive before it is given back,
-// and for how long it is hidden then.
+// How long a message that is more than its lane's share waits for a Receive before it is given
+// back, and for how long it is hidden then.
 const (
 	settleTime      = 100 * time.Millisecond
 	minYield        = time.Second
@@ -17,8 +17,8 @@ const (
 	maxFailingYield = 5 * time.Minute
 )
 
-// yieldDelay is for how long a job of an age is left to the others: for as long as it is old, so that
-// it waits at most twice as long as otherwise, and is received less and less.
+// yieldDelay is for how long a job of an age is left to the others: for as long as it is old, so
+// that it waits at most twice as long as otherwise, and is received less and less.
 func yieldDelay(age, limit time.Duration) time.Duration { return min(max(age, minYield), limit) }
 
 // usage is what some parked messages hold.
@@ -72,8 +72,8 @@ func (s *shares) part(m *message) float64 {
 	return max(float64(u.jobs)/float64(s.limit.jobs), float64(u.bytes)/float64(s.limit.bytes))
 }
 
-// isCrowded reports whether so much is parked that some lane may have more than its share: one has at
-// least half of the smallest limit then. The caller holds q.mu.
+// isCrowded reports whether so much is parked that some lane may have more than its share: one has
+// at least half of the smallest limit then. The caller holds q.mu.
 func (q *Queue) isCrowded() bool {
 	jobs := q.set.Count(lanes.Ready) + q.set.Count(lanes.Delayed)
 	bytes := q.set.Size(lanes.Ready) + q.set.Size(lanes.Delayed)
