@@ -317,6 +317,25 @@ func TestUnreadableMessageIsLeftToOthers(t *testing.T) {
 	})
 }
 
+func TestMessageThatIsLeftToOthersIsTheirsSoon(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		f.messages = append(f.messages, &flatMessage{Message: Message{
+			Job: Job{Job: queue.Job{ID: "new", Lane: "a"}}, MessageID: "new", Unreadable: errors.New("format 9"), Sent: time.Now(),
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if leases, err := open(t, f, nil).Receive(ctx, all(1)); err == nil {
+			t.Fatalf("received %v", leases)
+		}
+		f.messages[0].Unreadable = nil // to the next process
+		start := time.Now()
+		receiveOne(t, open(t, f, nil))
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("it came after %v", took)
+		}
+	})
+}
+
 func TestTimesAreByThisProcesssClock(t *testing.T) {
 	virtual(t, func(t *testing.T, f *flat) {
 		ahead := -6 * time.Minute // the store's clock, by which everything was sent and received
@@ -349,6 +368,27 @@ func TestMessageOfAnotherProcessHasSQSsAttempts(t *testing.T) {
 		}
 		if l := receiveOne(t, open(t, f, nil)); l.Attempts != 1 || !l.First.Equal(start) {
 			t.Errorf("the lease is %+v; want one attempt, at %v", l, start)
+		}
+	})
+}
+
+// Parts live in this process only, so they are not given back for their number.
+func TestPartsStayHere(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		f.groups = true
+		q := open(t, f, func(o *Options) { o.ParkedJobs = 8 })
+		enqueue(t, q, ordered("a", 1)...)
+		parts := ordered("a", 31)[1:]
+		if err := q.Replace(t.Context(), receiveOne(t, q), parts); err != nil {
+			t.Fatal(err)
+		}
+		receive(t, q, skipping(1, "a"), 5*time.Minute)
+		for i := range parts {
+			l := receiveOne(t, q)
+			if l.ID != parts[i].ID {
+				t.Fatalf("received %s; want %s", l.ID, parts[i].ID)
+			}
+			ack(t, q, l)
 		}
 	})
 }
