@@ -324,8 +324,12 @@ func TestMessageThatIsLeftToOthersIsTheirsSoon(t *testing.T) {
 		}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if leases, err := open(t, f, nil).Receive(ctx, all(1)); err == nil {
+		q := open(t, f, nil)
+		if leases, err := q.Receive(ctx, all(1)); err == nil {
 			t.Fatalf("received %v", leases)
+		}
+		if err := q.Close(); err != nil { // it may be receiving still
+			t.Fatal(err)
 		}
 		f.messages[0].Unreadable = nil // to the next process
 		start := time.Now()
