@@ -67,7 +67,7 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
 			m, next := newBenchMemory(b), benchJobs(b, lanes)
 			for b.Loop() {
-				pass(b, m, next(), Want{Jobs: 20, Lane: 20, Cold: 20})
+				pass(b, m, next(), Want{Max: 20, MaxPerLane: 20, MaxUntried: 20})
 			}
 			perJob(b)
 		})
@@ -82,7 +82,7 @@ func BenchmarkMemoryOneByOne(b *testing.B) {
 		if len(jobs) == 0 {
 			jobs = next()
 		}
-		pass(b, m, jobs[:1], Want{Jobs: 1, Lane: 1, Cold: 1})
+		pass(b, m, jobs[:1], Want{Max: 1, MaxPerLane: 1, MaxUntried: 1})
 		jobs = jobs[1:]
 	}
 }
@@ -96,46 +96,53 @@ func BenchmarkMemoryBacklog(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		pass(b, m, next(), Want{Jobs: 20, Lane: 20, Cold: 20})
+		pass(b, m, next(), Want{Max: 20, MaxPerLane: 20, MaxUntried: 20})
 	}
 	perJob(b)
 }
 
-// BenchmarkMemorySkipped is the same beside 10,000 lanes that are skipped.
-func BenchmarkMemorySkipped(b *testing.B) {
+// hold makes 10,000 lanes with a job each that are held.
+func hold(b *testing.B, m *Memory) {
+	crowd(b, m, func(lane string) {
+		u := LaneUpdate{Lane: lane, Health: Failing, Hold: MaxHold}
+		if err := m.SetLane(b.Context(), u); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+// BenchmarkMemoryHeld is the same beside 10,000 lanes that are held.
+func BenchmarkMemoryHeld(b *testing.B) {
 	m := newBenchMemory(b)
-	w := Want{Jobs: 20, Lane: 20, Cold: 20, Lanes: make(map[string]Limit)}
-	crowd(b, m, func(lane string) { w.Lanes[lane] = Limit{} })
+	hold(b, m)
 	next := benchJobs(b, 1)
 	for b.Loop() {
-		pass(b, m, next(), w)
+		pass(b, m, next(), Want{Max: 20, MaxPerLane: 20, MaxUntried: 20})
 	}
 	perJob(b)
 }
 
-// BenchmarkMemoryCold is the same beside 10,000 lanes that are not warm when only warm ones may run.
-func BenchmarkMemoryCold(b *testing.B) {
-	m := newBenchMemory(b)
+// BenchmarkMemoryUntried is the same beside 10,000 untried lanes of which none may run.
+func BenchmarkMemoryUntried(b *testing.B) {
+	m, next := newBenchMemory(b), benchJobs(b, 1)
+	pass(b, m, next(), Want{Max: 20, MaxPerLane: 20, MaxUntried: 20})
 	crowd(b, m, func(string) {})
-	w := Want{Jobs: 20, Lane: 20, Lanes: map[string]Limit{benchLane(0): {Jobs: 20, Warm: true}}}
-	next := benchJobs(b, 1)
 	for b.Loop() {
-		pass(b, m, next(), w)
+		pass(b, m, next(), Want{Max: 20, MaxPerLane: 20})
 	}
 	perJob(b)
 }
 
-// BenchmarkMemoryWaiting hands single jobs to a Receive that waits, beside 10,000 skipped lanes.
+// BenchmarkMemoryWaiting hands single jobs to a Receive that waits, beside 10,000 held lanes.
 func BenchmarkMemoryWaiting(b *testing.B) {
 	m := newBenchMemory(b)
-	w := Want{Jobs: 20, Lane: 20, Cold: 20, Lanes: make(map[string]Limit)}
-	crowd(b, m, func(lane string) { w.Lanes[lane] = Limit{} })
+	hold(b, m)
 	next := benchJobs(b, 1)
 	var jobs []Job
 	received := make(chan struct{})
 	go func() {
 		for {
-			leases, err := m.Receive(b.Context(), w)
+			leases, err := m.Receive(b.Context(), Want{Max: 20, MaxPerLane: 20, MaxUntried: 20})
 			if err != nil {
 				return
 			}
@@ -189,7 +196,7 @@ func BenchmarkMemoryDelays(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		leases, err := m.Receive(b.Context(), Want{Jobs: 20, Lane: 20, Cold: 20})
+		leases, err := m.Receive(b.Context(), Want{Max: 20, MaxPerLane: 20, MaxUntried: 20})
 		if err != nil {
 			b.Fatal(err)
 		}

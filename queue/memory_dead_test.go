@@ -27,6 +27,48 @@ func TestMemoryDropsDeadLettersByAge(t *testing.T) {
 	})
 }
 
+// replayed makes new jobs for dead letters of lane a.
+func replayed(ids ...string) (letters []queue.Replayed) {
+	for _, id := range ids {
+		letters = append(letters, queue.Replayed{ID: id, Job: queue.Job{ID: queue.ReplayID(id), Lane: "a"}})
+	}
+	return letters
+}
+
+func TestMemoryEvictsDeadLettersOfTheLargestLane(t *testing.T) {
+	t.Parallel()
+	m := newMemory(t, queue.MemoryOptions{MaxDeadBytes: 20}) // jobs have 4 bytes
+	kill(t, m, jobs("small", 1)...)
+	kill(t, m, jobs("large", 6)...)
+	kill(t, m, jobs("other", 1)...)
+	equal(t, "dead letters", letters(t, m, ""), []string{"small-0", "large-3", "large-4", "large-5", "other-0"})
+}
+
+func TestMemoryListingGoesOnAfterADiscardedLetter(t *testing.T) {
+	t.Parallel()
+	m := newMemory(t, queue.MemoryOptions{})
+	kill(t, m, jobs("a", 1000)...)
+	var after string
+	var seen int
+	for {
+		page, err := m.DeadLetters(t.Context(), after, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		seen += len(page)
+		after = page[len(page)-1].ID
+		if _, err := m.Discard(t.Context(), []string{after}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen != 1000 {
+		t.Errorf("the listing had %d letters of 1000", seen)
+	}
+}
+
 func TestMemoryDropsDeadLettersByBytes(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{MaxDeadBytes: 10}) // jobs have 4 bytes
@@ -37,7 +79,7 @@ func TestMemoryDropsDeadLettersByBytes(t *testing.T) {
 	}
 }
 
-func TestMemoryListsFromTheOldestAfterAnUnknownID(t *testing.T) {
+func TestMemoryListsAfterAnID(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})
 	kill(t, m, jobs("a", 3)...)
@@ -46,6 +88,7 @@ func TestMemoryListsFromTheOldestAfterAnUnknownID(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "after a-1 was discarded", letters(t, m, "a-1"), []string{"a-2"})
+	equal(t, "after an unknown ID", letters(t, m, "unknown"), []string{"a-2"})
 }
 
 func TestMemoryReplaysOnlyWhatFits(t *testing.T) {
@@ -53,7 +96,7 @@ func TestMemoryReplaysOnlyWhatFits(t *testing.T) {
 	m := newMemory(t, queue.MemoryOptions{MaxJobs: 3})
 	kill(t, m, jobs("a", 3)...)
 	enqueue(t, m, jobs("b", 2)...)
-	n, err := m.Replay(t.Context(), []string{"a-0", "a-1", "a-2"})
+	n, err := m.Replay(t.Context(), replayed("a-0", "a-1", "a-2"))
 	if n != 1 || !errors.Is(err, queue.ErrFull) {
 		t.Errorf("Replay into room for one: %d, %v; want 1 and ErrFull", n, err)
 	}
@@ -69,7 +112,7 @@ func TestMemoryTakesNoCopyOfADeadLetter(t *testing.T) {
 	if _, err := m.Discard(t.Context(), []string{"a-1"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Replay(t.Context(), []string{"a-2"}); err != nil {
+	if _, err := m.Replay(t.Context(), replayed("a-2")); err != nil {
 		t.Fatal(err)
 	}
 	enqueue(t, m, dead...)

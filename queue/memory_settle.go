@@ -1,33 +1,52 @@
 package queue
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/lanes"
 )
 
 // Extend renews leases.
 func (m *Memory) Extend(_ context.Context, leases []Lease) error {
-	return m.each(leases, func(j *memoryJob, now time.Time) {
-		j.due = now.Add(m.opts.Lease)
-		m.leased.remove(&j.node)
-		m.leased.pushBack(&j.node)
-	})
+	return m.each(leases, func(j *memoryJob, now time.Duration) { m.set.Extend(j, now+m.opts.Lease) })
 }
 
 // Ack settles delivered jobs.
 func (m *Memory) Ack(_ context.Context, leases []Lease) error {
-	return m.each(leases, func(j *memoryJob, _ time.Time) { m.settle(j) })
+	return m.each(leases, func(j *memoryJob, now time.Duration) {
+		m.set.Ack(j, now)
+		m.forget(j.Value.ID, 0)
+	})
 }
 
-// each calls do for every lease that is current, and reports the others.
-func (m *Memory) each(leases []Lease, do func(j *memoryJob, now time.Time)) error {
+// Release gives jobs back unused. Those of one call keep their order.
+func (m *Memory) Release(_ context.Context, leases []Lease) error {
 	now, err := m.begin()
 	if err != nil {
 		return err
 	}
-	defer m.end(now)
+	defer m.mu.Unlock()
+	var failed *BatchError
+	for i := len(leases) - 1; i >= 0; i-- { // each goes in front of the later ones
+		if j := m.current(&leases[i]); j != nil {
+			m.set.Release(j, now)
+		} else {
+			failed = failed.Fail(i, ErrLeaseLost)
+		}
+	}
+	return failed.Err()
+}
+
+// each calls do for every lease that is current, and reports the others.
+func (m *Memory) each(leases []Lease, do func(j *memoryJob, now time.Duration)) error {
+	now, err := m.begin()
+	if err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
 	var failed *BatchError
 	for i := range leases {
 		if j := m.current(&leases[i]); j != nil {
@@ -41,104 +60,46 @@ func (m *Memory) each(leases []Lease, do func(j *memoryJob, now time.Time)) erro
 
 // current returns the job that l is the current lease of, or nil.
 func (m *Memory) current(l *Lease) *memoryJob {
-	j := m.jobs[l.ID]
-	if j == nil || j.state != leased || j.receipt != l.Receipt {
+	j := m.ids[l.ID].job
+	if j == nil || j.State() != lanes.Leased || j.Number() != receiptNumber(l.Receipt) {
 		return nil
 	}
 	return j
 }
 
-// Nack gives jobs back. Those that one call releases keep their order.
+// receiptNumber returns the number of the lease that a receipt is for, or 0.
+func receiptNumber(receipt string) uint64 {
+	n, err := strconv.ParseUint(receipt, 36, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Nack gives jobs back that were worked on.
 func (m *Memory) Nack(_ context.Context, nacks []Nack) error {
 	now, err := m.begin()
 	if err != nil {
 		return err
 	}
-	defer m.end(now)
+	defer m.mu.Unlock()
 	var failed *BatchError
-	for i := len(nacks) - 1; i >= 0; i-- { // each release goes in front of the later ones
-		if j := m.current(&nacks[i].Lease); j != nil {
-			m.nack(j, &nacks[i], now)
-		} else {
+	for i := range nacks {
+		n := &nacks[i]
+		switch j := m.current(&n.Lease); {
+		case j == nil:
 			failed = failed.Fail(i, ErrLeaseLost)
+		case n.Delay <= 0 && !n.Counted:
+			m.set.Release(j, now)
+		default:
+			m.set.Nack(j, n.Delay, n.Counted, now)
 		}
 	}
 	return failed.Err()
 }
 
-func (m *Memory) nack(j *memoryJob, n *Nack, now time.Time) {
-	m.unlease(j)
-	switch {
-	case n.Delay > 0:
-		j.count(n.Counted)
-		j.state = delayed
-		j.due = now.Add(n.Delay)
-		j.lane.held++
-		heap.Push(&m.delayed, j)
-		m.place(j.lane)
-	case n.Counted:
-		j.count(true)
-		m.again(j)
-	default:
-		m.release(j)
-	}
-}
-
-// count notes that a lease ended in anything but a release.
-func (j *memoryJob) count(attempt bool) {
-	if attempt {
-		j.attempts++
-	}
-	if j.first.IsZero() {
-		j.first = j.begun
-	}
-}
-
-// release makes a job ready as it was before it was received: the next of its lane.
-func (m *Memory) release(j *memoryJob) {
-	j.state = ready
-	m.ready++
-	j.lane.ready.pushFront(&j.node)
-	m.place(j.lane)
-}
-
-// unlease ends j's lease. The caller puts j, and then its lane, where they belong, and sets its state.
-func (m *Memory) unlease(j *memoryJob) {
-	m.leased.remove(&j.node)
-	j.lane.held--
-}
-
-// settle takes a leased job out of the queue and remembers its ID.
-func (m *Memory) settle(j *memoryJob) {
-	m.drop(j)
-	m.jobs[j.ID] = nil
-	m.remember(j.ID)
-}
-
-// remember keeps the marker of a settled ID, and lets the oldest go.
-func (m *Memory) remember(id string) {
-	if old := m.settled.push(id); old != "" {
-		delete(m.jobs, old)
-	}
-}
-
-// Release gives jobs back unused.
-func (m *Memory) Release(ctx context.Context, leases []Lease) error {
-	nacks := make([]Nack, len(leases))
-	for i := range leases {
-		nacks[i] = Nack{Lease: leases[i]}
-	}
-	return m.Nack(ctx, nacks)
-}
-
-// SetLane changes a lane's state.
-func (m *Memory) SetLane(_ context.Context, u LaneUpdate) error {
-	_, err := u.Checked()
-	return err
-}
-
-// Replace settles l and puts jobs in its place, in one step. Because l's room had been given already, and
-// its parts are next in line, they are taken even if the queue is full.
+// Replace settles l and puts jobs in its place, in one step. Because l's room had been given already,
+// and its parts are next in line, they are taken even if the queue is full.
 func (m *Memory) Replace(_ context.Context, l Lease, jobs []Job) error {
 	for i := range jobs {
 		if jobs[i].Lane != l.Lane {
@@ -149,17 +110,21 @@ func (m *Memory) Replace(_ context.Context, l Lease, jobs []Job) error {
 	if err != nil {
 		return err
 	}
-	defer m.end(now)
+	defer m.mu.Unlock()
 	j := m.current(&l)
 	if j == nil {
 		return ErrLeaseLost
 	}
-	for i := len(jobs) - 1; i >= 0; i-- {
-		if _, known := m.jobs[jobs[i].ID]; !known {
-			part := m.add(&jobs[i], j.lane, now)
-			j.lane.ready.pushFront(&part.node)
+	var parts []*memoryJob
+	for i := range jobs {
+		if _, known := m.ids[jobs[i].ID]; !known {
+			part := m.add(&jobs[i], now)
+			part.Inherit(j)
+			parts = append(parts, part)
 		}
 	}
-	m.settle(j)
+	m.set.Remove(j, now)
+	m.forget(l.ID, 0)
+	m.set.EnterFirst(parts...)
 	return nil
 }

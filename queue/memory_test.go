@@ -57,7 +57,7 @@ func offer(t *testing.T, q queue.Queue, jobs []queue.Job) (taken int) {
 	return taken
 }
 
-func all(n int) queue.Want { return queue.Want{Jobs: n, Lane: n, Cold: n} }
+func all(n int) queue.Want { return queue.Want{Max: n, MaxPerLane: n, MaxUntried: n, MaxFailing: n} }
 
 // receive returns what is ready, or nothing after a second.
 func receive(t *testing.T, q queue.Queue, w queue.Want) []queue.Lease {
@@ -139,7 +139,7 @@ func TestMemoryRefusesNegativeOptions(t *testing.T) {
 func TestMemoryHasTheDocumentedDefaults(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})
-	want := queue.Traits{Lease: 30 * time.Second, Ordered: true, Trusted: true}
+	want := queue.Traits{Lease: 30 * time.Second, Ordered: true, InProcess: true, SharedLanes: true}
 	if got := m.Traits(); got != want {
 		t.Errorf("Traits: %+v, want %+v", got, want)
 	}
@@ -245,11 +245,7 @@ func TestMemoryReleasesManyInOrder(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})
 	enqueue(t, m, jobs("a", 4)...)
-	var nacks []queue.Nack
-	for _, l := range receive(t, m, all(3)) {
-		nacks = append(nacks, queue.Nack{Lease: l})
-	}
-	if err := m.Nack(t.Context(), nacks); err != nil {
+	if err := m.Release(t.Context(), receive(t, m, all(3))); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "received", receiveIDs(t, m, all(4)), []string{"a-0", "a-1", "a-2", "a-3"})
@@ -258,8 +254,8 @@ func TestMemoryReleasesManyInOrder(t *testing.T) {
 func TestMemoryRefusesAWantOfNothing(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})
-	if _, err := m.Receive(t.Context(), queue.Want{}); err == nil || !strings.Contains(err.Error(), "Want.Jobs is 0") {
-		t.Errorf("Receive with a zero Want: %v; want an error that names Jobs", err)
+	if _, err := m.Receive(t.Context(), queue.Want{}); err == nil || !strings.Contains(err.Error(), "Want.Max is 0") {
+		t.Errorf("Receive with a zero Want: %v; want an error that names Max", err)
 	}
 }
 
@@ -290,7 +286,7 @@ func TestMemoryTellsTheOldestReadyJob(t *testing.T) {
 		time.Sleep(time.Minute) // virtual
 		enqueue(t, m, jobs("b", 1)...)
 		time.Sleep(time.Second)
-		l := receive(t, m, queue.Want{Jobs: 1, Cold: 1, Lanes: map[string]queue.Limit{"a": {Jobs: 1}}})[0]
+		l := receive(t, m, queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, Lanes: map[string]int{"b": 0}})[0]
 		if got := stats(t, m).Oldest; got != time.Second {
 			t.Errorf("Oldest is %v while the older job is leased, want 1s", got)
 		}
@@ -316,6 +312,6 @@ func TestMemoryNeedsNoGoroutine(t *testing.T) {
 		if err := m.Nack(t.Context(), []queue.Nack{{Lease: leases[0], Delay: time.Hour}}); err != nil {
 			t.Fatal(err)
 		}
-		receive(t, m, queue.Want{Jobs: 1}) // waits for a second with a timer
+		receive(t, m, queue.Want{Max: 1}) // waits for a second with a timer
 	})
 }

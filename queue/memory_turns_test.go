@@ -20,107 +20,83 @@ func TestMemoryTakesOneOfEachLaneInTurn(t *testing.T) {
 	equal(t, "the next three", receiveIDs(t, m, all(3)), []string{"b-1", "c-1", "a-2"})
 }
 
-// With room for one cold job at a time, every lane gets its turn, although warm lanes are in the same ring.
-func TestMemoryTakesTurnsBetweenColdLanes(t *testing.T) {
-	t.Parallel()
-	const lanes = 50
-	m := newMemory(t, queue.MemoryOptions{})
-	for i := range lanes {
-		enqueue(t, m, jobs(fmt.Sprint("cold", i), 3)...)
+// healthy makes lanes Healthy.
+func healthy(t *testing.T, m *queue.Memory, names ...string) {
+	t.Helper()
+	for _, lane := range names {
+		enqueue(t, m, queue.Job{ID: "first-of-" + lane, Lane: lane})
 	}
-	enqueue(t, m, jobs("warm", 3*lanes)...)
-	w := queue.Want{Jobs: 3, Lane: 3, Cold: 1, Lanes: map[string]queue.Limit{"warm": {Jobs: 2, Warm: true}}}
+	if err := m.Ack(t.Context(), receive(t, m, all(len(names)))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// With room for one job of the untried lanes at a time, each of them gets its turn beside a healthy
+// lane's backlog.
+func TestMemoryTakesTurnsBetweenUntriedLanes(t *testing.T) {
+	t.Parallel()
+	const crowd = 50
+	m := newMemory(t, queue.MemoryOptions{})
+	healthy(t, m, "healthy")
+	for i := range crowd {
+		enqueue(t, m, jobs(fmt.Sprint("untried", i), 3)...)
+	}
+	enqueue(t, m, jobs("healthy", 3*crowd)...)
+	w := queue.Want{Max: 3, MaxPerLane: 2, MaxUntried: 1}
 	seen := make(map[string]int)
-	for range lanes {
+	for range crowd {
 		for _, l := range receive(t, m, w) {
 			seen[l.Lane]++
 		}
 	}
-	for i := range lanes {
-		if n := seen[fmt.Sprint("cold", i)]; n != 1 {
-			t.Errorf("lane cold%d had %d turns of %d, want 1", i, n, lanes)
+	for i := range crowd {
+		if n := seen[fmt.Sprint("untried", i)]; n != 1 {
+			t.Errorf("lane untried%d had %d turns of %d, want 1", i, n, crowd)
 		}
 	}
-	if n := seen["warm"]; n != 2*lanes {
-		t.Errorf("the warm lane gave %d jobs, want %d", n, 2*lanes)
+	if n := seen["healthy"]; n != 2*crowd {
+		t.Errorf("the healthy lane gave %d jobs, want %d", n, 2*crowd)
 	}
 }
 
-func TestMemoryFindsWarmLanesBehindColdOnes(t *testing.T) {
+// Receives for a single job serve each kind of lane in turn, however many lanes of another kind there
+// are.
+func TestMemoryServesTheRingsInTurn(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})
-	for i := range 1000 {
-		enqueue(t, m, jobs(fmt.Sprint("cold", i), 1)...)
+	healthy(t, m, "healthy")
+	enqueue(t, m, jobs("healthy", 20)...)
+	for i := range 100 {
+		enqueue(t, m, jobs(fmt.Sprint("untried", i), 3)...)
 	}
-	enqueue(t, m, jobs("x", 3)...)
-	enqueue(t, m, jobs("y", 3)...)
-	w := queue.Want{Jobs: 9, Lane: 9, Lanes: map[string]queue.Limit{"x": {Jobs: 2, Warm: true}, "y": {Jobs: 9, Warm: true}, "none": {Jobs: 1, Warm: true}}}
-	if got := receiveIDs(t, m, w); len(got) != 5 {
-		t.Errorf("received %v, want two of x and three of y", got)
+	enqueue(t, m, jobs("failing", 20)...)
+	if err := m.SetLane(t.Context(), queue.LaneUpdate{Lane: "failing", Health: queue.Failing}); err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[queue.Health]int)
+	for range 12 {
+		seen[receive(t, m, all(1))[0].Health]++
+	}
+	for h := range queue.Failing + 1 {
+		if seen[h] < 3 {
+			t.Errorf("of 12 Receives, %d returned a job of a lane that is %v; want at least 3", seen[h], h)
+		}
 	}
 }
 
-// skipping wants anything but the lanes of the crowd.
-func skipping(t *testing.T, m *queue.Memory, crowd int) queue.Want {
-	t.Helper()
+func TestMemoryFindsALaneBehindSkippedOnes(t *testing.T) {
+	t.Parallel()
+	m := newMemory(t, queue.MemoryOptions{})
 	w := all(10)
-	w.Lanes = make(map[string]queue.Limit)
-	for i := range crowd {
+	w.Lanes = make(map[string]int)
+	for i := range queue.MaxNamed {
 		lane := fmt.Sprint("skipped", i)
 		enqueue(t, m, jobs(lane, 1)...)
-		w.Lanes[lane] = queue.Limit{}
+		w.Lanes[lane] = 0
 	}
-	return w
-}
-
-func TestMemoryFindsALaneAmongSkippedOnes(t *testing.T) {
-	t.Parallel()
-	m := newMemory(t, queue.MemoryOptions{})
-	w := skipping(t, m, 1000)
 	for i := range 3 {
-		enqueue(t, m, queue.Job{ID: fmt.Sprint("healthy", i), Lane: "healthy"})
-		equal(t, "received", receiveIDs(t, m, w), []string{fmt.Sprint("healthy", i)})
-	}
-}
-
-func TestMemoryNoticesThatALaneIsNoLongerSkipped(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(t, queue.MemoryOptions{})
-		w := skipping(t, m, 10_000)
-		if got := receive(t, m, w); len(got) > 0 {
-			t.Fatalf("received %v of skipped lanes", got)
-		}
-		for i := range 10 {
-			lane := fmt.Sprint("skipped", 7919*(i+1)%10_000)
-			delete(w.Lanes, lane)
-			start := time.Now()
-			equal(t, "received", receiveIDs(t, m, w), []string{lane + "-0"})
-			if took := time.Since(start); took > 40*time.Millisecond {
-				t.Errorf("it took %v to notice that one of 10,000 lanes is wanted again, want at most 40ms", took)
-			}
-		}
-	})
-}
-
-// A backlog that is always ready does not keep lanes from coming back.
-func TestMemoryGivesTurnsToLanesThatAreNoLongerSkipped(t *testing.T) {
-	t.Parallel()
-	const crowd = 100
-	m := newMemory(t, queue.MemoryOptions{})
-	w := skipping(t, m, crowd)
-	enqueue(t, m, jobs("backlog", 1000)...)
-	if got := receiveIDs(t, m, w); len(got) != 10 {
-		t.Fatalf("received %v, want ten jobs of the backlog", got)
-	}
-	seen := make(map[string]bool)
-	for range 2 * crowd {
-		for _, l := range receive(t, m, all(1)) {
-			seen[l.Lane] = true
-		}
-	}
-	if len(seen) != crowd+1 {
-		t.Errorf("%d of %d lanes had a turn in %d", len(seen), crowd+1, 2*crowd)
+		enqueue(t, m, queue.Job{ID: fmt.Sprint("wanted", i), Lane: "wanted"})
+		equal(t, "received", receiveIDs(t, m, w), []string{fmt.Sprint("wanted", i)})
 	}
 }
 
@@ -153,7 +129,10 @@ func TestMemoryWakesTheReceiveThatWantsTheLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(t, queue.MemoryOptions{})
 		only := func(lane string) queue.Want {
-			return queue.Want{Jobs: 5, Cold: 5, Lanes: map[string]queue.Limit{lane: {Jobs: 5}}}
+			w := all(5)
+			w.Lanes = map[string]int{"a": 0, "b": 0}
+			delete(w.Lanes, lane)
+			return w
 		}
 		a, b := waiting(t, m, only("a")), waiting(t, m, only("b"))
 		enqueue(t, m, jobs("b", 1)...)
@@ -177,6 +156,29 @@ func TestMemoryWakesOneReceiveForEachJob(t *testing.T) {
 			if ids, after := answer(); len(ids) != 1 || after != 0 {
 				t.Errorf("a Receive returned %v after %v, want one job at once", ids, after)
 			}
+		}
+	})
+}
+
+// The state of lanes without jobs is kept for a day.
+func TestMemoryForgetsALaneAfterADay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(t, queue.MemoryOptions{})
+		healthy(t, m, "a")
+		time.Sleep(24*time.Hour - 1) // virtual
+		enqueue(t, m, jobs("a", 1)...)
+		l := receive(t, m, all(1))
+		if l[0].Health != queue.Healthy {
+			t.Errorf("after less than a day the lane is %v, want healthy", l[0].Health)
+		}
+		if err := m.Ack(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(24 * time.Hour)
+		enqueue(t, m, queue.Job{ID: "next", Lane: "a"})
+		if l := receive(t, m, all(1)); l[0].Health != queue.Untried {
+			t.Errorf("after a day the lane is %v, want untried", l[0].Health)
 		}
 	})
 }

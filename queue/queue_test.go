@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,20 +11,38 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-func TestWantOf(t *testing.T) {
+func TestWantLimit(t *testing.T) {
 	t.Parallel()
-	w := queue.Want{Jobs: 10, Lane: 4, Cold: 3, Lanes: map[string]queue.Limit{
-		"warm": {Jobs: 20, Warm: true}, "named": {Jobs: 2}, "skipped": {}, "large": {Jobs: 20},
-	}}
-	for lane, want := range map[string]struct {
-		n    int
-		cold bool
-	}{
-		"other": {3, true}, "warm": {10, false}, "named": {2, true}, "skipped": {0, true}, "large": {3, true},
-	} {
-		if n, cold := w.Of(lane); n != want.n || cold != want.cold {
-			t.Errorf("Of(%q) = %d, %v; want %d, %v", lane, n, cold, want.n, want.cold)
+	w := queue.Want{Max: 10, MaxPerLane: 4, Lanes: map[string]int{"less": 2, "skipped": 0, "more": 20, "negative": -1}}
+	for lane, want := range map[string]int{"other": 4, "less": 2, "skipped": 0, "more": 4, "negative": 0} {
+		if got := w.Limit(lane); got != want {
+			t.Errorf("Limit(%q) = %d, want %d", lane, got, want)
 		}
+	}
+	few := queue.Want{Max: 1, MaxPerLane: 4, Lanes: map[string]int{"a": 3}}
+	if got := few.Limit("a"); got != 1 {
+		t.Errorf("Limit is %d with Max 1, want 1", got)
+	}
+}
+
+func TestLaneUpdateIsChecked(t *testing.T) {
+	t.Parallel()
+	for want, u := range map[string]queue.LaneUpdate{
+		"Lane is empty":          {Health: queue.Failing},
+		"Health is healthy":      {Lane: "a", Health: queue.Healthy},
+		"Health is Health(7)":    {Lane: "a", Health: 7},
+		"Hold is -1ns":           {Lane: "a", Health: queue.Failing, Hold: -1},
+		"an untried lane is not": {Lane: "a", Hold: time.Second},
+	} {
+		if _, err := u.Checked(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Checked of %+v: %v; want an error with %q", u, err, want)
+		}
+	}
+	u, err := queue.LaneUpdate{
+		Lane: "a", Health: queue.Failing, Hold: time.Hour, Reason: strings.Repeat("é", 200) + "\xff",
+	}.Checked()
+	if err != nil || u.Hold != queue.MaxHold || u.Reason != strings.Repeat("é", 128) {
+		t.Errorf("Checked returned a hold of %v and %q, %v", u.Hold, u.Reason, err)
 	}
 }
 
@@ -87,8 +106,8 @@ func TestNoneTakesEverythingAndGivesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := queue.None
-		if !q.Traits().Off {
-			t.Error("None is not off")
+		if !q.Traits().Disabled {
+			t.Error("None is not disabled")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -100,6 +119,8 @@ func TestNoneTakesEverythingAndGivesNothing(t *testing.T) {
 			"Extend":     q.Extend(ctx, []queue.Lease{{}}),
 			"Ack":        q.Ack(ctx, []queue.Lease{{}}),
 			"Nack":       q.Nack(ctx, []queue.Nack{{}}),
+			"Release":    q.Release(ctx, []queue.Lease{{}}),
+			"SetLane":    q.SetLane(ctx, queue.LaneUpdate{}),
 			"Replace":    q.Replace(ctx, queue.Lease{}, nil),
 			"DeadLetter": q.DeadLetter(ctx, queue.Lease{}, "gone"),
 			"Close":      q.Close(),

@@ -64,6 +64,13 @@ func (q atMostOnce) Nack(ctx context.Context, nacks []queue.Nack) error {
 	return q.closed(ctx)
 }
 
+func (q atMostOnce) Release(ctx context.Context, leases []queue.Lease) error {
+	for _, l := range leases {
+		_ = q.Nack(ctx, []queue.Nack{{Lease: l}})
+	}
+	return q.closed(ctx)
+}
+
 func (q atMostOnce) Replace(ctx context.Context, _ queue.Lease, jobs []queue.Job) error {
 	return q.memory.Enqueue(ctx, jobs)
 }

@@ -41,6 +41,7 @@ var brokenDrivers = []struct {
 	{"N2", "N2", func(m *queue.Memory) queue.Queue { return uncounts{m} }},
 	{"N3", "N3", func(m *queue.Memory) queue.Queue { return countsReleases{m} }},
 	{"P1", "P1", func(m *queue.Memory) queue.Queue { return replacesAtTheEnd{m} }},
+	{"P2", "P2", func(m *queue.Memory) queue.Queue { return forgetsFirstOfParts{m} }},
 	{"D1", "D1", func(m *queue.Memory) queue.Queue { return losesLetters{m} }},
 	{"D2", "D2", func(m *queue.Memory) queue.Queue { return m }}, // OpenDead does not bound it
 	{"D3", "D3", func(m *queue.Memory) queue.Queue { return replaysUnderAnotherID{m} }},
@@ -147,14 +148,14 @@ func (q reverses) Enqueue(ctx context.Context, jobs []queue.Job) error {
 type oneByOne struct{ *queue.Memory }
 
 func (q oneByOne) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
-	w.Jobs = 1
+	w.Max = 1
 	return q.Memory.Receive(ctx, w)
 }
 
 type losesLimits struct{ *queue.Memory }
 
 func (q losesLimits) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
-	return q.Memory.Receive(ctx, all(w.Jobs))
+	return q.Memory.Receive(ctx, all(w.Max))
 }
 
 // favours gives the lane with a backlog whenever it has a job.
@@ -163,7 +164,8 @@ type favours struct{ *queue.Memory }
 func (q favours) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
 	soon, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
-	backlog := queue.Want{Jobs: w.Jobs, Lanes: limits{"backlog": {Jobs: w.Jobs, Warm: true}}}
+	backlog := all(w.Max)
+	backlog.Lanes = limits{"b": 0, "c": 0}
 	if leases, err := q.Memory.Receive(soon, backlog); err == nil {
 		return leases, nil
 	}
@@ -231,7 +233,7 @@ type endsLeasesEarly struct{ *queue.Memory }
 func (q endsLeasesEarly) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
 	leases, err := q.Memory.Receive(ctx, w)
 	for _, l := range leases {
-		time.AfterFunc(q.Traits().Lease/2, func() { _ = q.Memory.Nack(ctx, []queue.Nack{{Lease: l}}) })
+		time.AfterFunc(q.Traits().Lease/2, func() { _ = q.Memory.Release(ctx, []queue.Lease{l}) })
 	}
 	return leases, err
 }
@@ -303,10 +305,10 @@ func (q uncounts) Nack(ctx context.Context, nacks []queue.Nack) error {
 
 type countsReleases struct{ *queue.Memory }
 
-func (q countsReleases) Nack(ctx context.Context, nacks []queue.Nack) error {
-	nacks = slices.Clone(nacks)
-	for i := range nacks {
-		nacks[i].Counted = true
+func (q countsReleases) Release(ctx context.Context, leases []queue.Lease) error {
+	nacks := make([]queue.Nack, len(leases))
+	for i, l := range leases {
+		nacks[i] = queue.Nack{Lease: l, Counted: true}
 	}
 	return q.Memory.Nack(ctx, nacks)
 }
@@ -320,6 +322,19 @@ func (q replacesAtTheEnd) Replace(ctx context.Context, l queue.Lease, jobs []que
 	return q.Memory.Ack(ctx, []queue.Lease{l})
 }
 
+// forgetsFirstOfParts puts new jobs in the place of the replaced one.
+type forgetsFirstOfParts struct{ *queue.Memory }
+
+func (q forgetsFirstOfParts) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
+	leases, err := q.Memory.Receive(ctx, w)
+	for i := range leases {
+		if leases[i].Attempts == 0 {
+			leases[i].First = time.Time{}
+		}
+	}
+	return leases, err
+}
+
 type losesLetters struct{ *queue.Memory }
 
 func (q losesLetters) DeadLetter(ctx context.Context, l queue.Lease, _ string) error {
@@ -328,18 +343,12 @@ func (q losesLetters) DeadLetter(ctx context.Context, l queue.Lease, _ string) e
 
 type replaysUnderAnotherID struct{ *queue.Memory }
 
-func (q replaysUnderAnotherID) Replay(ctx context.Context, ids []string) (int, error) {
-	letters, err := q.Memory.DeadLetters(ctx, "", 100)
-	if err != nil {
-		return 0, err
+func (q replaysUnderAnotherID) Replay(ctx context.Context, letters []queue.Replayed) (int, error) {
+	letters = slices.Clone(letters)
+	for i := range letters {
+		letters[i].Job.ID += "-again"
 	}
-	for _, l := range letters {
-		if slices.Contains(ids, l.ID) {
-			l.ID += "-again"
-			_ = q.Memory.Enqueue(ctx, []queue.Job{l.Job})
-		}
-	}
-	return q.Memory.Discard(ctx, ids)
+	return q.Memory.Replay(ctx, letters)
 }
 
 type countsWhatIsNotThere struct{ *queue.Memory }

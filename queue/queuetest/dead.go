@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -58,13 +59,13 @@ var deadChecks = []check{
 			}
 		}
 		for i := range want {
-			if got[i] != want[i] {
-				r.stop("listed in the order %v; want %v", got, want)
+			if got[i] != want[i].ID {
+				r.stop("listed in the order %v; want %s", got, jobIDs(want))
 			}
 		}
 		r.listed(d, after, 2, 0)
 	})},
-	{"D2", "TheOldestGiveWay", func(r *rig) {
+	{"D2", "TheOldestAreEvicted", func(r *rig) {
 		if r.h.OpenDead == nil {
 			return
 		}
@@ -75,8 +76,8 @@ var deadChecks = []check{
 		}
 		want := r.killed(5)[2:]
 		for i, l := range r.listed(d, "", 10, 3) {
-			if l.ID != want[i] {
-				r.breaks("dead letter %d is %q; want %q", i, l.ID, want[i])
+			if l.ID != want[i].ID {
+				r.breaks("dead letter %d is %q; want %q", i, l.ID, want[i].ID)
 			}
 		}
 		if s, ok := r.q.(queue.StatsReader); ok && !r.h.Lacks.Stats {
@@ -93,9 +94,9 @@ var deadChecks = []check{
 		leases := r.take(2)
 		r.kill(leases[0], "gone")
 		r.ack(leases[1])
-		r.replay(d, leases[0].ID)
+		replay := r.replay(d, leases[0].Job)
 		r.listed(d, "", 10, 0)
-		r.replayed(leases[0].Job, queue.ReplayID(leases[0].ID))
+		r.replayed(replay)
 	})},
 	{"D3", "AReplayedJobIsReplayedAgain", letters(func(r *rig, d queue.DeadLetters) {
 		j := r.job("a")
@@ -103,8 +104,7 @@ var deadChecks = []check{
 		l := r.takeOne()
 		for range 3 {
 			r.kill(l, "gone")
-			r.replay(d, l.ID)
-			l = r.replayed(l.Job, queue.ReplayID(l.ID))
+			l = r.replayed(r.replay(d, l.Job))
 		}
 		r.ack(l)
 		r.none(r.quiet(), "the job was acked")
@@ -118,33 +118,31 @@ var deadChecks = []check{
 		r.kill(l, "gone")
 		jobs := r.jobs("a", 2)
 		r.enqueue(jobs...)
-		r.replay(d, l.ID)
-		replay := l.Job
-		replay.ID = queue.ReplayID(l.ID)
+		replay := r.replay(d, l.Job)
 		r.inOrder(r.take(3), append(jobs, replay))
 	})},
 	{"D4", "ReplaySkipsWhatIsNotThere", letters(func(r *rig, d queue.DeadLetters) {
 		dead := r.killed(2)
-		n, err := d.Replay(r.Context(), []string{"no-such-job", dead[1], dead[1]})
+		n, err := d.Replay(r.Context(), replays(queue.Job{ID: "no-such-job", Lane: "a"}, dead[1], dead[1]))
 		r.must("Replay", err)
 		if n != 1 {
 			r.breaks("Replay returned %d; want 1", n)
 		}
-		if got := r.listed(d, "", 10, 1); got[0].ID != dead[0] {
-			r.breaks("%q is left; want %q", got[0].ID, dead[0])
+		if got := r.listed(d, "", 10, 1); got[0].ID != dead[0].ID {
+			r.breaks("%q is left; want %q", got[0].ID, dead[0].ID)
 		}
 		r.ack(r.takeOne())
 		r.none(r.quiet(), "one job was replayed")
 	})},
 	{"D4", "DiscardSkipsWhatIsNotThere", letters(func(r *rig, d queue.DeadLetters) {
 		dead := r.killed(2)
-		n, err := d.Discard(r.Context(), []string{dead[0], "no-such-job", dead[0]})
+		n, err := d.Discard(r.Context(), []string{dead[0].ID, "no-such-job", dead[0].ID})
 		r.must("Discard", err)
 		if n != 1 {
 			r.breaks("Discard returned %d; want 1", n)
 		}
-		if got := r.listed(d, "", 10, 1); got[0].ID != dead[1] {
-			r.breaks("%q is left; want %q", got[0].ID, dead[1])
+		if got := r.listed(d, "", 10, 1); got[0].ID != dead[1].ID {
+			r.breaks("%q is left; want %q", got[0].ID, dead[1].ID)
 		}
 		r.none(r.quiet(), "a discarded dead letter is forgotten")
 	})},
@@ -153,7 +151,7 @@ var deadChecks = []check{
 		r.enqueue(jobs...)
 		l := r.receiveOne()
 		for name, call := range map[string]func() (int, error){
-			"Replay":  func() (int, error) { return d.Replay(r.Context(), []string{jobs[0].ID, jobs[1].ID}) },
+			"Replay":  func() (int, error) { return d.Replay(r.Context(), replays(jobs...)) },
 			"Discard": func() (int, error) { return d.Discard(r.Context(), []string{jobs[0].ID, jobs[1].ID}) },
 		} {
 			n, err := call()
@@ -182,14 +180,14 @@ func (r *rig) kill(l queue.Lease, reason string) {
 	r.must("DeadLetter", r.q.DeadLetter(r.Context(), l, reason))
 }
 
-// killed makes n dead letters and returns their IDs.
-func (r *rig) killed(n int) []string {
+// killed makes n dead letters and returns their jobs.
+func (r *rig) killed(n int) []queue.Job {
 	r.Helper()
 	r.enqueue(r.jobs("a", n)...)
-	var dead []string
+	var dead []queue.Job
 	for _, l := range r.take(n) {
 		r.kill(l, "gone")
-		dead = append(dead, l.ID)
+		dead = append(dead, l.Job)
 	}
 	return dead
 }
@@ -205,22 +203,39 @@ func (r *rig) listed(d queue.DeadLetters, after string, limit, n int) []queue.De
 	return got
 }
 
-// replay replays one dead letter.
-func (r *rig) replay(d queue.DeadLetters, id string) {
+// replayOf returns a dead letter's new job, whose Data is new too.
+func replayOf(j queue.Job) queue.Job {
+	j.ID = queue.ReplayID(j.ID)
+	j.Data = append(slices.Clone(j.Data), "again"...)
+	return j
+}
+
+// replays returns what replays dead letters.
+func replays(letters ...queue.Job) []queue.Replayed {
+	replayed := make([]queue.Replayed, len(letters))
+	for i, j := range letters {
+		replayed[i] = queue.Replayed{ID: j.ID, Job: replayOf(j)}
+	}
+	return replayed
+}
+
+// replay replays one dead letter and returns its new job.
+func (r *rig) replay(d queue.DeadLetters, letter queue.Job) queue.Job {
 	r.Helper()
-	n, err := d.Replay(r.Context(), []string{id})
+	replayed := replays(letter)
+	n, err := d.Replay(r.Context(), replayed)
 	r.must("Replay", err)
 	if n != 1 {
 		r.stop("Replay returned %d; want 1", n)
 	}
+	return replayed[0].Job
 }
 
 // replayed receives a replayed job.
-func (r *rig) replayed(old queue.Job, id string) queue.Lease {
+func (r *rig) replayed(want queue.Job) queue.Lease {
 	r.Helper()
-	old.ID = id
 	l := r.takeOne()
-	r.sameJob(l.Job, old)
+	r.sameJob(l.Job, want)
 	if l.Attempts != 0 || !l.First.IsZero() {
 		r.breaks("%q has Attempts %d and First %v; want 0 and zero", l.ID, l.Attempts, l.First)
 	}

@@ -90,7 +90,8 @@ var enqueueChecks = []check{
 			r.enqueue(jobs[i : i+5]...)
 			r.enqueue(r.jobs("b", 2)...)
 		}
-		want := queue.Want{Jobs: 7, Lanes: map[string]queue.Limit{"a": {Jobs: 7, Warm: true}}}
+		want := all(7)
+		want.Lanes = limits{"b": 0}
 		var got []queue.Lease
 		for deadline := time.Now().Add(r.patience()); len(got) < len(jobs) && time.Now().Before(deadline); {
 			leases := r.receive(want, r.patience())

@@ -57,7 +57,7 @@ var leaseChecks = []check{
 	{"L2", "AReleasedLeaseIsLost", receipts(func(r *rig) {
 		r.enqueue(r.job("a"))
 		old := r.takeOne()
-		r.nack(old, 0, false)
+		r.release(old)
 		r.refused(old, r.takeOne())
 	})},
 	{"L2", "AnEndedLeaseIsLost", receipts(func(r *rig) {
@@ -168,7 +168,8 @@ func (r *rig) allRefused(l queue.Lease) {
 	ctx := r.Context()
 	r.lost("Extend", r.q.Extend(ctx, []queue.Lease{l}))
 	r.lost("Ack", r.q.Ack(ctx, []queue.Lease{l}))
-	r.lost("Nack", r.q.Nack(ctx, []queue.Nack{{Lease: l}}))
+	r.lost("Release", r.q.Release(ctx, []queue.Lease{l}))
+	r.lost("Nack", r.q.Nack(ctx, []queue.Nack{{Lease: l, Delay: r.h.Delay}}))
 	r.lost("Nack, counted", r.q.Nack(ctx, []queue.Nack{{Lease: l, Counted: true}}))
 	r.lost("Replace", r.q.Replace(ctx, l, r.jobs(l.Lane, 1)))
 	r.lost("DeadLetter", r.q.DeadLetter(ctx, l, "gone"))
@@ -176,13 +177,9 @@ func (r *rig) allRefused(l queue.Lease) {
 
 // batchCalls returns calls that keep the job within reach: the last one releases it.
 func (r *rig) batchCalls(leases []queue.Lease) func(yield func(string, func() error) bool) {
-	nacks := make([]queue.Nack, len(leases))
-	for i, l := range leases {
-		nacks[i].Lease = l
-	}
 	return func(yield func(string, func() error) bool) {
 		_ = yield("Extend", func() error { return r.q.Extend(r.Context(), leases) }) &&
-			yield("Nack", func() error { return r.q.Nack(r.Context(), nacks) })
+			yield("Release", func() error { return r.q.Release(r.Context(), leases) })
 	}
 }
 
@@ -200,6 +197,14 @@ func (r *rig) attempts(l queue.Lease, want int) {
 	r.Helper()
 	if l.Attempts != want {
 		r.breaks("%q has Attempts %d; want %d", l.ID, l.Attempts, want)
+	}
+}
+
+// unset checks that a job has no First.
+func (r *rig) unset(l queue.Lease) {
+	r.Helper()
+	if !l.First.IsZero() {
+		r.breaks("%q has First %v; want zero, since no lease of it was an attempt", l.ID, l.First)
 	}
 }
 

@@ -109,7 +109,7 @@ func (l *load) produce(producer int) {
 // consume receives and settles until nothing is left.
 func (l *load) consume(q queue.Queue, rnd *rand.Rand) {
 	for l.ctx.Err() == nil {
-		leases, err := q.Receive(l.ctx, queue.Want{Jobs: 7, Lane: 3, Cold: 7})
+		leases, err := q.Receive(l.ctx, queue.Want{Max: 7, MaxPerLane: 3, MaxUntried: 7, MaxFailing: 7})
 		if err != nil && l.ctx.Err() == nil {
 			l.breaksRule("R1", "Receive: %v", err)
 			l.cancel()
@@ -163,7 +163,7 @@ func (l *load) call(q queue.Queue, lease queue.Lease, dice int) error {
 	ctx := l.Context()
 	switch dice {
 	case 0:
-		return q.Nack(ctx, []queue.Nack{{Lease: lease}})
+		return q.Release(ctx, []queue.Lease{lease})
 	case 1:
 		return q.Nack(ctx, []queue.Nack{{Lease: lease, Counted: true}})
 	case 2:

@@ -101,36 +101,33 @@ func (m *model) enqueueSome() {
 
 // want makes random limits.
 func (m *model) want() queue.Want {
-	w := queue.Want{Jobs: 1 + m.rnd.IntN(6), Lane: m.rnd.IntN(4), Cold: m.rnd.IntN(6), Lanes: make(limits)}
+	w := all(1 + m.rnd.IntN(6))
+	w.MaxPerLane = 1 + m.rnd.IntN(3)
+	w.Lanes = make(limits)
 	for range m.rnd.IntN(4) {
 		lane, _ := m.randomLane()
-		w.Lanes[lane] = queue.Limit{Jobs: m.rnd.IntN(4), Warm: m.rnd.IntN(2) == 0}
+		w.Lanes[lane] = m.rnd.IntN(4)
 	}
 	return w
 }
 
 // fit returns how many jobs fit into w.
 func (m *model) fit(w queue.Want) int {
-	warm, cold := 0, 0
+	sum := 0
 	for lane, ready := range m.lanes {
-		n, isCold := w.Of(lane)
-		n = min(n, len(ready))
+		n := min(w.Limit(lane), len(ready))
 		if n > 0 && m.jobs[ready[0]].Ordered {
 			n = 1
 			if m.holds(lane) {
 				n = 0
 			}
 		}
-		if isCold {
-			cold += n
-		} else {
-			warm += n
-		}
+		sum += n
 	}
-	return min(w.Jobs, warm+min(cold, w.Cold))
+	return min(w.Max, sum)
 }
 
-// holds says whether a job of the lane is leased.
+// holds reports whether a job of the lane is leased.
 func (m *model) holds(lane string) bool {
 	return slices.ContainsFunc(m.leased, func(l queue.Lease) bool { return l.Lane == lane })
 }
@@ -199,7 +196,11 @@ func (m *model) nackOne() {
 		m.tries[l.ID]++
 		m.first[l.ID] = true
 	}
-	m.nack(l, 0, counted)
+	if counted {
+		m.nack(l, 0, true)
+	} else {
+		m.release(l)
+	}
 	m.lanes[l.Lane] = slices.Insert(m.lanes[l.Lane], 0, l.ID)
 }
 

@@ -80,19 +80,35 @@ var nackChecks = []check{
 			r.first(l, before, after)
 		}
 	})},
-	{"N2", "ADelayedNackSetsFirst", leased(func(r *rig) {
+	{"N2", "ADelayAloneIsNoAttempt", leased(func(r *rig) {
+		if r.h.Lacks.Attempts {
+			return
+		}
 		r.enqueue(r.job("a"))
+		for range 2 {
+			r.nack(r.takeOne(), r.h.Delay, false)
+		}
+		l := r.takeOne()
+		r.attempts(l, 0)
+		r.unset(l)
+	})},
+	{"N2", "FirstIsThatOfTheFirstCountedLease", leased(func(r *rig) {
+		if r.h.Lacks.Attempts {
+			return
+		}
+		r.enqueue(r.job("a"))
+		r.nack(r.takeOne(), r.h.Delay, false)
 		before := time.Now()
 		l := r.takeOne()
 		after := time.Now()
-		for range 2 {
-			r.nack(l, r.h.Delay, false)
-			l = r.takeOne()
-			r.first(l, before, after)
-			if !r.h.Lacks.Attempts {
-				r.attempts(l, 0)
-			}
-		}
+		r.nack(l, r.h.Delay, true)
+		l = r.takeOne()
+		r.first(l, before, after)
+		r.nack(l, r.h.Delay, false)
+		r.release(r.takeOne())
+		l = r.takeOne()
+		r.attempts(l, 1)
+		r.first(l, before, after)
 	})},
 	{"N2", "AtMostOnceACountedNackDropsTheJob", func(r *rig) {
 		if !r.q.Traits().AtMostOnce {
@@ -105,14 +121,13 @@ var nackChecks = []check{
 
 	{"N3", "AReleaseChangesNothing", func(r *rig) {
 		r.enqueue(r.job("a"))
-		r.nack(r.takeOne(), 0, false)
+		r.release(r.takeOne())
 		l := r.takeOne()
 		if r.h.Lacks.Attempts {
 			return
 		}
-		if l.Attempts != 0 || !l.First.IsZero() {
-			r.breaks("%q has Attempts %d and First %v after a release; want 0 and zero", l.ID, l.Attempts, l.First)
-		}
+		r.attempts(l, 0)
+		r.unset(l)
 	}},
 	{"N3", "AReleaseAfterAnAttemptChangesNothing", leased(func(r *rig) {
 		if r.h.Lacks.Attempts {
@@ -121,13 +136,29 @@ var nackChecks = []check{
 		r.enqueue(r.job("a"))
 		r.nack(r.takeOne(), 0, true)
 		before := r.takeOne()
-		r.nack(before, 0, false)
+		r.release(before)
 		l := r.takeOne()
 		if l.Attempts != before.Attempts || !l.First.Equal(before.First) {
 			r.breaks("%q has Attempts %d and First %v after a release; want %d and %v",
 				l.ID, l.Attempts, l.First, before.Attempts, before.First)
 		}
 	})},
+	{"N3", "AnEmptyNackIsARelease", func(r *rig) {
+		jobs := r.jobs("a", 3)
+		r.enqueue(jobs...)
+		l := r.receiveOne()
+		r.nack(l, 0, false)
+		got := r.take(3)
+		if r.h.Lacks.Attempts {
+			r.same(got, jobs)
+			return
+		}
+		r.inOrder(got, jobs)
+		for _, l := range got {
+			r.attempts(l, 0)
+			r.unset(l)
+		}
+	}},
 	{"N3", "AReleasedJobIsTheNextOfItsLane", func(r *rig) {
 		if r.h.Lacks.Order {
 			return
@@ -139,10 +170,49 @@ var nackChecks = []check{
 			if l.ID != jobs[0].ID {
 				r.stop("received %q; want %q, which is the first or was released", l.ID, jobs[0].ID)
 			}
-			r.nack(l, 0, false)
+			r.release(l)
 		}
 		r.inOrder(r.take(3), jobs)
 	}},
+	{"N3", "JobsOfOneCallKeepTheirOrder", func(r *rig) {
+		if r.h.Lacks.Order {
+			return
+		}
+		jobs := r.jobs("a", 6)
+		r.enqueue(jobs...)
+		r.release(r.take(4)...)
+		r.inOrder(r.take(6), jobs)
+	}},
+	{"N3", "AReleasedJobKeepsItsKind", leased(func(r *rig) {
+		if r.h.Lacks.Order || r.q.Traits().OwnRetry {
+			return
+		}
+		jobs := r.jobs("a", 3)
+		r.enqueue(jobs...)
+		untried, back := r.receiveOne(), r.receiveOne()
+		r.nack(back, 0, true)
+		r.release(untried) // goes before the third, and after the second, which came back
+		r.inOrder(r.take(3), []queue.Job{back.Job, untried.Job, jobs[2]})
+	})},
+	{"N3", "OfJobsThatCameBackTheReleasedOneIsNext", leased(func(r *rig) {
+		if r.h.Lacks.Order || r.q.Traits().OwnRetry {
+			return
+		}
+		r.enqueue(r.jobs("a", 3)...)
+		leases := r.take(2)
+		r.nack(leases[0], 0, true)
+		r.nack(leases[1], 0, true)
+		for range 3 {
+			l := r.receiveOne()
+			r.attempts(l, 1)
+			r.release(l)
+			again := r.receiveOne()
+			if again.ID != l.ID {
+				r.stop("received %q; want %q, which was released", again.ID, l.ID)
+			}
+			r.release(again)
+		}
+	})},
 }
 
 // after checks that the next job is l's, and that it comes at its time.

@@ -151,7 +151,7 @@ func groups() (all [][]check) {
 	index := make(map[string]int)
 	for _, c := range slices.Concat(
 		enqueueChecks, boundChecks, receiveChecks, wantChecks, wakeChecks, orderedChecks,
-		leaseChecks, nackChecks, settleChecks, deadChecks, loadChecks,
+		leaseChecks, nackChecks, settleChecks, ageChecks, deadChecks, loadChecks,
 	) {
 		i, known := index[c.rule]
 		if !known {

@@ -62,11 +62,11 @@ var receiveChecks = []check{
 			return
 		}
 		const crowd = 300
-		skip := make(map[string]queue.Limit)
+		skip := make(limits)
 		var jobs []queue.Job
 		for i := range crowd {
 			lane := fmt.Sprintf("skipped-%d", i)
-			skip[lane] = queue.Limit{}
+			skip[lane] = 0
 			jobs = append(jobs, r.job(lane))
 		}
 		r.enqueue(jobs...)
@@ -211,17 +211,22 @@ func (r *rig) callAll(l queue.Lease) map[string]error {
 		"Receive":    receive,
 		"Extend":     r.q.Extend(ctx, []queue.Lease{l}),
 		"Ack":        r.q.Ack(ctx, []queue.Lease{l}),
-		"Nack":       r.q.Nack(ctx, []queue.Nack{{Lease: l}}),
+		"Nack":       r.q.Nack(ctx, []queue.Nack{{Lease: l, Counted: true}}),
+		"Release":    r.q.Release(ctx, []queue.Lease{l}),
 		"Replace":    r.q.Replace(ctx, l, r.jobs(l.Lane, 1)),
 		"DeadLetter": r.q.DeadLetter(ctx, l, "gone"),
+		"SetLane":    r.q.SetLane(ctx, queue.LaneUpdate{Lane: l.Lane, Health: queue.Failing}),
 	}
 	if d, ok := r.q.(queue.DeadLetters); ok {
 		_, errs["DeadLetters"] = d.DeadLetters(ctx, "", 1)
-		_, errs["Replay"] = d.Replay(ctx, []string{l.ID})
+		_, errs["Replay"] = d.Replay(ctx, []queue.Replayed{{ID: l.ID, Job: replayOf(l.Job)}})
 		_, errs["Discard"] = d.Discard(ctx, []string{l.ID})
 	}
 	if s, ok := r.q.(queue.StatsReader); ok {
 		_, errs["Stats"] = s.Stats(ctx)
+	}
+	if lister, ok := r.q.(queue.LaneLister); ok {
+		_, errs["Lanes"] = lister.Lanes(ctx, "", 1)
 	}
 	return errs
 }

@@ -140,7 +140,7 @@ func (r *rig) lost(call string, err error) {
 
 // all wants n jobs of any lane.
 func all(n int) queue.Want {
-	return queue.Want{Jobs: n, Lane: n, Cold: n}
+	return queue.Want{Max: n, MaxPerLane: n, MaxUntried: n, MaxFailing: n}
 }
 
 // receive calls Receive once, for at most d.
@@ -190,7 +190,13 @@ func (r *rig) ack(leases ...queue.Lease) {
 	r.must("Ack", r.q.Ack(r.Context(), leases))
 }
 
-// nack gives a lease back, which must work.
+// release gives leases back unused, which must work.
+func (r *rig) release(leases ...queue.Lease) {
+	r.Helper()
+	r.must("Release", r.q.Release(r.Context(), leases))
+}
+
+// nack gives a lease back after work, which must work.
 func (r *rig) nack(l queue.Lease, delay time.Duration, counted bool) {
 	r.Helper()
 	nacks := []queue.Nack{{Lease: l, Delay: delay, Counted: counted}}

@@ -12,14 +12,15 @@ import (
 func TestRulesAreThoseOfPackageQueue(t *testing.T) {
 	t.Parallel()
 	source := rulesInSource(t, "../queue.go")
+	maps.Copy(source, rulesInSource(t, "../dead_letters.go"))
 	for id, text := range source {
 		if rules[id] != text {
-			t.Errorf("rule %s is quoted as\n\t%s\nand queue.go says\n\t%s", id, rules[id], text)
+			t.Errorf("rule %s is quoted as\n\t%s\nand package queue says\n\t%s", id, rules[id], text)
 		}
 	}
 	for id := range rules {
 		if source[id] == "" {
-			t.Errorf("rule %s is not in queue.go", id)
+			t.Errorf("rule %s is not in package queue", id)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package queuetest
 
 import (
+	"time"
+
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -52,15 +54,6 @@ var settleChecks = []check{
 		r.same(r.take(1), []queue.Job{fresh})
 		r.none(r.quiet(), "the other parts are known: one was acked and one is leased")
 	})},
-	{"P1", "APartIsANewJob", leased(func(r *rig) {
-		r.enqueue(r.job("a"))
-		r.nack(r.takeOne(), 0, true)
-		r.must("Replace", r.q.Replace(r.Context(), r.takeOne(), r.jobs("a", 1)))
-		l := r.takeOne()
-		if l.Attempts != 0 || !l.First.IsZero() {
-			r.breaks("the part has Attempts %d and First %v; want 0 and zero", l.Attempts, l.First)
-		}
-	})},
 	{"P1", "InAnOrderedLane", func(r *rig) {
 		if !r.q.Traits().Ordered {
 			return
@@ -77,4 +70,85 @@ var settleChecks = []check{
 			r.ack(l)
 		}
 	}},
+
+	{"P2", "PartsKeepFirst", leased(func(r *rig) {
+		r.enqueue(r.job("a"))
+		before := time.Now()
+		l := r.takeOne()
+		after := time.Now()
+		r.nack(l, r.h.Delay, true)
+		r.must("Replace", r.q.Replace(r.Context(), r.takeOne(), r.jobs("a", 2)))
+		for _, l := range r.take(2) {
+			r.attempts(l, 0)
+			r.first(l, before, after)
+		}
+	})},
+	{"P2", "PartsOfPartsKeepFirst", leased(func(r *rig) {
+		r.enqueue(r.job("a"))
+		before := time.Now()
+		l := r.takeOne()
+		after := time.Now()
+		r.nack(l, r.h.Delay, true)
+		for range 2 {
+			r.must("Replace", r.q.Replace(r.Context(), r.takeOne(), r.jobs("a", 1)))
+		}
+		l = r.takeOne()
+		r.attempts(l, 0)
+		r.first(l, before, after)
+	})},
+	{"P2", "AFirstLeaseGivesNoFirst", leased(func(r *rig) {
+		if r.h.Lacks.Attempts {
+			return
+		}
+		r.enqueue(r.job("a"))
+		r.must("Replace", r.q.Replace(r.Context(), r.takeOne(), r.jobs("a", 1)))
+		l := r.takeOne()
+		r.attempts(l, 0)
+		r.unset(l)
+	})},
+	{"P2", "PartsKeepAge", leased(func(r *rig) {
+		before := time.Now()
+		r.enqueue(r.job("a"))
+		after := time.Now()
+		r.sleep(r.ageTime())
+		r.must("Replace", r.q.Replace(r.Context(), r.takeOne(), r.jobs("a", 2)))
+		for range 2 {
+			r.aged(before, after)
+		}
+	})},
+}
+
+var ageChecks = []check{
+	{"Age", "BeginsWithEnqueue", func(r *rig) {
+		before := time.Now()
+		r.enqueue(r.job("a"))
+		after := time.Now()
+		r.sleep(r.ageTime())
+		r.aged(before, after)
+	}},
+	{"Age", "GoesOnWhenAJobComesBack", leased(func(r *rig) {
+		before := time.Now()
+		r.enqueue(r.job("a"))
+		after := time.Now()
+		l := r.takeOne()
+		r.sleep(min(r.ageTime(), r.q.Traits().Lease/2))
+		r.nack(l, r.ageTime(), false)
+		r.aged(before, after)
+	})},
+}
+
+// ageTime is how long a check of ages lasts: more than a server and a busy machine may be late.
+func (r *rig) ageTime() time.Duration {
+	return max(2*r.grace(), r.h.Delay)
+}
+
+// aged receives a job whose age must have begun between two times, by a server's clock.
+func (r *rig) aged(from, to time.Time) {
+	r.Helper()
+	begun := time.Now()
+	l := r.takeOne()
+	least, most := begun.Sub(to)-r.grace(), time.Since(from)+r.grace()
+	if l.Age < least || l.Age > most {
+		r.breaks("%q has Age %v; want between %v and %v", l.ID, l.Age, least, most)
+	}
 }

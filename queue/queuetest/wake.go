@@ -29,7 +29,7 @@ var wakeChecks = []check{
 		r.enqueue(r.job("a"))
 		l := r.takeOne()
 		r.wakes(func() time.Time {
-			r.nack(l, 0, false)
+			r.release(l)
 			return time.Now()
 		})
 	}},
@@ -102,7 +102,7 @@ func (r *rig) cancelOneOfTwo() {
 	cancel()
 	got, err := r.answer(first)
 	if err == nil {
-		r.nack(got.leases[0], 0, false)
+		r.release(got.leases[0])
 	}
 	got, err = r.answer(second)
 	r.must("Receive", err)
@@ -159,7 +159,7 @@ var orderedChecks = []check{
 		r.enqueue(jobs...)
 		r.nack(r.oldest(jobs[0]), 0, true)
 		r.nack(r.oldest(jobs[0]), r.h.Delay, true)
-		r.nack(r.oldest(jobs[0]), 0, false)
+		r.release(r.oldest(jobs[0]))
 		r.ack(r.oldest(jobs[0]))
 		r.ack(r.oldest(jobs[1]))
 	})},

@@ -5,7 +5,7 @@ import (
 )
 
 // limits is shorthand for the lanes of a Want.
-type limits = map[string]queue.Limit
+type limits = map[string]int
 
 // wantCases are Wants for a queue with five jobs in each of the lanes a, b, c and d.
 var wantCases = []struct {
@@ -13,15 +13,14 @@ var wantCases = []struct {
 	want queue.Want
 	fit  int // jobs that fit
 }{
-	{"Jobs", queue.Want{Jobs: 2, Lane: 5, Cold: 20}, 2},
-	{"Lane", queue.Want{Jobs: 20, Lane: 2, Cold: 20}, 8},
-	{"Cold", queue.Want{Jobs: 20, Lane: 5, Cold: 3}, 3},
-	{"WarmIsNotCold", queue.Want{Jobs: 20, Lane: 5, Cold: 1, Lanes: limits{"a": {Jobs: 5, Warm: true}}}, 6},
-	{"NamedAndCold", queue.Want{Jobs: 20, Lane: 1, Cold: 4, Lanes: limits{"a": {Jobs: 3}}}, 4},
-	{"NamedIsLess", queue.Want{Jobs: 20, Lane: 3, Cold: 20, Lanes: limits{"b": {Jobs: 1}}}, 10},
-	{"Skipped", queue.Want{Jobs: 20, Lane: 5, Cold: 20, Lanes: limits{"a": {}, "c": {Warm: true}}}, 10},
-	{"OnlyNamed", queue.Want{Jobs: 20, Cold: 20, Lanes: limits{"c": {Jobs: 2}, "none": {Jobs: 9}}}, 2},
-	{"OnlyWarm", queue.Want{Jobs: 20, Lane: 5, Lanes: limits{"d": {Jobs: 4, Warm: true}, "a": {Jobs: 4}}}, 4},
+	{"Max", queue.Want{Max: 2, MaxPerLane: 5, MaxUntried: 20}, 2},
+	{"MaxPerLane", queue.Want{Max: 20, MaxPerLane: 2, MaxUntried: 20}, 8},
+	{"MaxUntried", queue.Want{Max: 20, MaxPerLane: 5, MaxUntried: 3, MaxFailing: 20}, 3},
+	{"NamedIsLess", queue.Want{Max: 20, MaxPerLane: 3, MaxUntried: 20, Lanes: limits{"b": 1}}, 10},
+	{"NamedIsNeverMore", queue.Want{Max: 20, MaxPerLane: 1, MaxUntried: 20, Lanes: limits{"b": 3}}, 4},
+	{"NamedAndUntried", queue.Want{Max: 20, MaxPerLane: 3, MaxUntried: 4, Lanes: limits{"a": 1, "b": 1}}, 4},
+	{"Skipped", queue.Want{Max: 20, MaxPerLane: 5, MaxUntried: 20, Lanes: limits{"a": 0, "c": 0}}, 10},
+	{"Unknown", queue.Want{Max: 20, MaxPerLane: 1, MaxUntried: 20, Lanes: limits{"none": 1, "d": 0}}, 3},
 }
 
 var wantChecks = wantTests()
@@ -31,7 +30,8 @@ func wantTests() []check {
 	checks := []check{
 		{"R2", "NothingFits", func(r *rig) {
 			r.enqueue(r.jobs("a", 3)...)
-			w := queue.Want{Jobs: 10, Lane: 10, Cold: 10, Lanes: limits{"a": {}}}
+			w := all(10)
+			w.Lanes = limits{"a": 0}
 			if got := r.receive(w, r.quiet()); len(got) > 0 {
 				r.breaks("received %s of a lane that is skipped", ids(got))
 			}
@@ -71,21 +71,19 @@ func (r *rig) checkWant(w queue.Want, fit int) {
 // within checks that what a Receive returned is within its Want.
 func (r *rig) within(w queue.Want, leases []queue.Lease) {
 	r.Helper()
-	left := w // what may still be returned, by Want.Of
-	lanes := make(map[string]int)
+	lanes, healths := make(map[string]int), make(map[queue.Health]int)
 	for _, l := range leases {
-		n, _ := w.Of(l.Lane)
-		_, cold := left.Of(l.Lane)
 		lanes[l.Lane]++
-		left.Jobs--
-		if cold {
-			left.Cold--
-		}
-		if lanes[l.Lane] > n {
-			r.breaksRule("R2", "received %d jobs of lane %q, which is beyond %+v", lanes[l.Lane], l.Lane, w)
+		healths[l.Health]++
+	}
+	for lane, n := range lanes {
+		if n > w.Limit(lane) {
+			r.breaksRule("R2", "received %d jobs of lane %q, which is beyond %+v", n, lane, w)
 		}
 	}
-	if left.Jobs < 0 || left.Cold < 0 {
-		r.breaksRule("R2", "received %d jobs, which is beyond %+v", len(leases), w)
+	untried, failing := healths[queue.Untried], healths[queue.Failing]
+	if len(leases) > w.Max || untried > w.MaxUntried || failing > w.MaxFailing {
+		r.breaksRule("R2", "received %d jobs, %d of untried and %d of failing lanes, which is beyond %+v",
+			len(leases), untried, failing, w)
 	}
 }

@@ -1,0 +1,61 @@
+package queue
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// MemoryOptions configures a [Memory]. The zero value of every field is its default; a negative one is
+// an error.
+type MemoryOptions struct {
+	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 100,000.
+	MaxJobs int
+
+	// MaxBytes bounds the Data of those jobs. Defaults to 64 MiB.
+	MaxBytes int64
+
+	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30 seconds.
+	Lease time.Duration
+
+	// MaxDead bounds the number of dead letters. Defaults to 10,000.
+	MaxDead int
+
+	// MaxDeadBytes bounds the Data of the dead letters. Beyond it they are evicted from the lane that
+	// has the most bytes, its oldest first. Defaults to 64 MiB.
+	MaxDeadBytes int64
+
+	// MaxDeadAge is how long dead letters are kept. Defaults to 7 days.
+	MaxDeadAge time.Duration
+}
+
+// withDefaults returns o with its zero fields filled in.
+func (o MemoryOptions) withDefaults() MemoryOptions {
+	o.MaxJobs = cmp.Or(o.MaxJobs, 100_000)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 64<<20)
+	o.Lease = cmp.Or(o.Lease, 30*time.Second)
+	o.MaxDead = cmp.Or(o.MaxDead, 10_000)
+	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 64<<20)
+	o.MaxDeadAge = cmp.Or(o.MaxDeadAge, 7*24*time.Hour)
+	return o
+}
+
+// validate names the first field that cannot be used.
+func (o MemoryOptions) validate() error {
+	for _, field := range []struct {
+		name  string
+		value int64
+	}{
+		{"MaxJobs", int64(o.MaxJobs)},
+		{"MaxBytes", o.MaxBytes},
+		{"Lease", int64(o.Lease)},
+		{"MaxDead", int64(o.MaxDead)},
+		{"MaxDeadBytes", o.MaxDeadBytes},
+		{"MaxDeadAge", int64(o.MaxDeadAge)},
+	} {
+		if field.value < 0 {
+			return fmt.Errorf("queue: MemoryOptions.%s is negative; it must be positive, or 0 for its default", field.name)
+		}
+	}
+	return nil
+}
