@@ -21,14 +21,18 @@ type blockedLanes struct {
 type blockedLane struct {
 	name     string
 	batches  []*batch
-	until    time.Time // when it is offered again
 	refusals int       // in a row
 	limit    int       // batches to offer in one call: 1 after a refusal, twice as many after each success
 	index    int       // in the heap; -1: it is being offered
 }
 
-// offeredLanes is how many blocked lanes a call offers. It leaves room for fresh batches.
-const offeredLanes = 32
+const (
+	// offeredLanes is how many blocked lanes a call offers. It leaves room for fresh batches.
+	offeredLanes = 64
+
+	// retryPause is the shortest wait for blocked lanes, so that one call offers many.
+	retryPause = 5 * time.Millisecond
+)
 
 var (
 	// fullBackoff is how to wait for a lane that is full: shortly at first, since workers empty it.
@@ -42,10 +46,11 @@ var (
 // due takes the batches to offer now, and returns how many bytes more the call may have.
 func (l *blockedLanes) due(now time.Time) (batches []*batch, room int) {
 	for len(l.offered) < offeredLanes && len(batches) < enqueueJobs/2 && room < enqueueBytes/2 {
-		if len(l.heap) == 0 || l.heap[0].until.After(now) {
+		if len(l.heap) == 0 || l.heap[0].due.After(now) {
 			break
 		}
-		lane := heap.Pop(&l.heap).(*blockedLane)
+		lane := l.heap[0].lane
+		heap.Pop(&l.heap)
 		l.offered = append(l.offered, lane)
 		n := min(lane.limit, len(lane.batches), enqueueJobs/2-len(batches))
 		for _, b := range lane.batches[:n] {
@@ -140,48 +145,53 @@ func (l *blockedLanes) recover(name string, now time.Time) {
 }
 
 // schedule sets when a lane is offered again.
-func (l *blockedLanes) schedule(lane *blockedLane, until time.Time) {
-	lane.until = until
+func (l *blockedLanes) schedule(lane *blockedLane, due time.Time) {
 	if lane.index >= 0 {
+		l.heap[lane.index].due = due
 		heap.Fix(&l.heap, lane.index)
 		return
 	}
-	heap.Push(&l.heap, lane)
+	heap.Push(&l.heap, laneDue{due, lane})
 }
 
-// untilRetry returns how long until a blocked lane's time has come.
+// untilRetry returns how long to wait for blocked lanes when none is due.
 func (l *blockedLanes) untilRetry(now time.Time) time.Duration {
 	if len(l.heap) == 0 {
 		return time.Hour
 	}
-	return max(l.heap[0].until.Sub(now), 0)
+	return max(l.heap[0].due.Sub(now), retryPause)
 }
 
-// laneHeap implements heap.Interface.
-type laneHeap []*blockedLane
+// laneHeap implements heap.Interface. The times are in the slice, so that comparing them touches no lane.
+type laneHeap []laneDue
+
+type laneDue struct {
+	due  time.Time
+	lane *blockedLane
+}
 
 func (h laneHeap) Len() int           { return len(h) }
-func (h laneHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
+func (h laneHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
 
 // Swap swaps two lanes.
 func (h laneHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+	h[i].lane.index, h[j].lane.index = i, j
 }
 
 // Push adds a lane.
 func (h *laneHeap) Push(x any) {
-	lane := x.(*blockedLane)
-	lane.index = len(*h)
-	*h = append(*h, lane)
+	entry := x.(laneDue)
+	entry.lane.index = len(*h)
+	*h = append(*h, entry)
 }
 
 // Pop removes the last lane.
 func (h *laneHeap) Pop() any {
 	last := len(*h) - 1
-	lane := (*h)[last]
-	(*h)[last] = nil
+	entry := (*h)[last]
+	(*h)[last] = laneDue{}
 	*h = (*h)[:last]
-	lane.index = -1
-	return lane
+	entry.lane.index = -1
+	return entry
 }
