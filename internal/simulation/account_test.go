@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -217,8 +216,8 @@ func (w *world) checkStore() {
 	slices.SortFunc(list, func(a, b queue.LaneInfo) int { return cmp.Compare(b.Ready, a.Ready) })
 	for _, l := range list[:min(3, len(list))] {
 		if l.Ready+l.Delayed+l.Leased > 0 {
-			w.fail("lane %q: %+v", l.Lane, l)
+			e := w.endpoint(w.webhookOf(l.Lane))
+			w.fail("lane %q: %+v; %s, %+v", l.Lane, l, e.kind, e.config)
 		}
 	}
-	_ = webhook.ErrClosed
 }
