@@ -13,6 +13,7 @@ import (
 
 // account checks at the end of a world what became of every event and every attempt.
 func (w *world) account() {
+	w.checkStore()
 	dead := w.deadLetters()
 	for _, n := range w.all {
 		if !n.dead.Load() {
@@ -25,7 +26,6 @@ func (w *world) account() {
 		w.checkWaits(e)
 		w.checkFound(e)
 	}
-	w.checkStore()
 }
 
 // letter is a dead letter of an endpoint.
