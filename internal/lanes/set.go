@@ -141,14 +141,17 @@ type Progress struct {
 	Due      time.Duration // delayed until then, if later than now
 }
 
-// Restore puts a Pending job that was stored by an earlier process where it belongs.
+// Restore puts a Pending job that was stored by an earlier process where it belongs. Jobs of a lane
+// are restored in the order in which they are to be received.
 func (s *Set[T]) Restore(j *Job[T], p Progress, now time.Duration) {
 	j.enqueued, j.attempts, j.first, j.tried = p.Enqueued, int32(p.Attempts), p.First, p.Tried
-	j.returned = p.Returned || p.Attempts > 0
 	if p.Due > now {
+		j.returned = true
 		s.delay(j, p.Due)
 		return
 	}
+	// Jobs of an ordered lane are restored in their order, and none of them goes before another.
+	j.returned = (p.Returned || p.Attempts > 0) && !j.lane.Ordered
 	s.enter(j, false)
 }
 
@@ -232,7 +235,7 @@ func b2i(b bool) int {
 // which it has a job.
 func (s *Set[T]) place(l *Lane[T]) {
 	switch {
-	case !l.open():
+	case !l.open(), l.probe != nil: // a probe may outlive the hold's time while its settlement is stored
 		s.holds.remove(l)
 		s.rest(l)
 		return
