@@ -133,6 +133,9 @@ func (q *Queue) admit(tasks []*task) *tables {
 	now := x.tick()
 	x.setClock()
 	t := x.tables(&q.opts)
+	if ended := (&noteOp{entries: x.ended}); ended.admit(x, now) {
+		t.ops, x.ended = append(t.ops, ended), nil
+	}
 	for _, task := range tasks {
 		if task.op.admit(x, now) {
 			t.ops = append(t.ops, task.op)
