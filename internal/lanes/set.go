@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"cmp"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -117,7 +118,7 @@ func (s *Set[T]) lane(name string) *Lane[T] {
 
 // New makes a Pending job with a lane. It counts from now on, and can be received after Enter.
 func (s *Set[T]) New(lane string, ordered bool, size int64, value T, now time.Duration) *Job[T] {
-	j := &Job[T]{Value: value, lane: s.lane(lane), enqueued: now, size: size}
+	j := &Job[T]{Value: value, lane: s.lane(lane), enqueued: now, size: uint32(min(size, math.MaxUint32))}
 	j.node.item = j
 	j.lane.Ordered = ordered
 	if j.lane.node.in == &s.idle {
@@ -185,7 +186,7 @@ func (s *Set[T]) remove(j *Job[T], now time.Duration) {
 
 // account counts a job n times.
 func (s *Set[T]) account(j *Job[T], n int) {
-	size := int64(n) * j.size
+	size := int64(n) * j.Size()
 	l := j.lane
 	l.jobs += n
 	l.bytes += size
