@@ -7,36 +7,38 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Each script is made of the fragments that it uses, in this order, and of its own file: what a script
-// does not use would cost time in every call. Each file says at its head what it takes and returns.
+// Each script is a file that says at its head what it takes and returns. A line "--@ name" in it stands for the text of
+// another file: what several scripts do is written once, and no script holds what it does not use, since even a function
+// that is not called costs time in every run.
 var (
 	//go:embed lua/*.lua
 	files embed.FS
 
-	enqueueScript = newScript("enqueue", "state place")
-	takeScript    = newScript("take", "state ticket worked place expire marks remove again")
-	extendScript  = newScript("extend", "state ticket place")
-	ackScript     = newScript("ack", "state ticket place settle marks remove health")
-	ackOnceScript = newScript("ackonce", "full state place health")
-	nackScript    = newScript("nack", "state ticket worked place settle again")
-	releaseScript = newScript("release", "state ticket place settle again")
-	putbackScript = newScript("putback", "state ticket worked place again")
-	replaceScript = newScript("replace", "full state ticket place settle marks remove again")
-	buryScript    = newScript("bury", "full state ticket worked place settle marks remove again letters")
-	setLaneScript = newScript("setlane", "full state place health")
-	lanesScript   = newScript("lanes", "full state ticket worked place expire page")
-	listScript    = newScript("list", "letters")
-	findScript    = newScript("find", "letters")
-	replayScript  = newScript("replay", "state place letters")
-	discardScript = newScript("discard", "letters")
-	statsScript   = newScript("stats", "full state ticket worked place expire letters")
-	oldestScript  = newScript("oldest", "state page")
-	sweepScript   = newScript("sweep", "state page")
+	enqueueScript = newScript("enqueue")
+	takeScript    = newScript("take")
+	extendScript  = newScript("extend")
+	ackScript     = newScript("ack")
+	ackOnceScript = newScript("ackonce")
+	nackScript    = newScript("nack")
+	releaseScript = newScript("release")
+	putbackScript = newScript("putback")
+	replaceScript = newScript("replace")
+	buryScript    = newScript("bury")
+	setLaneScript = newScript("setlane")
+	lanesScript   = newScript("lanes")
+	listScript    = newScript("list")
+	findScript    = newScript("find")
+	replayScript  = newScript("replay")
+	discardScript = newScript("discard")
+	statsScript   = newScript("stats")
+	oldestScript  = newScript("oldest")
+	sweepScript   = newScript("sweep")
 	layoutLua     = luaFile("layout")
 )
 
@@ -44,21 +46,27 @@ type script struct {
 	name, source, sha string
 }
 
-func newScript(name, fragments string) *script {
-	var source strings.Builder
-	for _, fragment := range append(append([]string{"base"}, strings.Fields(fragments)...), name) {
-		source.WriteString(luaFile(fragment))
-	}
-	sum := sha1.Sum([]byte(source.String()))
-	return &script{name: name, source: source.String(), sha: hex.EncodeToString(sum[:])}
+func newScript(name string) *script {
+	source := luaFile("base") + luaFile(name)
+	sum := sha1.Sum([]byte(source))
+	return &script{name: name, source: source, sha: hex.EncodeToString(sum[:])}
 }
 
+var (
+	includes = regexp.MustCompile(`(?m)^ *--@ (\w+)$`)
+	comments = regexp.MustCompile(`(?m)^ *--[^@\n].*\n|^ +|^\n`)
+)
+
+// luaFile returns the text of a file, with those that it includes, and without comments.
 func luaFile(name string) string {
 	text, err := files.ReadFile("lua/" + name + ".lua")
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	return string(text)
+	return includes.ReplaceAllStringFunc(comments.ReplaceAllString(string(text), ""), func(line string) string {
+		_, included, _ := strings.Cut(line, "--@ ")
+		return luaFile(included)
+	})
 }
 
 // single is a command that go-redis does not send a second time when the answer is lost. The queue's callers

@@ -5,12 +5,20 @@
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
-local live, tickets, names, lost = settle({unpack(ARGV, 5)})
-if #live == 0 then return lost end
-remove(tickets, names, ARGV[3], tonumber(ARGV[4]))
-for i, timer in ipairs(live) do
-  local s = lanes[names[i]]
-  succeed(s, tonumber(sub(timer, 18, 33)))
+--@ state
+--@ place
+local timers, ttl, maxmarks = {unpack(ARGV, 5)}, ARGV[3], ARGV[4]
+--@ settle
+if n == 0 then return lost end
+--@ remove
+for i = 1, n do
+  local s, began = lanes[names[i]], tonumber(sub(live[i], 18, 33))
+  if s.health == 1 and not s.holds then
+    if began > s.acked then s.acked = began end
+  else
+    --@ health
+    succeed(s, began)
+  end
 end
 for name, s in pairs(lanes) do place(name, s) end
 finish()

@@ -7,17 +7,26 @@
 --
 -- Returns the number of dead letters and their bytes, or -1 if the lease is not current.
 
-local timer, reason, once = ARGV[5], ARGV[6], ARGV[10] == '1'
+--@ full
+--@ state
+--@ place
+--@ worked
+--@ again
+--@ letters
+local timer, reason, ttl, maxmarks = ARGV[5], ARGV[6], ARGV[3], ARGV[4]
 local ticket, name, data
-if once then
+if ARGV[10] == '1' then
+  --@ ticket
   ticket, name = split(timer, 34)
   data = ARGV[11]
   load({name})
 else
-  local _, tickets, names = settle({timer})
-  if #tickets == 0 then return {-1, 0} end
+  local timers = {timer}
+  --@ settle
+  if n == 0 then return {-1, 0} end
   ticket, name = tickets[1], names[1]
-  data = call('HGET', jobs, idof(ticket)) or ''
+  data = call('HGET', jobs, ids[1]) or ''
+  --@ remove
 end
 local s = lanes[name]
 local attempts, first, id = tries(ticket, true, sub(timer, 18, 33))
@@ -25,7 +34,6 @@ local value = string.format('%d:%s:%d:%d:%d:', attempts, first, s.ordered, #reas
 call('ZADD', dead, now, id)
 call('HSET', letters, id, value)
 call('HINCRBY', counts, 'bytes', #value)
-if not once then remove({ticket}, {name}, ARGV[3], tonumber(ARGV[4])) end
 again(timer, s, 0)
 place(name, s)
 trim(tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))

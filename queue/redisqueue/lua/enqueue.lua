@@ -6,6 +6,8 @@
 --
 -- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing.
 
+--@ state
+--@ place
 local maxjobs, maxbytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local names, k = {}, 5
 for i = 1, ARGV[5] do
@@ -22,34 +24,34 @@ for i = 1, #names do lanes[names[i]].ordered = tonumber(ARGV[5 + 2 * i]) end
 local done = call('SMISMEMBER', base .. 'done', unpack(ids))
 local before = call('SMISMEMBER', base .. 'done-', unpack(ids))
 
--- room returns why there is no room for a job of this size in a lane, or nil. A lane may hold 16 times the room that is
--- free, and failing lanes together half of the partition.
-local t = totals
-local function room(s, size)
-  if s.health == 2 and (2 * (t.failing + 1) > maxjobs or 2 * (t.failingbytes + size) > maxbytes) then return 2 end
-  local free, freebytes = maxjobs - t.n, maxbytes - t.bytes
-  if free < 1 or freebytes < size or s.n >= 16 * free or s.bytes >= 16 * freebytes then return 1 end
-end
-
-local refused, closed, lists = {}, {}, {}
+-- A lane may hold 16 times the room that is free, and failing lanes together half of the partition.
+local t, refused, closed, lists = totals, {}, {}, {}
 local stamp = string.format('%016.0f', now)
 for i = 1, n do
   if done[i] == 0 and before[i] == 0 then
-    local tail, name, data = ARGV[k + 1], ARGV[k + 2], ARGV[k + 3]
+    local name, data = ARGV[k + 2], ARGV[k + 3]
     local s, size = lanes[name], #data
-    local why = closed[name] or room(s, size)
-    if why and call('HEXISTS', jobs, ids[i]) == 0 then
-      refused[#refused + 1], refused[#refused + 2] = i - 1, why
-      if s.ordered == 1 then closed[name] = why end
-    elseif not why and call('HSETNX', jobs, ids[i], data) == 1 then
-      local list = lists[name]
-      if not list then
-        list = {}
-        lists[name] = list
+    local free, freebytes, why = maxjobs - t.n, maxbytes - t.bytes, closed[name]
+    if not why and s.health == 2 and (2 * (t.failing + 1) > maxjobs or 2 * (t.failingbytes + size) > maxbytes) then
+      why = 2
+    elseif not why and (free < 1 or freebytes < size or s.n >= 16 * free or s.bytes >= 16 * freebytes) then
+      why = 1
+    end
+    if not why then
+      if call('HSETNX', jobs, ids[i], data) == 1 then
+        local list = lists[name]
+        if list then
+          list[#list + 1] = stamp .. ARGV[k + 1]
+        else
+          lists[name] = {stamp .. ARGV[k + 1]}
+        end
+        s.n, s.bytes, t.n, t.bytes = s.n + 1, s.bytes + size, t.n + 1, t.bytes + size
+        if s.health == 2 then t.failing, t.failingbytes = t.failing + 1, t.failingbytes + size end
       end
-      list[#list + 1] = stamp .. tail
-      s.n, s.bytes, t.n, t.bytes = s.n + 1, s.bytes + size, t.n + 1, t.bytes + size
-      if s.health == 2 then t.failing, t.failingbytes = t.failing + 1, t.failingbytes + size end
+    elseif call('HEXISTS', jobs, ids[i]) == 0 then
+      local r = #refused
+      refused[r + 1], refused[r + 2] = i - 1, why
+      if s.ordered == 1 then closed[name] = why end
     end
   end
   k = k + 3

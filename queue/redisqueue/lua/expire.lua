@@ -1,12 +1,11 @@
--- expire: leases, delays and holds that end.
-
--- expire ends those that are due, a hundred at most, and returns how long until the next one is; -1: there is none.
-local function expire()
-  local head = call('ZRANGE', due, 0, 0, 'WITHSCORES')
-  if not head[2] then return -1 end
-  local soonest = head[2] - now
-  if soonest > 0 then return soonest end
-
+-- expire ends the leases, delays and holds that are due, a hundred at most. It sets soonest to how long until the next
+-- one is; -1: there is none.
+local head, soonest = call('ZRANGE', due, 0, 0, 'WITHSCORES'), -1
+if head[2] then soonest = head[2] - now end
+if head[2] and soonest <= 0 then
+  --@ lane
+  --@ ticket
+  --@ worked
   local timers, touched = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, 100), {}
   call('ZREM', due, unpack(timers))
   for _, timer in ipairs(timers) do
@@ -30,6 +29,7 @@ local function expire()
     touched[name] = true
   end
   for name in pairs(touched) do place(name, lanes[name]) end
+  flush()
   head = call('ZRANGE', due, 0, 0, 'WITHSCORES')
-  return head[2] and math.max(0, head[2] - now) or -1
+  soonest = head[2] and math.max(0, head[2] - now) or -1
 end

@@ -4,6 +4,10 @@
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
+--@ state
+--@ place
+--@ lane
+--@ ticket
 local timers = {unpack(ARGV, 4)}
 local scores, live, args, lost = call('ZMSCORE', due, unpack(timers)), {}, {}, {}
 local ends, probes = now + ARGV[3], {}

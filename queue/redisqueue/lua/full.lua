@@ -1,2 +1,2 @@
--- full: a removal first. When its memory is full, Redis refuses a script's writes unless it has removed something.
+-- full: a removal first. When its memory is full, Redis refuses the writes of a script that has not written yet.
 call('ZREM', due, 'X')

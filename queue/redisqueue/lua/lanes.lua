@@ -5,7 +5,14 @@
 -- Returns now, and of each lane in lists: name, ready, when the oldest was enqueued, delayed, leased, bytes, health,
 -- since when, held, when the hold ends, holds and reason.
 
-repeat until expire() ~= 0
+--@ full
+--@ state
+--@ place
+--@ page
+load({})
+repeat
+  --@ expire
+until soonest ~= 0
 local list = page(ARGV[3], ARGV[4])
 finish()
 local out = {now}

@@ -5,6 +5,7 @@
 --
 -- Returns now, and time, ID and value of each in one list.
 
+--@ letters
 trim(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
 local out, limit, after = {now}, tonumber(ARGV[6]), tonumber(ARGV[7])
 local page = call('ZRANGEBYSCORE', dead, ARGV[7], '+inf', 'WITHSCORES', 'LIMIT', 0, limit + 16)

@@ -4,13 +4,17 @@
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
+--@ state
+--@ place
+--@ worked
+--@ again
 local timers, args = {}, {}
 for i = 3, #ARGV, 3 do
   timers[#timers + 1] = ARGV[i]
   args[ARGV[i]] = i
 end
-local live, tickets, names, lost = settle(timers)
-if #live == 0 then return lost end
+--@ settle
+if n == 0 then return lost end
 for i, timer in ipairs(live) do
   local name, at = names[i], args[timer]
   local s, delay, counted = lanes[name], tonumber(ARGV[at + 1]), ARGV[at + 2] == '1'

@@ -4,6 +4,8 @@
 --
 -- Returns the age, and the name of the last lane, or '' if there are no more.
 
+--@ state
+--@ page
 local at, list = now, page(ARGV[3], ARGV[4])
 for _, name in ipairs(list) do
   local enqueued = oldest(name, lanes[name])

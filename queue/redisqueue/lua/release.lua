@@ -4,8 +4,12 @@
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
-local live, tickets, names, lost = settle({unpack(ARGV, 3)})
-if #live == 0 then return lost end
+--@ state
+--@ place
+--@ again
+local timers = {unpack(ARGV, 3)}
+--@ settle
+if n == 0 then return lost end
 for i = #live, 1, -1 do
   local name, ticket = names[i], tickets[i]
   local s, fresh = lanes[name], byte(ticket, 26) == 45

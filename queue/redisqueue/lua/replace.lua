@@ -6,15 +6,21 @@
 --
 -- Returns 1, or 0 if the lease is not current.
 
-local timer, ticket, name, tickets, names = ARGV[5], nil, nil, nil, nil
+--@ full
+--@ state
+--@ place
+--@ again
+local timer, ticket, name, ttl, maxmarks = ARGV[5], nil, nil, ARGV[3], ARGV[4]
 if ARGV[6] == '1' then
+  --@ ticket
   ticket, name = split(timer, 34)
   load({name})
 else
-  _, tickets, names = settle({timer})
-  if #tickets == 0 then return 0 end
+  local timers = {timer}
+  --@ settle
+  if n == 0 then return 0 end
   ticket, name = tickets[1], names[1]
-  remove(tickets, names, ARGV[3], tonumber(ARGV[4]))
+  --@ remove
 end
 local s, t, first = lanes[name], totals, '0000000000000000'
 if byte(ticket, 26) == 43 then first = sub(ticket, 32, 47) end

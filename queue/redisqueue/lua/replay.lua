@@ -4,6 +4,10 @@
 --
 -- Returns how many were here.
 
+--@ state
+--@ place
+--@ lane
+--@ letters
 local n, stamp, t = 0, string.format('%016.0f', now), nil
 load({})
 t = totals

@@ -5,6 +5,10 @@
 --
 -- Returns 1, or 0 if the lane has succeeded since.
 
+--@ full
+--@ state
+--@ place
+--@ health
 local name, hold, since = ARGV[3], tonumber(ARGV[5]), tonumber(ARGV[6])
 load({name})
 local s = lanes[name]

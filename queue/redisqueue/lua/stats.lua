@@ -4,9 +4,15 @@
 --
 -- Returns ready, delayed, leased, dead, bytes, dropped, and the bytes of dead letters.
 
+--@ full
+--@ state
+--@ place
+--@ letters
 trim(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
 load({})
-repeat until expire() ~= 0
+repeat
+  --@ expire
+until soonest ~= 0
 finish()
 local t = totals
 return {

@@ -4,6 +4,8 @@
 --
 -- Returns the name of the last lane, or '' if there are no more.
 
+--@ state
+--@ page
 local list, old = page(ARGV[3], ARGV[4]), {}
 for _, name in ipairs(list) do
   local s = lanes[name]

@@ -16,137 +16,153 @@
 -- Returns now, how long until something is due (-1: nothing is), the number of lanes left in the rings, and if there are
 -- jobs, in lists: of each lane name, ordered, health, held and holds; of each job its ticket, lane and data.
 
-local token, lease, deadline = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local want, perlane, once, named = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[11] == '1', tonumber(ARGV[14])
+local token, lease, deadline = ARGV[3], ARGV[4], ARGV[5] + 0
 if deadline > 0 and now > deadline then return {now, -1, 0} end
 
-local limits = {}
-for i = 15, 14 + 2 * named, 2 do limits[ARGV[i]] = tonumber(ARGV[i + 1]) end
+--@ state
+--@ place
 load({})
 
--- disown releases what was leased by a call whose answer was lost.
-local function disown(lost, from, to)
-  local touched = {}
-  local timers = call('ZRANGEBYSCORE', due, from, to)
-  for i = #timers, 1, -1 do
-    local timer = timers[i]
-    if sub(timer, 2, 17) == lost and (byte(timer) == 76 or byte(timer) == 80) then
-      call('ZREM', due, timer)
-      local ticket, name = split(timer, 34)
-      local s, fresh = lane(name), byte(ticket, 26) == 45
-      call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
-      s.leased, totals.leased = s.leased - 1, totals.leased - 1
-      if not fresh then s.back = s.back + 1 end
-      again(timer, s, 0)
-      touched[name] = s
+-- What was leased by calls whose answers were lost is released.
+local want, perlane, once, named = ARGV[6] + 0, ARGV[7] + 0, ARGV[11] == '1', ARGV[14] + 0
+if #ARGV > 14 + 2 * named then
+  --@ lane
+  --@ ticket
+  --@ again
+  for i = 15 + 2 * named, #ARGV, 3 do
+    local timers = call('ZRANGEBYSCORE', due, ARGV[i + 1], ARGV[i + 2])
+    for j = #timers, 1, -1 do
+      local timer = timers[j]
+      if sub(timer, 2, 17) == ARGV[i] and (byte(timer) == 76 or byte(timer) == 80) then
+        call('ZREM', due, timer)
+        local ticket, name = split(timer, 34)
+        local s, fresh = lane(name), byte(ticket, 26) == 45
+        call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
+        s.leased, totals.leased = s.leased - 1, totals.leased - 1
+        if not fresh then s.back = s.back + 1 end
+        again(timer, s, 0)
+      end
     end
   end
-  for name, s in pairs(touched) do place(name, s) end
+  for name, s in pairs(lanes) do place(name, s) end
+  flush()
 end
-for i = 15 + 2 * named, #ARGV, 3 do disown(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-local soonest = expire()
+--@ expire
 
-local infos, tickets, from, count, visits = {}, {}, {}, 0, {}
+local limits
+if named > 0 then
+  limits = {}
+  for i = 15, 14 + 2 * named, 2 do limits[ARGV[i]] = ARGV[i + 1] + 0 end
+end
 
--- pop takes up to n jobs off a list.
-local function pop(list, name, n, index)
+local visits, infos, tickets, ids, names, from, count = {}, {}, {}, {}, {}, {}, 0
+
+-- pop takes up to n jobs off a list of a lane.
+local function pop(list, visit, n)
   if n <= 0 then return 0 end
+  local name, index = visit.name, visit.index
   local got = call('LPOP', base .. list .. name, n) or {}
-  for i = 1, #got do tickets[count + i], from[count + i] = got[i], index end
-  count = count + #got
+  for i = 1, #got do
+    local ticket = got[i]
+    count = count + 1
+    tickets[count], names[count], from[count] = ticket, name, index
+    ids[count] = sub(ticket, byte(ticket, 26) == 45 and 27 or 48)
+  end
   return #got
 end
 
--- popboth takes n of a lane's ready jobs: those that came back first, but for a probe.
-local function popboth(name, s, ready, n, index)
-  local fresh, popped = ready - s.back, 0
-  if s.held > 0 and s.ordered == 0 then popped = pop('lane:', name, math.min(n, fresh), index) end
-  local back = pop('back:', name, math.min(n - popped, s.back), index)
-  s.back, popped = s.back - back, popped + back
-  return popped + pop('lane:', name, math.min(n - popped, fresh), index)
-end
-
--- visit takes up to max jobs from the lanes of a ring. Each round gives every lane an equal share, so that none waits
--- for another's backlog.
-local function visit(ring, max)
-  local open, n, all = {}, 0, 0
-  for _, name in ipairs(call('ZRANGE', base .. 'ring' .. ring, 0, max + named - 1)) do
-    if n < max and (limits[name] or perlane) > 0 then
-      n = n + 1
-      open[n] = name
-    end
-  end
-  if n == 0 then return 0 end
-  load(open)
-  local lap = {}
-  for i = 1, n do
-    local name = open[i]
-    local s, k = lanes[name], #infos
-    infos[k + 1], infos[k + 2], infos[k + 3], infos[k + 4], infos[k + 5] =
-      name, s.ordered, s.health, s.held > 0 and 1 or 0, s.holds or 0
-    lap[i] = {name, s, limits[name] or perlane, #visits + 1}
-    if s.held > 0 or s.ordered == 1 then lap[i][3] = 1 end
-    visits[#visits + 1] = {name, s, 0, ring}
-  end
-  while all < max and #lap > 0 do
-    local share, more = math.max(1, math.floor((max - all) / #lap)), {}
-    for _, l in ipairs(lap) do
-      local s, v = l[2], visits[l[4]]
-      local ready = s.n - s.leased - s.delayed - v[3]
-      local k = math.min(share, l[3] - v[3], ready, max - all)
-      if k > 0 then
-        local popped = popboth(l[1], s, ready, k, l[4])
-        v[3], all = v[3] + popped, all + popped
-        if popped == k and ready > k and v[3] < l[3] then more[#more + 1] = l end
-      end
-    end
-    lap = more
-  end
-  return all
-end
-
 for i = 0, 2 do
-  local ring = (ARGV[10] + i) % 3 + 1
+  local ring, open, n, laps = (ARGV[10] + i) % 3 + 1, {}, 0, 0
   local max = want - count
   if ring == 1 then max = math.min(max, ARGV[8]) elseif ring == 3 then max = math.min(max, ARGV[9]) end
-  if max > 0 and totals[ring] > 0 then visit(ring, max) end
+  if max > 0 and totals[ring] > 0 then
+    local page = call('ZRANGE', base .. 'ring' .. ring, 0, max + named - 1)
+    for j = 1, #page do
+      if n < max and (limits and limits[page[j]] or perlane) > 0 then
+        n = n + 1
+        open[n] = page[j]
+      end
+    end
+    if n > 0 then load(open) end
+  end
+  for j = 1, n do
+    local name = open[j]
+    local s, k = lanes[name], #infos
+    local probe, limit = s.held > 0, limits and limits[name] or perlane
+    infos[k + 1], infos[k + 2], infos[k + 3], infos[k + 4], infos[k + 5] =
+      name, s.ordered, s.health, probe and 1 or 0, s.holds or 0
+    if probe or s.ordered == 1 then limit = 1 end
+    open[j] = {
+      name = name, s = s, index = #visits + 1, probe = probe, taken = 0,
+      limit = math.min(limit, s.n - s.leased - s.delayed),
+    }
+    visits[#visits + 1] = open[j]
+  end
+
+  -- Each round gives every lane an equal share, so that none waits for another's backlog. The jobs of a lane that came back
+  -- go first, but for a probe.
+  while max > 0 and n > 0 do
+    local share, more = math.max(1, math.floor(max / n)), 0
+    for j = 1, n do
+      local v = open[j]
+      local s, k, fresh, popped = v.s, math.min(share, v.limit - v.taken, max), 0, 0
+      if k > 0 then
+        fresh = s.n - s.leased - s.delayed - s.back
+        if v.probe and s.ordered == 0 and fresh > 0 then popped = pop('lane:', v, k) end
+        if popped < k and s.back > 0 then
+          local back = pop('back:', v, math.min(k - popped, s.back))
+          s.back, popped = s.back - back, popped + back
+        end
+        if popped < k then popped = popped + pop('lane:', v, k - popped) end
+        v.taken, max = v.taken + popped, max - popped
+        if popped < k then -- somebody has removed jobs
+          local ready = call('LLEN', base .. 'back:' .. v.name)
+          s.back, ready = ready, ready + call('LLEN', base .. 'lane:' .. v.name)
+          totals.n, s.n = totals.n - s.n, s.leased + s.delayed + v.taken + ready
+          totals.n = totals.n + s.n
+        elseif v.taken < v.limit then
+          more = more + 1
+          open[more] = v
+        end
+      end
+    end
+    n = more
+  end
 end
 
-local ids, names = {}, {}
-if count > 0 then
-  local held, ends, leases = token .. string.format('%016.0f', now), now + lease, {}
-  for i = 1, count do
-    local ticket, v = tickets[i], visits[from[i]]
-    ids[i], names[i] = idof(ticket), v[1]
-    leases[2 * i - 1], leases[2 * i] = ends, (v[2].held > 0 and 'P' or 'L') .. held .. ticket .. ' ' .. v[1]
-  end
-  if not once then call('ZADD', due, unpack(leases)) end
-end
 local data = {}
-if count > 0 then data = call('HMGET', jobs, unpack(ids)) end
-for i = 1, count do data[i] = data[i] or '' end
-if once and count > 0 then remove(tickets, names, ARGV[12], ARGV[13]) end
+if count > 0 then
+  local head, ends = token .. string.format('%016.0f', now), string.format('%.0f', now + lease)
+  if not once then
+    local leases = {}
+    for i = 1, count do
+      leases[2 * i - 1] = ends
+      leases[2 * i] = (visits[from[i]].probe and 'P' or 'L') .. head .. tickets[i] .. ' ' .. names[i]
+    end
+    call('ZADD', due, unpack(leases))
+    totals.leased = totals.leased + count
+  end
+  data = call('HMGET', jobs, unpack(ids))
+  for i = 1, count do data[i] = data[i] or '' end
+  if once then
+    local ttl, maxmarks = ARGV[12], ARGV[13]
+    --@ remove
+  end
+end
 
 -- The lanes that gave jobs go to the end of their rings, or leave them.
-local turns = {{}, {}, {}}
-for _, v in ipairs(visits) do
-  local name, s, n, ring = v[1], v[2], v[3], v[4]
-  if not once then totals.leased, s.leased = totals.leased + n, s.leased + n end
-  if s.held > 0 and n > 0 then s.ends, s.probe = now + lease, token end
-  place(name, s)
-  if n > 0 and s.place == ring then
-    local list = turns[ring]
-    totals.turn = totals.turn + 1
-    list[#list + 1], list[#list + 2] = totals.turn, name
-  end
-end
-for ring = 1, 3 do
-  if #turns[ring] > 0 then call('ZADD', base .. 'ring' .. ring, unpack(turns[ring])) end
+for i = 1, #visits do
+  local v = visits[i]
+  local s, n = v.s, v.taken
+  if not once then s.leased = s.leased + n end
+  if v.probe and n > 0 then s.ends, s.probe = now + lease, token end
+  place(v.name, s, n > 0)
 end
 
+if count == 0 then call('ZREM', due, 'X') end -- a removal first, as in the fragment full
+flush()
 local left = totals[1] + totals[2] + totals[3]
 if count == 0 or left == 0 then totals.waiting = now + 5000000 end
-if count == 0 then call('ZREM', due, 'X') end -- a removal first, so that a full Redis takes the rest
 finish()
 if count == 0 then return {now, soonest, left} end
 return {now, soonest, left, infos, tickets, from, data}

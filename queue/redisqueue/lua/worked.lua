@@ -1,5 +1,3 @@
--- worked: the ticket of a job that comes back.
-
 -- tries returns the attempts, the first time and the ID of a ticket, after a lease that began at that time,
 -- if it was an attempt.
 local function tries(ticket, counted, began)
@@ -16,6 +14,7 @@ local function tries(ticket, counted, began)
   return attempts, first, id
 end
 
+-- worked returns the ticket of a job that comes back.
 local function worked(ticket, counted, began)
   local attempts, first, id = tries(ticket, counted, began)
   return sub(ticket, 1, 25) .. '+' .. string.format('%05d', attempts) .. first .. id
