@@ -50,7 +50,7 @@ func TestAReleaseAfterACrashTakesTheCountBack(t *testing.T) {
 				t.Fatalf("it was only released, and has %d attempts since %v", l[i].Attempts, l[i].First)
 			}
 		}
-		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: l[0]}, {Lease: l[1]}, {Lease: l[2]}}))
+		must(t, q.Release(t.Context(), l))
 	}
 }
 
@@ -63,7 +63,7 @@ func TestPartsKeepTheirPlaceAfterACrash(t *testing.T) {
 			if l.ID == id {
 				must(t, q.Replace(t.Context(), l, jobs("a", parts...)))
 			} else {
-				must(t, q.Nack(t.Context(), []queue.Nack{{Lease: l}}))
+				must(t, q.Release(t.Context(), []queue.Lease{l}))
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func TestPartsKeepTheirPlaceAfterACrash(t *testing.T) {
 	replace("b", "e", "f")
 	replace("e", "g")
 	q = open(t, crashed(t, q), Options{})
-	expect(t, receive(t, q, 10), "j-0 g f c d j-2")
+	expect(t, receive(t, q, 10), "g f c d j-0 j-2") // parts go before what was never worked on
 }
 
 func TestSplittingWithoutEndIsRefusedAndLosesNothing(t *testing.T) {
@@ -201,9 +201,8 @@ func TestErrorsOfTheDiskUndoWhatWasAdmitted(t *testing.T) {
 			t.Errorf("%s succeeded without a disk", name)
 		}
 	}
-	found := []digging{{key: 1, record: deadRecord{id: l[3].ID, lane: "a"}, job: job("j-3~1", "a")}}
-	if err := q.do(t.Context(), &digOp{opts: &q.opts, replay: true, letters: found}); err == nil || q.index.dead[q.index.hash("j-3")] != 1 {
-		t.Errorf("a replay without a disk: %v", err)
+	if n, err := q.Replay(t.Context(), []queue.Replayed{replayed("j-3", "a")}); n != 0 || err == nil {
+		t.Errorf("a replay without a disk: %d, %v", n, err)
 	}
 	if _, err := q.Receive(t.Context(), all(1)); err == nil {
 		t.Error("Receive succeeded without a disk")

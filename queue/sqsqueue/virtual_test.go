@@ -27,14 +27,14 @@ func virtual(t *testing.T, opts Options, run func(t *testing.T, f *fake, q *Queu
 	})
 }
 
-func all(n int) queue.Want { return queue.Want{Jobs: n, Lane: n, Cold: n} }
+func all(n int) queue.Want { return queue.Want{Max: n, MaxPerLane: n, MaxUntried: n, MaxFailing: n} }
 
 // skipping wants n jobs of any lane but these.
 func skipping(n int, lanes ...string) queue.Want {
 	w := all(n)
-	w.Lanes = make(map[string]queue.Limit)
+	w.Lanes = make(map[string]int)
 	for _, lane := range lanes {
-		w.Lanes[lane] = queue.Limit{}
+		w.Lanes[lane] = 0
 	}
 	return w
 }
@@ -97,11 +97,17 @@ func nack(t *testing.T, q *Queue, l queue.Lease, delay time.Duration, counted bo
 	}
 }
 
-// parkedBy counts the jobs that a process holds without a lease.
-func parkedBy(q *Queue) int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.park.jobs()
+// parkedBy counts the jobs that a process holds ready.
+func parkedBy(t *testing.T, q *Queue) (n int) {
+	t.Helper()
+	lanes, err := q.Lanes(t.Context(), "", 1000)
+	if err != nil {
+		t.Fatal("Lanes:", err)
+	}
+	for _, l := range lanes {
+		n += l.Ready
+	}
+	return n
 }
 
 func wantJobs(t *testing.T, f *fake, url string, ids ...string) {
@@ -152,36 +158,6 @@ func TestExtendEndsAtTheLimitOfSQS(t *testing.T) {
 			t.Errorf("Extend returned %v after %v; want ErrLeaseLost after about %v", err, time.Since(start), maxVisibility)
 		}
 	})
-}
-
-func TestFullParkStopsReceiving(t *testing.T) {
-	for name, opts := range map[string]Options{"Jobs": {ParkedJobs: 20}, "Bytes": {ParkedBytes: 100}} {
-		t.Run(name, func(t *testing.T) {
-			virtual(t, opts, func(t *testing.T, f *fake, q *Queue) {
-				for i := range 100 {
-					enqueue(t, q, makeJobs("dead", false, fmt.Sprint("d", i))...)
-				}
-				enqueue(t, q, makeJobs("healthy", false, "h")...)
-				if got := receive(t, q, skipping(10, "dead"), time.Minute); len(got) > 0 {
-					t.Fatalf("received %v past a full park", got)
-				}
-				calls := f.called("ReceiveMessage")
-				receive(t, q, skipping(10, "dead"), time.Minute)
-				if now := f.called("ReceiveMessage"); now != calls {
-					t.Errorf("%d receive calls were made with a full park; want none", now-calls)
-				}
-				if n := parkedBy(q); n < 10 || n > 20 {
-					t.Errorf("%d jobs are parked; want 10 to 20", n)
-				}
-				got := 0
-				for got < 101 {
-					leases := receive(t, q, all(10), time.Minute)
-					ack(t, q, leases...)
-					got += len(leases)
-				}
-			})
-		})
-	}
 }
 
 func TestCancelledReceiveLosesNothing(t *testing.T) {
@@ -265,8 +241,8 @@ func TestOrderedLaneWaitsForItsFailedHead(t *testing.T) {
 func TestOrderedLaneWaitsForItsLostHead(t *testing.T) {
 	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, f *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", true, "1", "2", "3")...)
-		if got := receive(t, q, all(10), time.Minute); len(got) != 1 || parkedBy(q) != 2 {
-			t.Fatalf("received %v and parked %d; want one job and the other two", got, parkedBy(q))
+		if got := receive(t, q, all(10), time.Minute); len(got) != 1 || parkedBy(t, q) != 2 {
+			t.Fatalf("received %v and parked %d; want one job and the other two", got, parkedBy(t, q))
 		}
 		time.Sleep(31 * time.Second) // nobody extends the lease
 		other := openFake(t, f, Options{QueueURL: fakeFIFOURL})
@@ -343,12 +319,39 @@ func TestSplitJobIsDeletedWithItsLastPart(t *testing.T) {
 func TestDelaysThatDoNotCountAreNoAttempts(t *testing.T) {
 	virtual(t, Options{}, func(t *testing.T, _ *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", false, "j")...)
-		first := time.Now()
 		for range 6 {
 			nack(t, q, receiveID(t, q, "j"), 5*time.Second, false)
 		}
-		if l := receiveID(t, q, "j"); l.Attempts != 0 || l.First.Sub(first).Abs() > time.Second {
-			t.Errorf("Attempts is %d and First %v; want 0 and %v", l.Attempts, l.First, first)
+		l := receiveID(t, q, "j")
+		if l.Attempts != 0 || !l.First.IsZero() {
+			t.Errorf("Attempts is %d and First %v; want 0 and none", l.Attempts, l.First)
+		}
+		began := time.Now()
+		nack(t, q, l, 45*time.Second, true)
+		if l := receiveID(t, q, "j"); l.Attempts != 1 || l.First.Sub(began).Abs() > time.Second {
+			t.Errorf("Attempts is %d and First %v; want 1 and %v", l.Attempts, l.First, began)
+		}
+	})
+}
+
+func TestDelayLetsOtherProcessesHaveTheJob(t *testing.T) {
+	virtual(t, Options{}, func(t *testing.T, f *fake, q *Queue) {
+		enqueue(t, q, makeJobs("unknown", false, "j")...)
+		other := openFake(t, f, Options{})
+		nack(t, q, receiveID(t, q, "j"), 5*time.Second, false)
+		none(t, other, 4*time.Second)
+		ack(t, other, receiveID(t, other, "j"))
+	})
+}
+
+func TestDelayLetsOtherProcessesHaveTheOrderedLane(t *testing.T) {
+	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, f *fake, q *Queue) {
+		enqueue(t, q, makeJobs("unknown", true, "1", "2", "3")...)
+		nack(t, q, receiveID(t, q, "1"), 5*time.Second, false)
+		other := openFake(t, f, Options{QueueURL: fakeFIFOURL})
+		none(t, other, 4*time.Second)
+		for _, id := range []string{"1", "2", "3"} {
+			ack(t, other, receiveID(t, other, id))
 		}
 	})
 }
