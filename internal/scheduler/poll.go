@@ -121,17 +121,14 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task) {
 
 // wanted reports whether a task that was just received may stay.
 func (s *Scheduler) wanted(t *Task, now time.Time) bool {
-	if s.suspicion.on && !s.suspicion.wants(t.lane, s.waiting > 0) {
+	l := t.lane
+	switch {
+	case s.suspicion.on && !s.suspicion.wants(l, s.waiting > 0):
+		return false
+	case l.held && !t.Lease.Probe:
 		return false
 	}
-	return !s.over(t.lane, now, 1) || t.Lease.Probe && !s.overProbe(t.lane, now)
-}
-
-// overProbe reports whether the probe of a lane has to be released: the lane's allowance counts it only
-// once it waits.
-func (s *Scheduler) overProbe(l *lane, now time.Time) bool {
-	c := &s.classes[l.health]
-	return now.Before(l.ownUntil) || c.running+c.waiting >= c.limit+c.prefetch
+	return l.left(now, s.share(now), s.perWork) > 0 && !s.crowded(l, 1)
 }
 
 // lane returns the record of t's lane.
