@@ -98,7 +98,7 @@ func (s *Scheduler) nameLanes(w *queue.Want, now time.Time) {
 	for _, from := range []*list[lane]{&s.full, &s.active} {
 		for node := from.front; node != nil && len(w.Lanes) < n; node = node.next {
 			l := node.item
-			left := max(0, l.allowance(now, share, s.perWork)-l.tasks())
+			left := l.left(now, share, s.perWork)
 			l.starved = left == 0
 			w.MaxPerLane = max(w.MaxPerLane, left)
 			w.Lanes[l.name] = (left + s.pollers - 1) / s.pollers
@@ -115,7 +115,8 @@ func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 		l.starved = false
 		return
 	}
-	if l.limit(now, share) > l.tasks() {
+	waits := l.held || l.rate.limits() // for a probe, or for the next token with a task at hand
+	if l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && l.left(now, share, s.perWork) > 0 {
 		l.starved = false
 		s.refreshReceives()
 	}

@@ -50,6 +50,7 @@ func (s *Scheduler) free(t *Task) {
 	c := &s.classes[l.health]
 	t.inLane.leave()
 	t.inAll.leave()
+	l.ended(t)
 	l.running--
 	c.running--
 	s.running--
