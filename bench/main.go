@@ -3,6 +3,7 @@
 //	go run . [-rounds 5] [-only memory,redis]
 //	go run . -dead 100000
 //	go run . -steady
+//	go run . -isolation 60 [-only "1,000 hanging"]
 //
 // A receiver in a process of its own reads every body and counts events. Every case sends the same 140-byte events of 10 apps,
 // first 100 in a request, then one, over 20 connections. The cases take turns, round by round, so that a
@@ -39,6 +40,7 @@ func main() {
 	requests := flag.Int("requests", 50_000, "requests a case at one event a request")
 	dead := flag.Int("dead", 0, "instead: a healthy webhook's latency on Redis beside a dead one with so many jobs")
 	atRate := flag.Bool("steady", false, "instead: latencies at a steady rate")
+	beside := flag.Int("isolation", 0, "instead: latencies of healthy webhooks beside failing ones, for so many seconds each")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a `file`")
 	flag.Parse()
 	if *profile != "" {
@@ -51,8 +53,8 @@ func main() {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if *dead > 0 || *atRate {
-		if err := runLatency(*dead, *rounds); err != nil {
+	if *dead > 0 || *atRate || *beside > 0 {
+		if err := runLatency(*dead, *rounds, *beside, *only); err != nil {
 			log.Fatal(err)
 		}
 		return
@@ -151,8 +153,9 @@ func wanted(only, name string) bool {
 	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(s string) bool { return strings.HasPrefix(name, s) })
 }
 
-// runLatency measures latencies: beside so many jobs of a dead webhook, or else at steady rates.
-func runLatency(dead, rounds int) error {
+// runLatency measures latencies: beside failing webhooks for some seconds, beside a dead webhook's jobs,
+// or else at steady rates.
+func runLatency(dead, rounds, beside int, only string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -163,6 +166,9 @@ func runLatency(dead, rounds int) error {
 		return err
 	}
 	defer stop()
+	if beside > 0 {
+		return isolation(addr, beside, only)
+	}
 	if dead > 0 {
 		return backlog(addr, dead, rounds)
 	}

@@ -115,7 +115,8 @@ func (a *arrivals) note(w http.ResponseWriter, _ *http.Request, p *webhook.Paylo
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, ev := range p.Events {
-		sent, err := strconv.ParseInt(strings.TrimPrefix(ev.Channel, "presence-"), 10, 64)
+		name, _, _ := strings.Cut(strings.TrimPrefix(ev.Channel, "presence-"), "/")
+		sent, err := strconv.ParseInt(name, 10, 64)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusGone) // the event is then missed at the end
 			return

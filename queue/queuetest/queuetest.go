@@ -47,6 +47,10 @@ type Harness struct {
 	// OpenBounded is Open with a bound of so many jobs (rules E3, E4, E5); at least one must fit. Nil if there is no such bound.
 	OpenBounded func(t *testing.T, jobs int) queue.Queue
 
+	// OpenBoundedBytes is Open with a bound of so many bytes of Data (rule H7). Nil if there is no such
+	// bound.
+	OpenBoundedBytes func(t *testing.T, bytes int64) queue.Queue
+
 	// OpenDead is Open with a bound of so many dead letters (rule D2). Nil if there is no such bound.
 	OpenDead func(t *testing.T, letters int) queue.Queue
 
@@ -151,7 +155,8 @@ func groups() (all [][]check) {
 	index := make(map[string]int)
 	for _, c := range slices.Concat(
 		enqueueChecks, boundChecks, receiveChecks, wantChecks, wakeChecks, orderedChecks,
-		leaseChecks, nackChecks, settleChecks, ageChecks, deadChecks, loadChecks,
+		leaseChecks, nackChecks, settleChecks, ageChecks, deadChecks,
+		laneChecks, keepChecks, reopenChecks, loadChecks,
 	) {
 		i, known := index[c.rule]
 		if !known {

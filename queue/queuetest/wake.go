@@ -86,6 +86,69 @@ var wakeChecks = []check{
 	}},
 }
 
+var laneWakeChecks = []check{
+	{"R6", "EndOfAHold", func(r *rig) {
+		r.wakes(func() time.Time {
+			r.hold("a", 2*r.h.Delay, byHand)
+			r.enqueue(r.jobs("a", 2)...)
+			return time.Now().Add(2 * r.h.Delay)
+		})
+	}},
+	{"R6", "EndOfAHoldThatIsShortened", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		r.hold("a", longHold, byHand)
+		r.wakes(func() time.Time {
+			r.hold("a", r.h.Delay, byHand)
+			return time.Now().Add(r.h.Delay)
+		})
+	}},
+	{"R6", "AnUntriedLane", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		r.hold("a", longHold, byHand)
+		r.wakes(func() time.Time {
+			r.makeUntried("a")
+			return time.Now()
+		})
+	}},
+	{"R6", "AckOfAProbe", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time {
+			r.ack(probe)
+			return time.Now()
+		})
+	}},
+	{"R6", "ReleaseOfAProbe", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time {
+			r.release(probe)
+			return time.Now()
+		})
+	}},
+	{"R6", "EndOfAProbesDelay", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time {
+			r.nack(probe, r.h.Delay, false)
+			return time.Now().Add(r.h.Delay)
+		})
+	}},
+	{"R6", "EndOfAProbesLease", leased(func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time { return probe.Until })
+	})},
+	{"R6", "AJobOfALaneWhoseHoldIsDue", func(r *rig) {
+		r.hold("a", r.h.Delay, byHand)
+		r.sleep(2 * r.h.Delay)
+		r.wakes(func() time.Time {
+			r.enqueue(r.jobs("a", 2)...)
+			return time.Now()
+		})
+	}},
+}
+
 // cancelOneOfTwo cancels one of two Receives that wait in the moment when a job has come. The other must not miss it.
 func (r *rig) cancelOneOfTwo() {
 	r.Helper()
