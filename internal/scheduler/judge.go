@@ -39,6 +39,9 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 		r.Evidence = None
 	}
 	c.released = s.suspect(t, r, now)
+	if r.Evidence == Unsent && t.Lease.Probe && t.cost() < failingCost {
+		r.Evidence = None // another process may reach the endpoint: it gets the probe
+	}
 	if c.change = s.weigh(t, r, &c.update, now); c.change {
 		c.update.Lane, c.update.Reason = l.name, r.Reason
 		c.before = l.state()
