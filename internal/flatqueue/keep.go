@@ -60,8 +60,8 @@ func (q *Queue) lookBy(at time.Duration) {
 	}
 }
 
-// sweep returns the parked messages that must be hidden for longer, and drops those that are visible
-// again. The caller holds q.mu.
+// sweep returns the parked messages that must be hidden for longer, and drops those that are
+// visible again. The caller holds q.mu.
 func (q *Queue) sweep(now time.Duration) (stale []*message) {
 	idle := q.isIdle(now)
 	for _, m := range q.byID {

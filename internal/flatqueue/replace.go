@@ -9,8 +9,8 @@ import (
 )
 
 // split is a message that was replaced by parts which live in this process only. The message stays
-// hidden, and so keeps its place in its lane, until all parts are settled. If the process dies before,
-// the message is received again, whole.
+// hidden, and so keeps its place in its lane, until all parts are settled. If the process dies
+// before, the message is received again, whole.
 type split struct {
 	job  string // ID of the job that the message carries
 	left int    // parts that are not settled
@@ -30,8 +30,9 @@ func (q *Queue) settlePart(m *message) {
 	}
 }
 
-// Replace sends jobs with the First and the age of l, and deletes l. In an ordered lane the jobs take
-// the place of l in this process instead, and its message is deleted when all of them are settled.
+// Replace sends jobs with the First and the age of l, and deletes l. In an ordered lane the jobs
+// take the place of l in this process instead, and its message is deleted when all of them are
+// settled.
 func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
 	for i := range jobs {
 		if jobs[i].Lane != l.Lane {

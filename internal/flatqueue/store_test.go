@@ -24,6 +24,7 @@ type flat struct {
 	calls    map[string]int   // by method
 	fail     map[string]error // by method
 	lose     map[string]bool  // messages whose handles are lost, by job
+	handles  map[string]*flatMessage
 }
 
 type flatMessage struct {
@@ -32,7 +33,7 @@ type flatMessage struct {
 }
 
 func newFlat() *flat {
-	return &flat{changed: make(chan struct{}), calls: make(map[string]int), fail: make(map[string]error), lose: make(map[string]bool)}
+	return &flat{changed: make(chan struct{}), calls: make(map[string]int), fail: make(map[string]error), lose: make(map[string]bool), handles: make(map[string]*flatMessage)}
 }
 
 // begin locks the store and counts a call.
@@ -88,17 +89,22 @@ func (f *flat) take(n int) (got []Message) {
 	now := time.Now()
 	hidden := make(map[string]bool)
 	for _, m := range f.messages {
-		if m.visible.After(now) {
-			hidden[m.Lane] = f.groups && m.Ordered || hidden[m.Lane]
+		if f.groups && m.Ordered && m.visible.After(now) {
+			hidden[m.Lane] = true
 		}
 	}
 	for _, m := range f.messages {
-		if len(got) == n || m.visible.After(now) || hidden[m.Lane] {
+		if len(got) == n {
+			break
+		}
+		if m.visible.After(now) || f.groups && hidden[m.Lane] {
 			continue
 		}
 		f.number++
 		m.Receives++
+		delete(f.handles, m.Handle)
 		m.Handle, m.visible = strconv.Itoa(f.number), now.Add(testOptions.Lease)
+		f.handles[m.Handle] = m
 		if m.FirstReceived.IsZero() {
 			m.FirstReceived = now
 		}
@@ -142,6 +148,7 @@ func (f *flat) Delete(_ context.Context, handles []string) []error {
 		m := f.byHandle(handle)
 		if errs[i] = err; err == nil && m != nil {
 			f.messages = slices.DeleteFunc(f.messages, func(other *flatMessage) bool { return other == m })
+			delete(f.handles, handle)
 		}
 	}
 	f.change()
@@ -172,10 +179,8 @@ func (f *flat) Count(context.Context) (c Counts, err error) {
 }
 
 func (f *flat) byHandle(handle string) *flatMessage {
-	for _, m := range f.messages {
-		if m.Handle == handle && !f.lose[m.ID] {
-			return m
-		}
+	if m := f.handles[handle]; m != nil && !f.lose[m.ID] {
+		return m
 	}
 	return nil
 }

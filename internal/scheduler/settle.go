@@ -90,10 +90,10 @@ func (s *Scheduler) leaseEnd(t *Task) time.Time {
 
 // confirm tells the job that r is settled.
 func (s *Scheduler) confirm(t *Task, r Result) {
+	defer s.settled(t, r) // also if the handler ends this goroutine when it hears of the lane
 	if r.Action == Ack {
 		s.acked(t)
 	}
-	s.settled(t, r)
 }
 
 // abandon ends a job that could not be settled. Its lease ends by itself, and the job is received

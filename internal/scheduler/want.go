@@ -115,7 +115,8 @@ func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 		l.starved = false
 		return
 	}
-	if l.limit(now, share) > l.tasks() || l.held && l.left(now, share, s.perWork) > 0 {
+	waits := l.held || l.rate.limits() // for a probe, or for the next token with a task at hand
+	if l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && l.left(now, share, s.perWork) > 0 {
 		l.starved = false
 		s.refreshReceives()
 	}

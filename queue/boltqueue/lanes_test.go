@@ -222,19 +222,12 @@ func TestALaneRecordThatCannotBeReadIsRemoved(t *testing.T) {
 func TestALaneStateThatWasNotWrittenIsWrittenWithTheNextChange(t *testing.T) {
 	t.Parallel()
 	q := open(t, file(t), Options{})
-	whole, broken := q.db, open(t, file(t), Options{}).db
-	must(t, broken.Close()) // its every write fails
-	setDB := func(db *bbolt.DB) {
-		q.mu.Lock() // the committer is idle
-		defer q.mu.Unlock()
-		q.db = db
-	}
-	setDB(broken)
+	mend := breakDisk(t, q)
 	err := q.SetLane(t.Context(), queue.LaneUpdate{Lane: "a", Health: queue.Failing})
 	if err == nil || errors.Is(err, queue.ErrLaneHealthy) {
 		t.Errorf("SetLane without a disk: %v", err)
 	}
-	setDB(whole)
+	mend()
 	enqueue(t, q, job("j", "other"))
 	if r, ok := laneRecordOf(t, q, "a"); !ok || r.health != uint8(queue.Failing) {
 		t.Errorf("the record is %+v, %v", r, ok)

@@ -107,6 +107,22 @@ var holdChecks = []check{
 			r.breaks("received %s; want a probe after the new hold", leaseStates(got))
 		}
 	}},
+	{"H3", "APersonHoldsALaneWhoseHoldIsDue", func(r *rig) {
+		r.enqueue(r.jobs("a", 3)...)
+		r.hold("a", r.h.Delay, byHand)
+		r.sleep(r.h.Delay + r.quiet())
+		r.hold("a", longHold, byHand)
+		r.none(r.quiet(), "the lane is held anew")
+	}},
+	{"H3", "AHoldThatAPersonEndedIsNotCurrent", func(r *rig) {
+		r.enqueue(r.jobs("a", 3)...)
+		l := r.next(queue.Untried)
+		r.tick()
+		r.hold("a", longHold, byHand)
+		r.makeUntried("a")
+		r.hold("a", longHold, l)
+		r.none(r.quiet(), "the lane is held; the hold that began after Since has ended")
+	}},
 	{"H3", "AHoldIsAtMostMaxHold", func(r *rig) {
 		if !r.h.Virtual {
 			return

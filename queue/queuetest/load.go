@@ -37,6 +37,7 @@ var loadChecks = []check{
 		}
 	}},
 	{"Load", "EveryJobIsSettledOnce", func(r *rig) { newLoad(r).run() }},
+	{"Load", "ProbesAreAlone", func(r *rig) { newProbing(r).run() }},
 	{"Load", "RandomOperationsAgreeWithAModel", func(r *rig) { newModel(r).run() }},
 }
 
