@@ -179,7 +179,7 @@ func TestDeadLettersAreListedOnAfterOneThatWasDiscarded(t *testing.T) {
 		enqueue(t, q, job(fmt.Sprint("j-", i), "a"))
 		must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
 	}
-	if n, err := q.Discard(t.Context(), []string{"j-0", "j-1"}); n != 2 || err != nil {
+	if n, err := q.Discard(t.Context(), []string{"j-1"}); n != 1 || err != nil {
 		t.Fatalf("Discard: %d, %v", n, err)
 	}
 	list, err := q.DeadLetters(t.Context(), "j-1", 10)
