@@ -102,8 +102,8 @@ func BenchmarkProducers(b *testing.B) {
 	})
 }
 
-// BenchmarkThrough enqueues, receives and acks at the same time, with a backlog of some thousand jobs at most,
-// as a host does whose receivers keep up.
+// BenchmarkThrough enqueues, receives and acks at the same time, with a backlog of some thousand
+// jobs at most, as a host does whose receivers keep up.
 func BenchmarkThrough(b *testing.B) {
 	for _, size := range []int{benchData, 14_000} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
