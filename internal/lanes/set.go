@@ -30,9 +30,10 @@ type Set[T any] struct {
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
 
-	counts  [states]int // jobs
-	bytes   int64       // of all jobs
-	failing usage       // of Failing lanes
+	counts  [states]int   // jobs
+	sizes   [states]int64 // of them
+	bytes   int64         // of all jobs
+	failing usage         // of Failing lanes
 
 	waiters []*Waiter
 }
@@ -66,6 +67,9 @@ func (s *Set[T]) Lane(name string) *Lane[T] { return s.lanes[name] }
 
 // Count returns how many jobs are in a state.
 func (s *Set[T]) Count(state State) int { return s.counts[state] }
+
+// Size returns the size of the jobs in a state.
+func (s *Set[T]) Size(state State) int64 { return s.sizes[state] }
 
 // Jobs returns how many jobs there are, Pending ones included, and their size.
 func (s *Set[T]) Jobs() (n int, size int64) {
@@ -125,6 +129,7 @@ func (s *Set[T]) New(lane string, ordered bool, size int64, value T, now time.Du
 		j.lane.node.leave()
 	}
 	s.counts[Pending]++
+	s.sizes[Pending] += size
 	s.account(j, 1)
 	return j
 }
@@ -222,6 +227,8 @@ func (s *Set[T]) move(j *Job[T], to State) {
 	l.delayed += b2i(to == Delayed) - b2i(from == Delayed)
 	s.counts[from]--
 	s.counts[to]++
+	s.sizes[from] -= int64(j.size)
+	s.sizes[to] += int64(j.size)
 	j.state = to
 }
 

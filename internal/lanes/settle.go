@@ -54,20 +54,31 @@ func (s *Set[T]) Succeed(j *Job[T], now time.Duration) (changed bool) {
 // Nack gives a job back that was worked on. If it was a probe and the lease was no attempt, the hold
 // is due again after the delay (H2).
 func (s *Set[T]) Nack(j *Job[T], delay time.Duration, counted bool, now time.Duration) {
-	if counted {
-		j.count()
-		if j.lane.probe == j {
-			j.lane.probe = nil
-		}
-	} else {
-		s.dueAgain(j, now+delay)
-	}
+	s.endLease(j, delay, counted, now)
 	j.returned = true
 	if delay > 0 {
 		s.delay(j, now+delay)
 		return
 	}
 	s.enter(j, false)
+}
+
+// Yield is a Nack to a store that decides when the job is received again: the job leaves the Set.
+func (s *Set[T]) Yield(j *Job[T], delay time.Duration, counted bool, now time.Duration) {
+	s.endLease(j, delay, counted, now)
+	s.remove(j, now)
+}
+
+// endLease notes what a Nack says of the lease.
+func (s *Set[T]) endLease(j *Job[T], delay time.Duration, counted bool, now time.Duration) {
+	if !counted {
+		s.dueAgain(j, now+delay)
+		return
+	}
+	j.count()
+	if j.lane.probe == j {
+		j.lane.probe = nil
+	}
 }
 
 // Release gives a job back unused, at the head of its lane. Of several jobs, the last is released first.

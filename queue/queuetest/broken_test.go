@@ -74,6 +74,7 @@ var brokenDrivers = []struct {
 	{"R6", "R6", func(m *queue.Memory) queue.Queue { return opensLate{m} }},
 	{"H3", "Load", func(m *queue.Memory) queue.Queue { return countsNoHolds{m} }},
 	{"H2", "Load", func(m *queue.Memory) queue.Queue { return ignoresHolds{m} }},
+	{"H2", "Load", func(m *queue.Memory) queue.Queue { return givesTwoProbes{m} }},
 	{"H4", "Load", func(m *queue.Memory) queue.Queue { return hidesRefusals{m} }},
 	{"LaneLister", "LaneLister", func(m *queue.Memory) queue.Queue { return listsBackwards{m} }},
 	{"LaneUpdate", "LaneUpdate", func(m *queue.Memory) queue.Queue { return takesAnyUpdate{m} }},

@@ -94,6 +94,18 @@ var reopenChecks = []check{
 		r.ack(got...)
 		r.next(queue.Healthy)
 	})},
+	{"H6", "AProbesHoldOutlivesTheHandle", reopened(func(r *rig) {
+		r.enqueue(r.jobs("a", 4)...)
+		r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.reopen()
+		got := r.receive(all(10), r.patience()) // at the latest when the probe's lease has ended
+		if len(got) != 1 || !got[0].Probe || got[0].Holds != 1 {
+			r.stop("received %s; want one job as a probe after one hold", leaseStates(got))
+		}
+		r.onlyProbe(got[0])
+		r.ack(got...)
+		r.next(queue.Healthy)
+	})},
 	{"H6", "AnUntriedLaneIsForgottenByTheStore", reopened(func(r *rig) {
 		r.enqueue(r.jobs("a", 2)...)
 		r.hold("a", longHold, byHand)
@@ -204,6 +216,21 @@ var shareChecks = []check{
 			r.breaks("a lane that is untried again holds %d of %d jobs", taken+n, bound)
 		}
 	})},
+	{"H7", "ALaneThatFailsNoMoreLeavesTheShare", bounded(func(r *rig) {
+		for _, recover := range []func(){
+			func() { r.ack(r.receiveOne()) },
+			func() { r.makeUntried("a") },
+		} {
+			r.makeFailing("a")
+			r.fill("a", bound, queue.ErrLaneFailing)
+			recover()
+			r.makeFailing("b")
+			if n := r.fill("b", 1, queue.ErrLaneFailing); n < 1 {
+				r.breaks("a job of a failing lane was refused although no other lane fails")
+			}
+			r.makeUntried("b")
+		}
+	})},
 	{"H7", "ALaneThatBeginsToFailKeepsItsJobs", bounded(func(r *rig) {
 		taken := r.fill("a", bound*3/4, queue.ErrFull)
 		r.makeFailing("a")
@@ -232,6 +259,12 @@ var shareChecks = []check{
 		}
 		if n := r.fillLarge("c", 2, queue.ErrFull); n < 2 {
 			r.breaks("%d of 2 jobs of a lane that does not fail were taken beside the failing ones' half", n)
+		}
+		r.makeUntried("a")
+		r.makeUntried("b")
+		r.makeFailing("d")
+		if n := r.fillLarge("d", 1, queue.ErrLaneFailing); n < 1 {
+			r.breaks("a job of a failing lane was refused although no other lane fails")
 		}
 	}},
 }

@@ -296,6 +296,9 @@ func (m *model) setLaneByHand() {
 		m.hold(name, queue.MaxHold, byHand)
 		lane.fail(true, m.step)
 	case 2, 3:
+		if !m.h.Virtual && m.rnd.IntN(2) == 0 {
+			return // it takes time
+		}
 		m.hold(name, m.h.Delay, byHand)
 		lane.fail(true, m.step)
 		m.sleep(m.h.Delay + m.late())

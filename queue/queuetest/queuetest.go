@@ -154,9 +154,10 @@ func (h Harness) run(t *testing.T, c check) {
 func groups() (all [][]check) {
 	index := make(map[string]int)
 	for _, c := range slices.Concat(
+		loadChecks, // first, since they take the longest
 		enqueueChecks, boundChecks, receiveChecks, wantChecks, wakeChecks, orderedChecks,
 		leaseChecks, nackChecks, settleChecks, ageChecks, deadChecks,
-		laneChecks, keepChecks, reopenChecks, loadChecks,
+		laneChecks, keepChecks, reopenChecks,
 	) {
 		i, known := index[c.rule]
 		if !known {

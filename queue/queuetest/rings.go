@@ -103,6 +103,23 @@ func ringTests() []check {
 				}
 			}
 		})},
+		{"H5", "AHealthyLanesProbeCountsAsFailing", func(r *rig) {
+			r.enqueue(r.jobs("a", 4)...)
+			first, second := r.next(queue.Untried), r.next(queue.Untried)
+			r.tick()
+			r.hold("a", r.h.Delay, first)
+			r.ack(second)
+			r.sleep(r.h.Delay + r.quiet())
+			w := all(10)
+			w.MaxFailing = 0
+			if got := r.receive(w, r.quiet()); len(got) > 0 {
+				r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
+			}
+			w.MaxUntried, w.MaxFailing = 0, 1
+			if got := r.receive(w, r.patience()); len(got) != 1 || !got[0].Probe {
+				r.breaks("received %s; want one job as a probe", leaseStates(got))
+			}
+		}},
 		{"H5", "ProbesCountAsFailing", func(r *rig) { r.countedProbes() }},
 		{"H5", "HeldLanesCostNothing", turns(func(r *rig) { r.manyHeld() })},
 	}

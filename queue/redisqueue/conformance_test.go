@@ -1,9 +1,8 @@
+//go:build queuetest
+
 package redisqueue_test
 
 import (
-	"fmt"
-	"os"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,29 +13,6 @@ import (
 	"github.com/pushhooks/webhook/queue/queuetest"
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
-
-func TestMain(m *testing.M) {
-	if addr := os.Getenv(workerEnv); addr != "" {
-		work(addr)
-		return
-	}
-	testredis.Main(m)
-}
-
-var prefixes atomic.Int64
-
-// newPrefix returns a key prefix that no other test uses.
-func newPrefix() string { return fmt.Sprintf("test%d:", prefixes.Add(1)) }
-
-func open(t testing.TB, client redis.UniversalClient, opts redisqueue.Options) *redisqueue.Queue {
-	t.Helper()
-	q, err := redisqueue.New(t.Context(), client, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = q.Close() })
-	return q
-}
 
 // named is a queue that knows with which options it was opened.
 type named struct {
@@ -84,4 +60,13 @@ func TestConformanceOnACluster(t *testing.T) {
 	client := testredis.SharedCluster(t).Client()
 	t.Cleanup(func() { _ = client.Close() })
 	queuetest.Run(t, harness(client, redisqueue.Options{}))
+}
+
+func TestConformanceAtMostOnce(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	t.Cleanup(func() { _ = client.Close() })
+	h := harness(client, redisqueue.Options{AtMostOnce: true})
+	h.OpenBounded = nil // the check counts leased jobs, which are not in the queue here
+	queuetest.Run(t, h)
 }
