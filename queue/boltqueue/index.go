@@ -66,8 +66,8 @@ func (x *index) setClock() { x.zero = time.Now().UnixNano() - int64(x.set.Now())
 // unix converts a time of the set to Unix nanoseconds.
 func (x *index) unix(at time.Duration) int64 { return x.zero + int64(at) }
 
-// at converts Unix nanoseconds to a time of the set, at most now: what a file says is past, is
-// past.
+// at converts Unix nanoseconds to a time of the set, at most now: the file tells of the past, and a
+// later time is a clock's mistake.
 func (x *index) at(unix int64, now time.Duration) time.Duration {
 	return min(time.Duration(unix-x.zero), now)
 }
