@@ -39,6 +39,9 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 		r.Evidence = None
 	}
 	c.released = s.suspect(t, r, now)
+	if r.Evidence == Unsent && t.Lease.Probe && t.cost() < failingCost {
+		r.Evidence = None // another process may reach the endpoint: it gets the probe
+	}
 	switch r.Evidence {
 	case Up:
 		l.succeeded(t, now, s.share(now))
