@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -106,12 +107,13 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 
 // lettersOf lists dead letters of a partition.
 func (q *Queue) lettersOf(ctx context.Context, p *partition, args []any) ([]queue.DeadLetter, error) {
+	start := time.Now()
 	answer, err := q.eval(ctx, listScript, p, args)
 	fields := list(answer)
 	if err != nil || len(fields) == 0 {
 		return nil, err
 	}
-	p.noteClock(int64(number(fields[0])))
+	p.noteClock(start, int64(number(fields[0])))
 	letters := make([]queue.DeadLetter, 0, len(fields)/3)
 	for f := range slices.Chunk(fields[1:], 3) {
 		id, _ := f[1].(string)
