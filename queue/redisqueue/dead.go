@@ -54,7 +54,7 @@ func (q *Queue) dropDead(ctx context.Context) error {
 	if err != nil || c.Dead <= q.opts.MaxDead && c.deadBytes <= q.opts.MaxDeadBytes {
 		return err
 	}
-	oldest, err := q.DeadLetters(ctx, "", max(1, c.Dead-q.opts.MaxDead, dropAtOnce))
+	oldest, err := q.DeadLetters(ctx, "", max(c.Dead-q.opts.MaxDead, dropAtOnce))
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ const (
 	maxList = 1000
 
 	// dropAtOnce is how many dead letters are looked at when they are too large together.
-	dropAtOnce = 50
+	dropAtOnce = 10
 )
 
 // DeadLetters lists dead letters, oldest first, at most 1,000 in a call. If after is not one of them (any more), it
