@@ -273,7 +273,7 @@ func TestAnEndpointThatBeginsToHangGetsNoMoreWorkers(t *testing.T) {
 			emit(t, e, occupied(i))
 			time.Sleep(100 * time.Millisecond)
 		}
-		if n, _ := g.at(""); n > 6 {
+		if n, _ := g.at(""); n > 10 { // what came within a second, after which the first is slow
 			t.Errorf("%d workers are with an endpoint that hangs", n)
 		}
 	})
@@ -321,55 +321,4 @@ func TestAReceiveUnderWayIsNotRepeatedForEachAttempt(t *testing.T) {
 			t.Errorf("%d Receives for 20 jobs that came together and whose attempts ended one by one", n)
 		}
 	})
-}
-
-func TestFewJobsOfASlowWebhookAreReceivedAhead(t *testing.T) {
-	t.Parallel()
-	for latency, want := range map[time.Duration]int{
-		0:                      80,
-		time.Millisecond:       80,
-		50 * time.Millisecond:  20,
-		100 * time.Millisecond: 10,
-		10 * time.Second:       1,
-	} {
-		if got := (&lane{latency: latency}).ahead(20); got != want {
-			t.Errorf("attempts of %v: %d jobs ahead of 20 workers, want %d", latency, got, want)
-		}
-	}
-}
-
-func TestAttemptsThatEndTogetherAllGrowTheShare(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := &lane{share: 8}
-		var tasks []*task
-		for range 8 {
-			tasks = append(tasks, &task{began: time.Now(), lane: l})
-			l.begin(tasks[len(tasks)-1])
-		}
-		time.Sleep(time.Second)
-		for _, task := range tasks {
-			l.end(task, time.Now(), wentWell, 20)
-		}
-		if l.share != 16 {
-			t.Errorf("the share is %d after 8 of 8 attempts ended well at once, want 16", l.share)
-		}
-	})
-}
-
-func TestALaneKeepsNothingOfTasksThatEnded(t *testing.T) {
-	t.Parallel()
-	l := &lane{share: 8}
-	tasks := []*task{{lane: l}, {lane: l}, {lane: l}}
-	for _, task := range tasks {
-		l.begin(task)
-	}
-	for _, task := range tasks {
-		l.end(task, time.Now(), wentWell, 20)
-	}
-	for _, task := range l.running[:cap(l.running)] {
-		if task != nil {
-			t.Fatal("a task that ended is still held, and with it its job")
-		}
-	}
 }

@@ -90,7 +90,7 @@ func TestAJobOfAKeyThatWasRemovedIsDead(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		set(t, e, rotated())
 		drain(t, e)
-		if q.Traits().Trusted { // nobody can have altered the job, so it needs no key to verify with
+		if q.Traits().InProcess { // nobody can have altered the job, so it needs no key to verify with
 			if got := to.got(); len(got) != 2 || got[1].payload(t, newKey).Key != "new-key" {
 				t.Errorf("attempts: %v", got)
 			}
@@ -128,7 +128,7 @@ func TestAnOldJobGetsAFreshTimeAndSignature(t *testing.T) {
 		t.Run(fmt.Sprint("KeepTime ", keep), func(t *testing.T) {
 			t.Parallel()
 			onQueues(t, func(t *testing.T, q queue.Queue) {
-				to := &endpoint{answer: answers(status(500))}
+				to := &endpoint{answer: answers(status(503))}
 				e := start(t, to, with(q), func(o *Options) { o.KeepTime = keep })
 				began := time.Now()
 				emit(t, e, occupied(1), occupied(2))

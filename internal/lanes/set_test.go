@@ -210,7 +210,9 @@ func check(t *testing.T, s *Set[string], seed uint64) {
 			t.Errorf("seed %d: lane %s has nothing to give and is listed", seed, l.Name)
 		case l.open() && !l.held && l.node.in != &s.rings[l.health]:
 			t.Errorf("seed %d: lane %s is not in its ring", seed, l.Name)
-		case l.open() && l.held && inHeap == (l.node.in == &s.probes):
+		case l.probe != nil && (inHeap || l.node.in == &s.probes):
+			t.Errorf("seed %d: lane %s has a probe, and another is planned", seed, l.Name)
+		case l.open() && l.held && l.probe == nil && inHeap == (l.node.in == &s.probes):
 			t.Errorf("seed %d: lane %s is held, and its probe is planned %v", seed, l.Name, inHeap)
 		}
 		listed++

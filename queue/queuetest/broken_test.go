@@ -74,6 +74,7 @@ var brokenDrivers = []struct {
 	{"R6", "R6", func(m *queue.Memory) queue.Queue { return opensLate{m} }},
 	{"H3", "Load", func(m *queue.Memory) queue.Queue { return countsNoHolds{m} }},
 	{"H2", "Load", func(m *queue.Memory) queue.Queue { return ignoresHolds{m} }},
+	{"H2", "Load", func(m *queue.Memory) queue.Queue { return givesTwoProbes{m} }},
 	{"H4", "Load", func(m *queue.Memory) queue.Queue { return hidesRefusals{m} }},
 	{"LaneLister", "LaneLister", func(m *queue.Memory) queue.Queue { return listsBackwards{m} }},
 	{"LaneUpdate", "LaneUpdate", func(m *queue.Memory) queue.Queue { return takesAnyUpdate{m} }},
@@ -84,7 +85,8 @@ var brokenDrivers = []struct {
 // brokenDriver is set in a child process that runs the suite on the broken driver with this number.
 const brokenDriver = "QUEUETEST_BROKEN_DRIVER"
 
-// TestBrokenDriversAreCaught runs checks on drivers that they must catch, in processes of their own, because they are to fail.
+// TestBrokenDriversAreCaught runs checks on drivers that they must catch, in processes of their
+// own, because they are to fail.
 func TestBrokenDriversAreCaught(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(brokenDriver)); err == nil {
 		runBroken(t, brokenDrivers[n].open)

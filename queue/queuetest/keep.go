@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -91,6 +92,18 @@ var reopenChecks = []check{
 		if late := time.Since(due); late > r.grace() {
 			r.breaks("the probe was received %v after its time", late)
 		}
+		r.ack(got...)
+		r.next(queue.Healthy)
+	})},
+	{"H6", "AProbesHoldOutlivesTheHandle", reopened(func(r *rig) {
+		r.enqueue(r.jobs("a", 4)...)
+		r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.reopen()
+		got := r.receive(all(10), r.patience()) // at the latest when the probe's lease has ended
+		if len(got) != 1 || !got[0].Probe || got[0].Holds != 1 {
+			r.stop("received %s; want one job as a probe after one hold", leaseStates(got))
+		}
+		r.onlyProbe(got[0])
 		r.ack(got...)
 		r.next(queue.Healthy)
 	})},
@@ -204,6 +217,21 @@ var shareChecks = []check{
 			r.breaks("a lane that is untried again holds %d of %d jobs", taken+n, bound)
 		}
 	})},
+	{"H7", "ALaneThatFailsNoMoreLeavesTheShare", bounded(func(r *rig) {
+		for _, recover := range []func(){
+			func() { r.ack(r.receiveOne()) },
+			func() { r.makeUntried("a") },
+		} {
+			r.makeFailing("a")
+			r.fill("a", bound, queue.ErrLaneFailing)
+			recover()
+			r.makeFailing("b")
+			if n := r.fill("b", 1, queue.ErrLaneFailing); n < 1 {
+				r.breaks("a job of a failing lane was refused although no other lane fails")
+			}
+			r.makeUntried("b")
+		}
+	})},
 	{"H7", "ALaneThatBeginsToFailKeepsItsJobs", bounded(func(r *rig) {
 		taken := r.fill("a", bound*3/4, queue.ErrFull)
 		r.makeFailing("a")
@@ -233,6 +261,12 @@ var shareChecks = []check{
 		if n := r.fillLarge("c", 2, queue.ErrFull); n < 2 {
 			r.breaks("%d of 2 jobs of a lane that does not fail were taken beside the failing ones' half", n)
 		}
+		r.makeUntried("a")
+		r.makeUntried("b")
+		r.makeFailing("d")
+		if n := r.fillLarge("d", 1, queue.ErrLaneFailing); n < 1 {
+			r.breaks("a job of a failing lane was refused although no other lane fails")
+		}
 	}},
 }
 
@@ -253,7 +287,8 @@ func bounded(run func(r *rig)) func(r *rig) {
 	}
 }
 
-// fill offers n jobs of a lane, which may be refused with an error, and returns how many were taken.
+// fill offers n jobs of a lane, which may be refused with an error, and returns how many were
+// taken.
 func (r *rig) fill(lane string, n int, refusal error) int {
 	r.Helper()
 	return len(r.offer(r.jobs(lane, n), refusal))
@@ -264,16 +299,13 @@ func (r *rig) fillLarge(lane string, n int, refusal error) int {
 	r.Helper()
 	jobs := r.jobs(lane, n)
 	for i := range jobs {
-		jobs[i].Data = make([]byte, largeBytes)
-		for k := range jobs[i].Data {
-			jobs[i].Data[k] = 'x'
-		}
+		jobs[i].Data = bytes.Repeat([]byte("x"), largeBytes)
 	}
 	return len(r.offer(jobs, refusal))
 }
 
-// half checks how many jobs the failing lanes of a bounded queue hold: at most half of the bound, and
-// not much less.
+// half checks how many jobs the failing lanes of a bounded queue hold: at most half of the bound,
+// and not much less.
 func (r *rig) half(taken int) {
 	r.Helper()
 	if taken > bound/2 || taken < bound/4 {

@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// stateCases are Wants for a queue with five jobs in each of the lanes a and b, which are Untried, c
-// and d, which are Healthy, and e and f, which are Failing and not held.
+// stateCases are Wants for a queue with five jobs in each of the lanes a and b, which are Untried,
+// c and d, which are Healthy, and e and f, which are Failing and not held.
 var stateCases = []struct {
 	name string
 	want queue.Want
@@ -103,6 +103,23 @@ func ringTests() []check {
 				}
 			}
 		})},
+		{"H5", "AHealthyLanesProbeCountsAsFailing", func(r *rig) {
+			r.enqueue(r.jobs("a", 4)...)
+			first, second := r.next(queue.Untried), r.next(queue.Untried)
+			r.tick()
+			r.hold("a", r.h.Delay, first)
+			r.ack(second)
+			r.sleep(r.h.Delay + r.quiet())
+			w := all(10)
+			w.MaxFailing = 0
+			if got := r.receive(w, r.quiet()); len(got) > 0 {
+				r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
+			}
+			w.MaxUntried, w.MaxFailing = 0, 1
+			if got := r.receive(w, r.patience()); len(got) != 1 || !got[0].Probe {
+				r.breaks("received %s; want one job as a probe", leaseStates(got))
+			}
+		}},
 		{"H5", "ProbesCountAsFailing", func(r *rig) { r.countedProbes() }},
 		{"H5", "HeldLanesCostNothing", turns(func(r *rig) { r.manyHeld() })},
 	}
@@ -136,7 +153,7 @@ func (r *rig) checkRings(w queue.Want, fit int) {
 	r.threeRings(5)
 	got := r.receive(w, r.patience())
 	r.within(w, got)
-	if len(got) == 0 || len(got) < fit && !r.h.Lacks.Partial {
+	if len(got) == 0 || len(got) < fit && !r.partial() {
 		r.breaksRule("R1", "Receive returned %d jobs, %s; %d fit into %+v", len(got), leaseStates(got), fit, w)
 	}
 	want := map[string]queue.Health{"c": queue.Healthy, "d": queue.Healthy, "e": queue.Failing, "f": queue.Failing}
@@ -169,7 +186,7 @@ func (r *rig) countedProbes() {
 			}
 		}
 	}
-	if failing != 6 && !r.h.Lacks.Partial {
+	if failing != 6 && !r.partial() {
 		r.breaks("3 Receives with MaxFailing 2 returned %d of 4 probes and 2 jobs of a failing lane", failing)
 	}
 }
