@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,106 +28,107 @@ var stateCases = []struct {
 	{"MaxOverAll", queue.Want{Max: 5, MaxPerLane: 5, MaxUntried: 4, MaxFailing: 4}, 5},
 }
 
-var ringChecks = ringTests()
+var ringChecks = slices.Concat(ringTests(), turnChecks)
 
-// ringTests makes a check of each case, and adds the others of rule H5.
-func ringTests() []check {
-	checks := []check{
-		{"H5", "ReceivesBeginWithEachRingInTurn", turns(func(r *rig) {
-			r.threeRings(20)
-			served := make(map[queue.Health]int)
-			for range 12 {
-				l := r.receiveOne()
-				served[l.Health]++
-				r.release(l)
-			}
-			for _, h := range []queue.Health{queue.Untried, queue.Healthy, queue.Failing} {
-				if served[h] < 1 {
-					r.breaks("12 Receives of one job served %d of %v lanes; all three rings had jobs", served[h], h)
-				}
-			}
-		})},
-		{"H5", "LanesOfARingTakeTurns", turns(func(r *rig) {
-			lanes := []string{"backlog", "b", "c"}
-			r.makeFailing(lanes...)
-			r.enqueue(r.jobs("backlog", 50)...)
-			r.enqueue(r.job("b"), r.job("c"))
-			waiting := map[string]bool{"b": true, "c": true}
-			for range 10 {
-				delete(waiting, r.receiveOne().Lane)
-			}
-			if len(waiting) > 0 {
-				r.breaks("10 jobs of failing lanes were received, and none of %d lanes beside the one with a backlog", len(waiting))
-			}
-		})},
-		{"H5", "AFailingBacklogKeepsNobodyWaiting", turns(func(r *rig) {
-			r.makeHealthy("healthy")
-			r.makeFailing("failing")
-			r.enqueue(r.jobs("failing", 100)...)
-			r.enqueue(r.job("healthy"), r.job("untried"))
-			waiting := map[string]bool{"healthy": true, "untried": true}
-			for range 10 {
-				delete(waiting, r.receiveOne().Lane)
-			}
-			if len(waiting) > 0 {
-				r.breaks("10 jobs were received, and the only jobs of %d lanes that do not fail are not among them", len(waiting))
-			}
-		})},
-		{"H5", "ADueHoldIsNotKeptWaiting", turns(func(r *rig) {
-			r.makeFailing("failing")
-			r.enqueue(r.jobs("failing", 100)...)
-			r.enqueue(r.jobs("held", 2)...)
-			r.hold("held", r.h.Delay, byHand)
-			r.sleep(r.h.Delay + r.quiet())
-			for range 10 {
-				if r.receiveOne().Lane == "held" {
-					return
-				}
-			}
-			r.breaks("10 jobs were received, and the probe of a hold that is due is not among them")
-		})},
-		{"H5", "DueHoldsComeEarliestFirst", turns(func(r *rig) {
-			if !r.h.Virtual { // a store of several parts may keep this for each part
-				return
-			}
-			lanes := []string{"b", "c", "a"}
-			for i, lane := range lanes {
-				r.enqueue(r.jobs(lane, 2)...)
-				r.hold(lane, time.Duration(i+1)*r.h.Delay, byHand)
-			}
-			r.sleep(4 * r.h.Delay)
-			w := all(10)
-			w.MaxFailing = 1
-			for _, lane := range lanes {
-				if got := r.receive(w, r.patience()); len(got) != 1 || got[0].Lane != lane {
-					r.stop("received %s; want the probe of lane %q, whose hold ended first", leaseStates(got), lane)
-				}
-			}
-		})},
-		{"H5", "AHealthyLanesProbeCountsAsFailing", func(r *rig) {
-			r.enqueue(r.jobs("a", 4)...)
-			first, second := r.next(queue.Untried), r.next(queue.Untried)
-			r.tick()
-			r.hold("a", r.h.Delay, first)
-			r.ack(second)
-			r.sleep(r.h.Delay + r.quiet())
-			w := all(10)
-			w.MaxFailing = 0
-			if got := r.receive(w, r.quiet()); len(got) > 0 {
-				r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
-			}
-			w.MaxUntried, w.MaxFailing = 0, 1
-			if got := r.receive(w, r.patience()); len(got) != 1 || !got[0].Probe {
-				r.breaks("received %s; want one job as a probe", leaseStates(got))
-			}
-		}},
-		{"H5", "ProbesCountAsFailing", func(r *rig) { r.countedProbes() }},
-		{"H5", "HeldLanesCostNothing", turns(func(r *rig) { r.manyHeld() })},
-	}
+// ringTests makes a check of each case.
+func ringTests() (checks []check) {
 	for _, c := range stateCases {
 		checks = append(checks, check{"H5", c.name, func(r *rig) { r.checkRings(c.want, c.fit) }})
 	}
 	return checks
+}
+
+var turnChecks = []check{
+	{"H5", "ReceivesBeginWithEachRingInTurn", turns(func(r *rig) {
+		r.threeRings(20)
+		served := make(map[queue.Health]int)
+		for range 12 {
+			l := r.receiveOne()
+			served[l.Health]++
+			r.release(l)
+		}
+		for _, h := range []queue.Health{queue.Untried, queue.Healthy, queue.Failing} {
+			if served[h] < 1 {
+				r.breaks("12 Receives of one job served %d of %v lanes; all three rings had jobs", served[h], h)
+			}
+		}
+	})},
+	{"H5", "LanesOfARingTakeTurns", turns(func(r *rig) {
+		lanes := []string{"backlog", "b", "c"}
+		r.makeFailing(lanes...)
+		r.enqueue(r.jobs("backlog", 50)...)
+		r.enqueue(r.job("b"), r.job("c"))
+		waiting := map[string]bool{"b": true, "c": true}
+		for range 10 {
+			delete(waiting, r.receiveOne().Lane)
+		}
+		if len(waiting) > 0 {
+			r.breaks("10 jobs of failing lanes were received, and none of %d lanes beside the one with a backlog", len(waiting))
+		}
+	})},
+	{"H5", "AFailingBacklogKeepsNobodyWaiting", turns(func(r *rig) {
+		r.makeHealthy("healthy")
+		r.makeFailing("failing")
+		r.enqueue(r.jobs("failing", 100)...)
+		r.enqueue(r.job("healthy"), r.job("untried"))
+		waiting := map[string]bool{"healthy": true, "untried": true}
+		for range 10 {
+			delete(waiting, r.receiveOne().Lane)
+		}
+		if len(waiting) > 0 {
+			r.breaks("10 jobs were received, and the only jobs of %d lanes that do not fail are not among them", len(waiting))
+		}
+	})},
+	{"H5", "ADueHoldIsNotKeptWaiting", turns(func(r *rig) {
+		r.makeFailing("failing")
+		r.enqueue(r.jobs("failing", 100)...)
+		r.enqueue(r.jobs("held", 2)...)
+		r.hold("held", r.h.Delay, byHand)
+		r.sleep(r.h.Delay + r.quiet())
+		for range 10 {
+			if r.receiveOne().Lane == "held" {
+				return
+			}
+		}
+		r.breaks("10 jobs were received, and the probe of a hold that is due is not among them")
+	})},
+	{"H5", "DueHoldsComeEarliestFirst", turns(func(r *rig) {
+		if !r.h.Virtual { // a store of several parts may keep this for each part
+			return
+		}
+		lanes := []string{"b", "c", "a"}
+		for i, lane := range lanes {
+			r.enqueue(r.jobs(lane, 2)...)
+			r.hold(lane, time.Duration(i+1)*r.h.Delay, byHand)
+		}
+		r.sleep(4 * r.h.Delay)
+		w := all(10)
+		w.MaxFailing = 1
+		for _, lane := range lanes {
+			if got := r.receive(w, r.patience()); len(got) != 1 || got[0].Lane != lane {
+				r.stop("received %s; want the probe of lane %q, whose hold ended first", leaseStates(got), lane)
+			}
+		}
+	})},
+	{"H5", "AHealthyLanesProbeCountsAsFailing", func(r *rig) {
+		r.enqueue(r.jobs("a", 4)...)
+		first, second := r.next(queue.Untried), r.next(queue.Untried)
+		r.tick()
+		r.hold("a", r.h.Delay, first)
+		r.ack(second)
+		r.sleep(r.h.Delay + r.quiet())
+		w := all(10)
+		w.MaxFailing = 0
+		if got := r.receive(w, r.quiet()); len(got) > 0 {
+			r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
+		}
+		w.MaxUntried, w.MaxFailing = 0, 1
+		if got := r.receive(w, r.patience()); len(got) != 1 || !got[0].Probe {
+			r.breaks("received %s; want one job as a probe", leaseStates(got))
+		}
+	}},
+	{"H5", "ProbesCountAsFailing", func(r *rig) { r.countedProbes() }},
+	{"H5", "HeldLanesCostNothing", turns(func(r *rig) { r.manyHeld() })},
 }
 
 // turns is a check for drivers whose lanes take turns.
