@@ -208,6 +208,50 @@ func TestSmallLanesKeepTheirJobWhenALargeOneFails(t *testing.T) {
 	})
 }
 
+// Two processes do not share their lanes' state, so one that cannot reach an endpoint must not keep
+// its jobs from one that can.
+func TestJobOfALaneThatIsHeldHereReachesAnotherProcess(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		q := open(t, f, nil)
+		fails(t, q, "a", queue.MaxHold)
+		enqueue(t, q, numbered("a", 50)...)
+		receive(t, q, skipping(50, "a"), 20*time.Second)
+		if n := parked(q); n < 50 {
+			t.Fatalf("%d jobs are parked; want 50", n)
+		}
+		stop := make(chan struct{})
+		done := make(chan struct{})
+		go func() { // goes on receiving, and fails
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					receive(t, q, skipping(50, "a"), time.Minute)
+				}
+			}
+		}()
+		other := open(t, f, nil)
+		got, start := 0, time.Now()
+		for got < 51 && time.Since(start) < time.Hour {
+			leases := receive(t, other, all(50), time.Minute)
+			for _, l := range leases {
+				if l.Attempts > 12 {
+					t.Errorf("job %s was received %d times in an hour; want at most 12", l.ID, l.Attempts)
+				}
+			}
+			ack(t, other, leases...)
+			got += len(leases)
+		}
+		close(stop)
+		<-done
+		if got < 45 { // each has an even chance ten times
+			t.Errorf("another process had %d of 51 jobs within an hour; want nearly all", got)
+		}
+	})
+}
+
 func TestBytesAreShared(t *testing.T) {
 	virtual(t, func(t *testing.T, f *flat) {
 		q := open(t, f, func(o *Options) { o.ParkedBytes = 100_000 })

@@ -22,9 +22,9 @@ const (
 	deadRoom  = 2048
 	maxReason = 1024
 
-	// A queue that New makes moves a job to its dead-letter queue by itself after so
-	// many receives: more than a job has in its retry budget, so it only catches jobs
-	// whose workers die. Dead letters are kept for 7 days.
+	// A queue that New makes moves a job to its dead-letter queue by itself after so many receives:
+	// more than a job has in an hour, so it catches jobs whose workers die. Dead letters are kept for
+	// 7 days.
 	createdMaxReceives = 100
 	createdDeadSeconds = 7 * 24 * 3600
 )
