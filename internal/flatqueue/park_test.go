@@ -355,6 +355,8 @@ func TestUnreadableMessageIsLeftToOthers(t *testing.T) {
 		if reports < 5 || reports > 11 {
 			t.Errorf("the message was reported %d times in 10 minutes; want at most once a minute", reports)
 		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		if m := f.messages[0]; len(f.messages) != 1 || m.Receives > 20 {
 			t.Errorf("the message was received %d times; want it there still, and left alone more and more", m.Receives)
 		}
