@@ -297,3 +297,22 @@ func TestPartsOfAnOrderedJobKeepWhatItHasBehindIt(t *testing.T) {
 		}
 	})
 }
+
+func TestPartThatIsTooLargeIsRefused(t *testing.T) {
+	for _, groups := range []bool{false, true} {
+		t.Run(fmt.Sprint("Groups=", groups), func(t *testing.T) {
+			virtual(t, func(t *testing.T, f *flat) {
+				f.groups = groups
+				q := open(t, f, func(o *Options) { o.MaxJobBytes = 5 })
+				enqueue(t, q, ordered("a", 1)...)
+				l := receiveOne(t, q)
+				parts := ordered("a", 2)[1:]
+				parts[0].Data = []byte("larger")
+				if err := q.Replace(t.Context(), l, parts); !errors.Is(err, queue.ErrTooLarge) {
+					t.Errorf("Replace returned %v; want ErrTooLarge", err)
+				}
+				ack(t, q, l) // it has its lease still
+			})
+		})
+	}
+}
