@@ -51,7 +51,7 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 			return nil
 		}
 		r.suspect = true
-		r.want = queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1, Lanes: s.suspicion.skipped()}
+		r.want = s.suspicion.want()
 		return r
 	}
 	n := s.room()
@@ -71,7 +71,10 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 // room returns how many tasks may be received in all.
 func (s *Scheduler) room() int {
 	blocked := max(maxBlocked, blockedFactor*s.workers)
-	if s.bytes > maxBlockedBytes {
+	switch {
+	case s.traits.AtMostOnce:
+		blocked = s.workers
+	case s.bytes > maxBlockedBytes:
 		blocked = blockedFactor * s.workers
 	}
 	prefetch := s.perWork * s.workers

@@ -377,8 +377,8 @@ var probeChecks = []check{
 	})},
 }
 
-// settledProbe checks that the hold is due again, a delay after a probe was settled without being an
-// attempt, and that there is then one probe.
+// settledProbe checks that the hold is due again, a delay after a probe was settled without being
+// an attempt, and that there is then one probe.
 func (r *rig) settledProbe(delay time.Duration, settle func(l queue.Lease)) {
 	r.Helper()
 	r.enqueue(r.jobs("a", 4)...)

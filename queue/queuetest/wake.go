@@ -177,7 +177,8 @@ func (r *rig) cancelAtDue() {
 	r.release(got.leases...)
 }
 
-// cancelOneOfTwo cancels one of two Receives that wait in the moment when a job has come. The other must not miss it.
+// cancelOneOfTwo cancels one of two Receives that wait in the moment when a job has come. The other
+// must not miss it.
 func (r *rig) cancelOneOfTwo() {
 	r.Helper()
 	ctx, cancel := context.WithCancel(r.Context())
