@@ -87,9 +87,12 @@ func (q *Queue) trim(now time.Duration) {
 		return
 	}
 	s, settled := q.settledShares(now)
-	slices.SortStableFunc(settled, func(a, b *message) int { return cmp.Compare(s.part(b), s.part(a)) })
-	for _, m := range settled {
-		if m.job.State() != lanes.Ready || m.split != nil || !s.exceeded(m) {
+	surplus := slices.DeleteFunc(settled, func(m *message) bool {
+		return m.job.State() != lanes.Ready || m.split != nil || !s.exceeded(m)
+	})
+	slices.SortFunc(surplus, func(a, b *message) int { return cmp.Compare(s.part(b), s.part(a)) })
+	for _, m := range surplus {
+		if m.job.State() == lanes.Gone || !s.exceeded(m) { // enough has been given back before
 			continue
 		}
 		for _, m := range append(q.followers(m), m) {
