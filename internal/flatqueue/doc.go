@@ -4,13 +4,14 @@
 //
 // # Parking
 //
-// Such a store cannot skip a lane: it returns whatever it likes. What is received and not wanted yet,
-// because its lane is held or has enough jobs running, is parked: a keeper goes on hiding it from
-// others. So it burns no receive while it waits, and is handed out at once when it is wanted. Receive
-// calls run only while a Receive waits, and a process that has stopped receiving parks nothing.
+// Such a store cannot skip a lane: it returns whatever it likes. What is received and not wanted
+// yet, because its lane is held or has enough jobs running, is parked: a keeper goes on hiding it
+// from others. So it burns no receive while it waits, and is handed out at once when it is wanted.
+// Receive calls run only while a Receive waits, and a process that has stopped receiving parks
+// nothing.
 //
-// After six minutes, a little more than a hold can last, a parked message is given back for a second:
-// another process may reach an endpoint that this one cannot reach.
+// After six minutes, a little more than a hold can last, a parked message is given back for a
+// second: another process may reach an endpoint that this one cannot reach.
 //
 // The park is bounded. So that the backlog of one endpoint cannot fill it, which would keep this
 // process from receiving anything else, the keeper gives back to the store what no Receive has
@@ -22,8 +23,9 @@
 //
 // An eighth is always free for what is wanted at once. A message that was given back is hidden for
 // as long as the job is old, at least for a second and at most for a minute, or for five minutes if
-// its lane fails. So it waits at most twice as long as it would have, and a store that counts
-// receives counts few: about twenty in the first hour of a lane that fails.
+// its lane fails, and at least for the rest of its lane's hold. So it waits at most twice as long
+// as it would have, and a store that counts receives counts few: about twenty in the first hour of
+// a lane that fails.
 //
 // # Lanes
 //
