@@ -97,6 +97,16 @@ var healthChecks = []check{
 		r.ack(l...)
 		r.open(1, queue.Healthy)
 	}},
+	{"H1", "AnEarlierLeaseDoesNotEndTheHoldOfAProbe", func(r *rig) {
+		r.enqueue(r.jobs("a", 5)...)
+		first, second := r.next(queue.Untried), r.next(queue.Untried)
+		r.tick()
+		probe := r.probe(r.hold("a", r.h.Delay, first), 1)
+		r.ack(second)
+		r.onlyProbe(probe)
+		r.ack(probe)
+		r.open(2, queue.Healthy)
+	}},
 	{"H1", "AnEarlierProbeDoesNotEndALaterHold", func(r *rig) {
 		r.enqueue(r.jobs("a", 3)...)
 		l := r.next(queue.Untried)
