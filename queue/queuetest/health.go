@@ -150,6 +150,18 @@ var refusalChecks = []check{
 		r.tooLate(failed, longHold)
 		r.open(1, queue.Healthy)
 	}},
+	{"H4", "ASuccessCountsAfterAnotherFailure", func(r *rig) {
+		r.enqueue(r.jobs("a", 4)...)
+		early := r.next(queue.Untried)
+		r.tick()
+		failed := r.next(queue.Untried)
+		r.tick()
+		r.ack(r.next(queue.Untried))
+		r.makeFailing("a")
+		r.ack(early)
+		r.tooLate(failed, longHold)
+		r.open(1, queue.Healthy)
+	}},
 	{"H4", "TheRowMayBeginLongBefore", leased(func(r *rig) {
 		r.enqueue(r.jobs("a", 4)...)
 		failed := r.next(queue.Untried)

@@ -67,7 +67,7 @@ var turnChecks = []check{
 			r.breaks("10 jobs of failing lanes were received, and none of %d lanes beside the one with a backlog", len(waiting))
 		}
 	})},
-	{"H5", "AFailingBacklogKeepsNobodyWaiting", turns(func(r *rig) {
+	{"H5", "AFailingBacklogKeepsNoOtherWaiting", turns(func(r *rig) {
 		r.makeHealthy("healthy")
 		r.makeFailing("failing")
 		r.enqueue(r.jobs("failing", 100)...)
