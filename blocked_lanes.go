@@ -21,9 +21,9 @@ type blockedLanes struct {
 type blockedLane struct {
 	name     string
 	batches  []*batch
-	refusals int       // in a row
-	limit    int       // batches to offer in one call: 1 after a refusal, twice as many after each success
-	index    int       // in the heap; -1: it is being offered
+	refusals int // in a row
+	limit    int // batches to offer in one call: 1 after a refusal, twice as many after each success
+	index    int // in the heap; -1: it is being offered
 }
 
 const (
