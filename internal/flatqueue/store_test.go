@@ -204,6 +204,13 @@ func (f *flat) setFail(method string, err error) {
 	f.fail[method] = err
 }
 
+// setLose changes whether a job's handle is lost.
+func (f *flat) setLose(id string, lost bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lose[id] = lost
+}
+
 // jobs lists the jobs in the store.
 func (f *flat) jobs() (ids []string) {
 	f.mu.Lock()
