@@ -13,7 +13,8 @@ const (
 	maxAskedHold  = 2 * time.Minute  // how long it can hold its lane
 )
 
-// classify decides what becomes of a job after an attempt, and what the outcome says of the endpoint.
+// classify decides what becomes of a job after an attempt, and what the outcome says of the
+// endpoint.
 func (j *deliveryJob) classify(h *hook, retry Retry, out dispatch.Outcome) scheduler.Result {
 	switch out.Verdict {
 	case dispatch.Delivered:
@@ -83,8 +84,8 @@ func (j *deliveryJob) failed(h *hook, retry Retry, out dispatch.Outcome) schedul
 	return scheduler.Result{Action: scheduler.Retry, Delay: delay, Counted: true, Reason: outcomeReason(out)}
 }
 
-// judgesEvents reports whether a failed status may be about one of the request's events. The statuses of an
-// overloaded or absent service are not, nor is the lack of an answer.
+// judgesEvents reports whether a failed status may be about one of the request's events. The
+// statuses of an overloaded or absent service are not, nor is the lack of an answer.
 func judgesEvents(status int) bool {
 	switch status {
 	case 0, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -1,8 +1,8 @@
 // Package webhook delivers a WebSocket server's events to webhooks, in Pusher's format.
 //
-// The server says what happened; the library decides which of the app's webhooks want to know, gathers events for
-// a moment, signs them as Pusher does, puts jobs on a queue, and delivers them over HTTP or to an AWS Lambda
-// function, from whichever node picks them up.
+// The server says what happened; the library decides which of the app's webhooks want to know,
+// gathers events for a moment, signs them as Pusher does, puts jobs on a queue, and delivers them
+// over HTTP or to an AWS Lambda function, from whichever node picks them up.
 //
 //	em, err := webhook.New(webhook.Options{
 //		Apps: []webhook.App{{
@@ -31,14 +31,15 @@
 //
 // # What is guaranteed
 //
-// An event is as durable as its queue from the moment the queue has taken it; before that it is in memory for
-// about the batch window (Flush closes that gap). Delivery is at least once: an attempt that timed out may have been processed, so a
-// retry can be a copy. The Webhook-Id header is the same in every attempt and replay, so a receiver can tell. A failed job
-// is retried for 5 minutes and then kept as a dead letter. Order is kept within a request, and across requests of
-// a webhook that is Ordered.
+// An event is as durable as its queue from the moment the queue has taken it; before that it is in
+// memory for about the batch window (Flush closes that gap). Delivery is at least once: an attempt
+// that timed out may have been processed, so a retry can be a copy. The Webhook-Id header is the
+// same in every attempt and replay, so a receiver can tell. A failed job is retried for 5 minutes
+// and then kept as a dead letter. Order is kept within a request, and across requests of a webhook
+// that is Ordered.
 //
-// A bad endpoint harms nobody else: each webhook has its own lane, share of the workers and circuit breaker. Everything is bounded,
-// and what happens at a bound is an error or a counter.
+// A bad endpoint harms nobody else: each webhook has its own lane, share of the workers and circuit
+// breaker. Everything is bounded, and what happens at a bound is an error or a counter.
 //
 // # A map of the files
 //
@@ -57,8 +58,9 @@
 //	retry.go           backoff and budget                   deadletters.go, testsend.go  for people
 //	trace.go, log.go, stats.go  watching                    verify.go      the receiving side
 //
-// Packages queue and dispatch hold the contracts of queues and senders, and those implementations that need nothing but the
-// standard library. Those that cost a dependency are packages of their own: queue/redisqueue, queue/sqsqueue, queue/boltqueue,
-// dispatch/lambdadispatch. Package config reads the reference's JSON file and environment, config/open builds what they name, and
+// Packages queue and dispatch hold the contracts of queues and senders, and those implementations
+// that need nothing but the standard library. Those that cost a dependency are packages of their
+// own: queue/redisqueue, queue/sqsqueue, queue/boltqueue, dispatch/lambdadispatch. Package config
+// reads the reference's JSON file and environment, config/open builds what they name, and
 // webhooktest is for the tests of hosts.
 package webhook

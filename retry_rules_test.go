@@ -39,8 +39,8 @@ func TestRetryRule1BudgetCountsFromTheFirstAttempt(t *testing.T) {
 	})
 }
 
-// Retry rule 2: no dead letter without a failed attempt at the budget's end or later. A backoff that would end later is
-// shortened.
+// Retry rule 2: no dead letter without a failed attempt at the budget's end or later. A backoff
+// that would end later is shortened.
 func TestRetryRule2LastAttemptIsMadeAtTheBudgetsEnd(t *testing.T) {
 	t.Parallel()
 	for _, budget := range []time.Duration{time.Second, 90 * time.Second, 5 * time.Minute} {
@@ -142,7 +142,8 @@ func TestRetryRule3AReplayIsYoungAgain(t *testing.T) {
 	})
 }
 
-// Retry rule 4: Retry-After is a floor of up to 30 minutes. Beyond the budget it makes the next attempt the last.
+// Retry rule 4: Retry-After is a floor of up to 30 minutes. Beyond the budget it makes the next
+// attempt the last.
 func TestRetryRule4RetryAfterBeyondTheBudgetMakesTheNextAttemptTheLast(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[time.Duration]time.Duration{
@@ -209,8 +210,8 @@ func poisoned(t *testing.T, event Event, code int) func(context.Context, *dispat
 	}
 }
 
-// Retry rule 5: a batch that reaches the end of its budget is halved, so that only the event that the receiver cannot
-// process is a dead letter.
+// Retry rule 5: a batch that reaches the end of its budget is halved, so that only the event that
+// the receiver cannot process is a dead letter.
 func TestRetryRule5OneEventOfAHundredIsADeadLetterAlone(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{500, 400, 501} {
@@ -285,7 +286,8 @@ func TestRetryRule5ServicesThatAreAwayHalveNothing(t *testing.T) {
 	}
 }
 
-// Retry rule 6: on SQS the queue decides when a job comes back, and rules 1 and 2 hold as far as it lets them.
+// Retry rule 6: on SQS the queue decides when a job comes back, and rules 1 and 2 hold as far as it
+// lets them.
 func TestRetryRule6AQueueWithItsOwnRetryGetsOnlyWhatTheReceiverAskedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -316,7 +318,8 @@ func TestRetryRule6AQueueWithItsOwnRetryGetsOnlyWhatTheReceiverAskedFor(t *testi
 	})
 }
 
-// Scheduling rule 8: a job that this process cannot judge goes back uncounted. Its delay is its age, from 1 to 60 s.
+// Scheduling rule 8: a job that this process cannot judge goes back uncounted. Its delay is its
+// age, from 1 to 60 s.
 func TestUnknownJobsComeBackAfterTheirAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
