@@ -2,6 +2,7 @@ package flatqueue
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -26,21 +27,22 @@ func TestSettlementThatFailsLeavesTheLease(t *testing.T) {
 		enqueue(t, q, numbered("a", 1)...)
 		l := receiveOne(t, q)
 		one := []queue.Lease{l}
-		for name, c := range map[string]struct {
-			method string
-			call   func() error
+		for _, c := range []struct {
+			name, method string
+			call         func() error
 		}{
-			"Ack":              {"Delete", func() error { return q.Ack(t.Context(), one) }},
-			"Replace":          {"Delete", func() error { return q.Replace(t.Context(), l, nil) }},
-			"Replace, parts":   {"Send", func() error { return q.Replace(t.Context(), l, numbered("a", 3)[1:]) }},
-			"DeadLetter":       {"Bury", func() error { return q.DeadLetter(t.Context(), l, "gone") }},
-			"DeadLetter, then": {"Delete", func() error { return q.DeadLetter(t.Context(), l, "gone") }},
-			"Nack":             {"Hide", func() error { return q.Nack(t.Context(), []queue.Nack{{Lease: l, Delay: time.Second}}) }},
-			"Extend":           {"Hide", func() error { return q.Extend(t.Context(), one) }},
+			{"Ack", "Delete", func() error { return q.Ack(t.Context(), one) }},
+			{"Replace", "Delete", func() error { return q.Replace(t.Context(), l, nil) }},
+			{"Replace by parts", "Send", func() error { return q.Replace(t.Context(), l, numbered("a", 3)[1:]) }},
+			{"Nack", "Hide", func() error { return q.Nack(t.Context(), []queue.Nack{{Lease: l, Delay: time.Second}}) }},
+			{"Extend", "Hide", func() error { return q.Extend(t.Context(), one) }},
+			{"DeadLetter", "Bury", func() error { return q.DeadLetter(t.Context(), l, "gone") }},
+			{"DeadLetter", "Delete", func() error { return q.DeadLetter(t.Context(), l, "gone") }},
+			{"DeadLetter again", "Delete", func() error { return q.DeadLetter(t.Context(), l, "gone") }},
 		} {
 			f.setFail(c.method, errInjected)
 			if err := c.call(); !errors.Is(err, errInjected) {
-				t.Errorf("%s returned %v; want the store's error", name, err)
+				t.Errorf("%s returned %v; want the error of %s", c.name, err, c.method)
 			}
 			f.setFail(c.method, nil)
 		}
@@ -51,8 +53,8 @@ func TestSettlementThatFailsLeavesTheLease(t *testing.T) {
 		if got := f.jobs(); len(got) > 0 {
 			t.Errorf("the store has %v; want nothing", got)
 		}
-		if n := len(f.letters); n > 1 {
-			t.Errorf("%d dead letters of one job; want at most one", n)
+		if n := len(f.letters); n != 1 {
+			t.Errorf("%d dead letters of one job; want one", n)
 		}
 	})
 }
@@ -177,6 +179,121 @@ func TestMessageThatCannotBeGivenBackIsVisibleInTheEnd(t *testing.T) {
 		}
 		if len(got) != 51 {
 			t.Errorf("received %d jobs; want 51", len(got))
+		}
+	})
+}
+
+func TestSettlementThatIsLostEndsTheLease(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		q := open(t, f, nil)
+		jobs := numbered("a", 4)
+		enqueue(t, q, jobs...)
+		leases := receive(t, q, all(4), time.Minute)
+		for _, l := range leases {
+			f.lose[l.ID] = true
+		}
+		for i, call := range []func(l queue.Lease) error{
+			func(l queue.Lease) error { return q.Ack(t.Context(), []queue.Lease{l}) },
+			func(l queue.Lease) error { return q.DeadLetter(t.Context(), l, "gone") },
+			func(l queue.Lease) error { return q.Replace(t.Context(), l, nil) },
+			func(l queue.Lease) error { return q.Nack(t.Context(), []queue.Nack{{Lease: l, Delay: time.Second}}) },
+		} {
+			if err := call(leases[i]); !errors.Is(err, queue.ErrLeaseLost) {
+				t.Errorf("call %d returned %v; want ErrLeaseLost", i, err)
+			}
+		}
+		clear(f.lose)
+		for i, l := range leases {
+			if err := q.Extend(t.Context(), []queue.Lease{l}); !errors.Is(err, queue.ErrLeaseLost) {
+				t.Errorf("after call %d Extend returned %v; want ErrLeaseLost", i, err)
+			}
+		}
+	})
+}
+
+// The store may return a message before it has answered the call that made it visible.
+func TestMessageThatComesBackBeforeItsNackIsAnswered(t *testing.T) {
+	for _, counted := range []bool{false, true} {
+		t.Run(fmt.Sprint("Counted=", counted), func(t *testing.T) {
+			virtual(t, func(t *testing.T, f *flat) {
+				q := open(t, f, nil)
+				enqueue(t, q, numbered("a", 1)...)
+				l := receiveOne(t, q)
+				f.slow = 10 * time.Second
+				done := make(chan error, 1)
+				go func() { done <- q.Nack(t.Context(), []queue.Nack{{Lease: l, Delay: time.Second, Counted: counted}}) }()
+				again := receiveOne(t, q)
+				if want := map[bool]int{true: 1}[counted]; again.Attempts != want || again.First.IsZero() == counted {
+					t.Errorf("received %+v; want %d attempts", again, want)
+				}
+				if err := <-done; err != nil {
+					t.Error("Nack:", err)
+				}
+				ack(t, q, again)
+				if got := f.jobs(); len(got) > 0 {
+					t.Errorf("the store has %v; want nothing", got)
+				}
+			})
+		})
+	}
+}
+
+func TestParkedMessageThatIsVisibleAgainIsDropped(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		q := open(t, f, nil)
+		enqueue(t, q, numbered("a", 1)...)
+		receive(t, q, skipping(1, "a"), 10*time.Second)
+		f.setFail("Hide", errInjected)
+		f.setFail("Receive", errInjected)
+		time.Sleep(40 * time.Second)
+		if n := parked(q); n != 0 {
+			t.Errorf("%d messages are parked that are visible to all; want none", n)
+		}
+		f.setFail("Hide", nil)
+		f.setFail("Receive", nil)
+		if l := receiveOne(t, q); l.Attempts != 0 {
+			t.Errorf("received %+v; want no attempts", l)
+		}
+	})
+}
+
+func TestLeaseThatCannotBeExtendedIsReleased(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		q := open(t, f, nil)
+		enqueue(t, q, numbered("a", 1)...)
+		receive(t, q, skipping(1, "a"), 10*time.Second) // parked, and older than a fresh lease
+		f.setFail("Hide", errInjected)
+		if leases, err := q.Receive(t.Context(), all(1)); len(leases) > 0 || !errors.Is(err, errInjected) {
+			t.Fatalf("Receive returned %v, %v; want the store's error", leases, err)
+		}
+		f.setFail("Hide", nil)
+		start := time.Now()
+		if l := receiveOne(t, q); l.Attempts != 0 || time.Since(start) > 0 {
+			t.Errorf("received %+v after %v; want the job at once and unused", l, time.Since(start))
+		}
+	})
+}
+
+func TestPartsOfAnOrderedJobKeepWhatItHasBehindIt(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		f.groups = true
+		q := open(t, f, nil)
+		start := time.Now()
+		enqueue(t, q, ordered("a", 1)...)
+		nack(t, q, receiveOne(t, q), 9*time.Second, true)
+		parts := ordered("a", 3)[1:]
+		if err := q.Replace(t.Context(), receiveOne(t, q), parts); err != nil {
+			t.Fatal(err)
+		}
+		for i := range parts {
+			l := receiveOne(t, q)
+			if l.ID != parts[i].ID || l.Attempts != 0 || !l.First.Equal(start) || l.Age != time.Since(start) {
+				t.Errorf("received %+v; want part %d with First and Age of the whole", l, i)
+			}
+			ack(t, q, l)
+		}
+		if got := f.jobs(); len(got) > 0 {
+			t.Errorf("the store has %v; want nothing", got)
 		}
 	})
 }

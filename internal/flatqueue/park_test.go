@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -163,6 +164,46 @@ func TestEveryFailingLaneHasAJobHere(t *testing.T) {
 			if !probes[lane] {
 				t.Errorf("lane %s had no probe within 20 s of its hold's end", lane)
 			}
+		}
+	})
+}
+
+func TestSmallLanesKeepTheirJobWhenALargeOneFails(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		q := open(t, f, nil)
+		var lanes []string
+		for i := range 20 {
+			lane := fmt.Sprint("small", i)
+			lanes = append(lanes, lane)
+			hold(t, q, queue.Lease{Job: queue.Job{Lane: lane}}, queue.MaxHold)
+			enqueue(t, q, queue.Job{ID: lane, Lane: lane})
+		}
+		enqueue(t, q, numbered("large", 1)...)
+		ack(t, q, receiveOne(t, q)) // healthy
+		for i := range 3 {
+			enqueue(t, q, numbered(fmt.Sprint("large", i), 250)...)
+		}
+		receive(t, q, skipping(1000, "large0", "large1", "large2"), 10*time.Second)
+		before := parked(q)
+		for i := range 3 {
+			hold(t, q, queue.Lease{Job: queue.Job{Lane: fmt.Sprint("large", i)}}, queue.MaxHold)
+		}
+		receive(t, q, all(1), time.Second) // before what was given back comes again
+		if after := parked(q); before < 600 || after > 500 {
+			t.Errorf("%d jobs were parked and then %d; want at most half of 1,000", before, after)
+		}
+		infos, err := q.Lanes(t.Context(), "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := 0
+		for _, l := range infos {
+			if slices.Contains(lanes, l.Lane) {
+				kept += l.Ready
+			}
+		}
+		if kept != len(lanes) {
+			t.Errorf("%d of the %d small lanes have their job here; want all", kept, len(lanes))
 		}
 	})
 }

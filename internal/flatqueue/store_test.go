@@ -25,6 +25,7 @@ type flat struct {
 	fail     map[string]error // by method
 	lose     map[string]bool  // messages whose handles are lost, by job
 	handles  map[string]*flatMessage
+	slow     time.Duration // until Hide answers
 }
 
 type flatMessage struct {
@@ -124,7 +125,6 @@ func (f *flat) next(end time.Time) time.Time {
 
 func (f *flat) Hide(_ context.Context, changes []Change) []error {
 	err := f.begin("Hide")
-	defer f.mu.Unlock()
 	errs := make([]error, len(changes))
 	for i, c := range changes {
 		switch m := f.byHandle(c.Handle); {
@@ -137,6 +137,9 @@ func (f *flat) Hide(_ context.Context, changes []Change) []error {
 		}
 	}
 	f.change()
+	slow := f.slow
+	f.mu.Unlock()
+	time.Sleep(slow)
 	return errs
 }
 
@@ -146,7 +149,9 @@ func (f *flat) Delete(_ context.Context, handles []string) []error {
 	errs := make([]error, len(handles))
 	for i, handle := range handles {
 		m := f.byHandle(handle)
-		if errs[i] = err; err == nil && m != nil {
+		if errs[i] = err; err == nil && m == nil {
+			errs[i] = queue.ErrLeaseLost
+		} else if err == nil {
 			f.messages = slices.DeleteFunc(f.messages, func(other *flatMessage) bool { return other == m })
 			delete(f.handles, handle)
 		}

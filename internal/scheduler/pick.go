@@ -42,7 +42,7 @@ func (s *Scheduler) begin(now time.Time) *Task {
 		c.running++
 		s.running++
 		if !now.Before(t.until) {
-			t.lost = true // it was not extended in time
+			t.lost, t.expired = true, true // it was not extended in time
 		}
 		if s.suspicion.on {
 			s.suspicion.trying, t.trial = true, true

@@ -81,13 +81,6 @@ func TestRule1FailingLanesRunOnAQuarterOfTheWorkers(t *testing.T) {
 	})
 }
 
-// held reports whether a lane gets no attempts in the next seconds.
-func (w *world) quietFor(lane string, d time.Duration) bool {
-	before := w.count(lane)
-	time.Sleep(d)
-	return w.count(lane) == before && w.runningNow(lane) == 0
-}
-
 func TestRule2OneHangMakesAHealthyLaneFailing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

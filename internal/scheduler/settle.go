@@ -23,7 +23,7 @@ func (s *Scheduler) settle(t *Task, r Result) {
 	began := time.Now()
 	for n := 1; ; n++ {
 		err := s.settleOnce(t, r)
-		if err == nil || s.heard(t, r, n, err) {
+		if err == nil || s.heard(t, n, err) {
 			s.worked(opSettle)
 			s.confirm(t, r)
 			return
@@ -73,7 +73,7 @@ func (s *Scheduler) settleOnce(t *Task, r Result) error {
 }
 
 // heard reports whether an earlier call was heard and only its answer lost.
-func (s *Scheduler) heard(t *Task, r Result, n int, err error) bool {
+func (s *Scheduler) heard(t *Task, n int, err error) bool {
 	return n > 1 && errors.Is(err, queue.ErrLeaseLost) && time.Now().Before(s.leaseEnd(t))
 }
 

@@ -57,6 +57,20 @@ var healthChecks = []check{
 		r.ack(probe)
 		r.ack(r.open(2, queue.Healthy)...)
 	}},
+	{"H1", "OneAckOfManyLanes", func(r *rig) {
+		r.makeFailing("failing")
+		for _, lane := range []string{"untried", "failing", "held"} {
+			r.enqueue(r.jobs(lane, 2)...)
+		}
+		r.hold("held", r.h.Delay, byHand)
+		r.sleep(r.h.Delay + r.quiet())
+		r.ack(r.take(5)...) // one is a probe
+		if l := r.next(queue.Healthy); l.Lane != "held" {
+			r.breaks("received %q; want the job of the lane that was held", l.ID)
+		}
+		r.enqueue(r.job("untried"), r.job("failing"))
+		r.open(2, queue.Healthy)
+	}},
 	{"H1", "AnEarlierLeaseDoesNotEndTheHold", func(r *rig) {
 		r.enqueue(r.jobs("a", 4)...)
 		first, second := r.next(queue.Untried), r.next(queue.Untried)

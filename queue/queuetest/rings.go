@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// stateCases are Wants for a queue with five jobs in each of the lanes a and b, which are Untried, c
-// and d, which are Healthy, and e and f, which are Failing and not held.
+// stateCases are Wants for a queue with five jobs in each of the lanes a and b, which are Untried,
+// c and d, which are Healthy, and e and f, which are Failing and not held.
 var stateCases = []struct {
 	name string
 	want queue.Want
@@ -153,7 +153,7 @@ func (r *rig) checkRings(w queue.Want, fit int) {
 	r.threeRings(5)
 	got := r.receive(w, r.patience())
 	r.within(w, got)
-	if len(got) == 0 || len(got) < fit && !r.h.Lacks.Partial {
+	if len(got) == 0 || len(got) < fit && !r.partial() {
 		r.breaksRule("R1", "Receive returned %d jobs, %s; %d fit into %+v", len(got), leaseStates(got), fit, w)
 	}
 	want := map[string]queue.Health{"c": queue.Healthy, "d": queue.Healthy, "e": queue.Failing, "f": queue.Failing}
@@ -186,7 +186,7 @@ func (r *rig) countedProbes() {
 			}
 		}
 	}
-	if failing != 6 && !r.h.Lacks.Partial {
+	if failing != 6 && !r.partial() {
 		r.breaks("3 Receives with MaxFailing 2 returned %d of 4 probes and 2 jobs of a failing lane", failing)
 	}
 }

@@ -1,5 +1,3 @@
-//go:build queuetest
-
 package redisqueue_test
 
 import (
@@ -24,7 +22,7 @@ type named struct {
 func harness(client redis.UniversalClient, base redisqueue.Options) queuetest.Harness {
 	start := func(t *testing.T, opts redisqueue.Options) queue.Queue {
 		opts.AtMostOnce = base.AtMostOnce
-		opts.Lease = 1500 * time.Millisecond
+		opts.Lease = 2 * time.Second
 		if opts.Prefix == "" {
 			opts.Prefix = newPrefix()
 		}
@@ -41,6 +39,9 @@ func harness(client redis.UniversalClient, base redisqueue.Options) queuetest.Ha
 		Reopen:  again,
 		OpenBounded: func(t *testing.T, jobs int) queue.Queue {
 			return start(t, redisqueue.Options{MaxJobs: jobs, Partitions: 1}) // the bound is each partition's
+		},
+		OpenBoundedBytes: func(t *testing.T, bytes int64) queue.Queue {
+			return start(t, redisqueue.Options{MaxBytes: bytes, Partitions: 1})
 		},
 		OpenDead: func(t *testing.T, n int) queue.Queue { return start(t, redisqueue.Options{MaxDead: n}) },
 		TooLarge: 5 << 20,

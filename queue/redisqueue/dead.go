@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -53,7 +54,7 @@ func (q *Queue) dropDead(ctx context.Context) error {
 	if err != nil || c.Dead <= q.opts.MaxDead && c.deadBytes <= q.opts.MaxDeadBytes {
 		return err
 	}
-	oldest, err := q.DeadLetters(ctx, "", max(1, c.Dead-q.opts.MaxDead, dropAtOnce))
+	oldest, err := q.DeadLetters(ctx, "", max(c.Dead-q.opts.MaxDead, dropAtOnce))
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ const (
 	maxList = 1000
 
 	// dropAtOnce is how many dead letters are looked at when they are too large together.
-	dropAtOnce = 50
+	dropAtOnce = 10
 )
 
 // DeadLetters lists dead letters, oldest first, at most 1,000 in a call. If after is not one of them (any more), it
@@ -106,12 +107,13 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 
 // lettersOf lists dead letters of a partition.
 func (q *Queue) lettersOf(ctx context.Context, p *partition, args []any) ([]queue.DeadLetter, error) {
+	start := time.Now()
 	answer, err := q.eval(ctx, listScript, p, args)
 	fields := list(answer)
 	if err != nil || len(fields) == 0 {
 		return nil, err
 	}
-	p.noteClock(int64(number(fields[0])))
+	p.noteClock(start, int64(number(fields[0])))
 	letters := make([]queue.DeadLetter, 0, len(fields)/3)
 	for f := range slices.Chunk(fields[1:], 3) {
 		id, _ := f[1].(string)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -50,6 +51,7 @@ func (q *Queue) lanesOf(ctx context.Context, p *partition, after string, limit i
 	var infos []queue.LaneInfo
 	for {
 		page := min(limit, lanePage)
+		start := time.Now()
 		answer, err := q.eval(ctx, lanesScript, p, []any{after, page})
 		if err != nil {
 			return nil, err
@@ -59,7 +61,7 @@ func (q *Queue) lanesOf(ctx context.Context, p *partition, after string, limit i
 			return infos, nil
 		}
 		now := int64(number(lanes[0]))
-		p.noteClock(now)
+		p.noteClock(start, now)
 		for _, v := range lanes[1:] {
 			info := p.readLane(list(v), now)
 			after = info.Lane

@@ -89,9 +89,18 @@ func crc16(s string) uint16 {
 	return crc
 }
 
-// noteClock notes Redis's clock, in microseconds, as of an answer that has just come.
-func (p *partition) noteClock(now int64) {
-	skew := now - time.Now().UnixMicro()
+// clockTolerance is how far off the known skew may be. Its estimates differ by what the network and the scheduler take.
+const clockTolerance = 10_000 // microseconds
+
+// noteClock notes Redis's clock, in microseconds, as of an answer that has just come to a call that began at start. The
+// known skew stays as long as it agrees with the answer, so that a time that is read twice is the same.
+func (p *partition) noteClock(start time.Time, now int64) {
+	least, most := now-time.Now().UnixMicro(), now-start.UnixMicro()
+	skew := p.skew.Load()
+	if skew != 0 && skew > least-clockTolerance && skew < most+clockTolerance {
+		return
+	}
+	skew = least
 	if skew == 0 {
 		skew = 1 // 0: not known
 	}

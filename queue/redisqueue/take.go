@@ -61,7 +61,7 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 		if err != nil {
 			return taken{}, err
 		}
-		return p.readTaken(answer, token, start.Add(q.opts.Lease)), nil
+		return p.readTaken(answer, token, start, q.opts.Lease), nil
 	})
 	if err != nil {
 		p.remember(err, lostTake{token, deadline})
@@ -101,7 +101,7 @@ func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline i
 }
 
 // readTaken reads the answer of the take script.
-func (p *partition) readTaken(answer any, token string, until time.Time) taken {
+func (p *partition) readTaken(answer any, token string, start time.Time, lease time.Duration) taken {
 	parts := list(answer)
 	if len(parts) < 3 {
 		return taken{due: -1}
@@ -110,7 +110,7 @@ func (p *partition) readTaken(answer any, token string, until time.Time) taken {
 	if number(parts[1]) < 0 {
 		t.due = -1
 	}
-	p.noteClock(t.now)
+	p.noteClock(start, t.now)
 	if len(parts) < 7 {
 		return t
 	}
@@ -118,7 +118,7 @@ func (p *partition) readTaken(answer any, token string, until time.Time) taken {
 	t.leases = make([]queue.Lease, len(tickets))
 	for i := range t.leases {
 		p.readLease(&t.leases[i], lanes[5*(from[i]-1):5*from[i]], tickets[i], token, t.now)
-		t.leases[i].Data, t.leases[i].Until = []byte(data[i]), until
+		t.leases[i].Data, t.leases[i].Until = []byte(data[i]), start.Add(lease)
 	}
 	return t
 }
