@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -293,8 +294,11 @@ func TestRetryRule6AQueueWithItsOwnRetryGetsOnlyWhatTheReceiverAskedFor(t *testi
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		q.traits.OwnRetry = true
+		var mu sync.Mutex
 		var asked []time.Duration
 		q.onNack = func(ctx context.Context, nacks []queue.Nack) error {
+			mu.Lock()
+			defer mu.Unlock()
 			for i := range nacks {
 				if nacks[i].Counted {
 					asked = append(asked, nacks[i].Delay)
@@ -308,6 +312,8 @@ func TestRetryRule6AQueueWithItsOwnRetryGetsOnlyWhatTheReceiverAskedFor(t *testi
 		e := start(t, &endpoint{answer: answers(status(500), busy, status(500))}, with(q), unbatched)
 		emit(t, e, occupied(1))
 		drain(t, e)
+		mu.Lock()
+		defer mu.Unlock()
 		if len(asked) < 2 || asked[0] != 0 || asked[1] != 150*time.Second {
 			t.Errorf("asked for delays of %v", asked)
 		}
@@ -325,8 +331,11 @@ func TestUnknownJobsComeBackAfterTheirAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		began := time.Now()
+		var mu sync.Mutex
 		var delays []time.Duration
 		q.onNack = func(ctx context.Context, nacks []queue.Nack) error {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, n := range nacks {
 				if delays = append(delays, n.Delay); n.Counted {
 					t.Error("it counts as an attempt")
@@ -338,12 +347,14 @@ func TestUnknownJobsComeBackAfterTheirAge(t *testing.T) {
 		emit(t, producer, occupied(1))
 		e := start(t, &endpoint{}, with(q), apps())
 		time.Sleep(59 * time.Minute)
+		mu.Lock()
 		if n := len(delays); n < 60 || n > 75 {
 			t.Errorf("given back %d times in 59 minutes", n)
 		}
 		if delays[0] != time.Second || delays[len(delays)-1] != time.Minute {
 			t.Errorf("delays: %v", delays)
 		}
+		mu.Unlock()
 		time.Sleep(3 * time.Minute)
 		dead := deadLetters(t, e)
 		if len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "unknown_app") || dead[0].At.Sub(began) < time.Hour {

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,7 @@ func TestLaneChangedTellsWhatAWebhookGoesThrough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
+		var mu sync.Mutex
 		var got []LaneChangedInfo
 		to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
 			if since := time.Since(began); since > time.Second && since < 30*time.Second {
@@ -141,7 +143,11 @@ func TestLaneChangedTellsWhatAWebhookGoesThrough(t *testing.T) {
 		a.ID, a.Webhooks[0].ID = "an/app", "main"
 		e := start(t, to, unbatched, apps(a), func(o *Options) {
 			o.Workers = 1
-			o.Trace = &Trace{LaneChanged: func(i LaneChangedInfo) { got = append(got, i) }}
+			o.Trace = &Trace{LaneChanged: func(i LaneChangedInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, i)
+			}}
 		})
 		emit(t, e, ChannelOccupied("an/app", "first"))
 		time.Sleep(2 * time.Second)
@@ -149,6 +155,8 @@ func TestLaneChangedTellsWhatAWebhookGoesThrough(t *testing.T) {
 			emit(t, e, ChannelOccupied("an/app", "c"))
 		}
 		drain(t, e)
+		mu.Lock()
+		defer mu.Unlock()
 		var states []string
 		for _, i := range got {
 			if states = append(states, i.To.String()); i.AppID != "an/app" || i.WebhookID != "main" {
