@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -72,7 +73,9 @@ func (j *deliveryJob) failed(h *hook, retry Retry, out dispatch.Outcome) schedul
 	end := first.Add(retry.MaxElapsed)
 	last := !j.began.Before(end)
 	if last && j.parsed.events > 1 && judgesEvents(out.Status) && !traits.OwnRetry && !traits.AtMostOnce {
-		return j.halve(h, scheduler.Down)
+		r := j.halve(h, scheduler.Down)
+		r.Reason = cmp.Or(r.Reason, outcomeReason(out))
+		return r
 	}
 	if last || retry.exhausted(j.attempts()) {
 		return scheduler.Result{Action: scheduler.DeadLetter, Reason: outcomeReason(out)}

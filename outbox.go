@@ -129,6 +129,9 @@ func (o *outbox) reserveOne(s *slot, size int64) room {
 
 // unreserve gives room back.
 func (o *outbox) unreserve(hooks []*hook, size int64) {
+	if len(hooks) == 0 {
+		return
+	}
 	for _, h := range hooks {
 		o.charge(h.slot, -size)
 	}
@@ -178,6 +181,9 @@ func (o *outbox) take() (fresh []*batch, recovered []string) {
 
 // done strikes batches off the account: the queue has them, or they were dropped.
 func (o *outbox) done(batches []*batch) {
+	if len(batches) == 0 {
+		return
+	}
 	for _, b := range batches {
 		o.charge(b.hook.slot, -b.size)
 	}

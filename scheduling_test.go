@@ -232,3 +232,28 @@ func TestReplayAllReplaysManyPages(t *testing.T) {
 		}
 	})
 }
+
+// A rate-limited webhook with a long backlog fails five times in between: what failed is tried
+// again before what was never tried, so no budget runs out.
+func TestFailuresInABacklogLoseNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int64
+		to := dispatch.SenderFunc(func(context.Context, *dispatch.Request) dispatch.Outcome {
+			if i := n.Add(1); i > 100 && i <= 105 {
+				return status(503)
+			}
+			return status(200)
+		})
+		a := testApp("http://receiver.test/hook")
+		a.Webhooks[0].RateLimit = RateLimit{PerSecond: 10}
+		e := start(t, nil, unbatched, apps(a), func(o *Options) { o.HTTP = to })
+		for i := range 4000 {
+			emit(t, e, occupied(i))
+		}
+		drain(t, e)
+		if s := e.Stats(); s.Delivered != 4000 {
+			t.Errorf("stats: %+v", s)
+		}
+	})
+}

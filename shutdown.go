@@ -25,8 +25,8 @@ func (e *Emitter) Flush(ctx context.Context) error {
 }
 
 // Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or
-// dropped. Where other processes work on the same queue it also returns when the queue is empty. It
-// returns ctx's error otherwise.
+// dropped. That includes what waits for a webhook that is held. Where other processes work on the
+// same queue it also returns when the queue is empty. It returns ctx's error otherwise.
 func (e *Emitter) Drain(ctx context.Context) error {
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
