@@ -26,7 +26,6 @@ type Lane[T any] struct {
 	returned list[Job[T]]  // ready jobs that came back; they go first
 	jobs     int           // of any state
 	busy     int           // delayed, leased or settling
-	leased   int           // leased or settling
 	delayed  int
 	bytes    int64
 	timer    int32
