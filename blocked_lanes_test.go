@@ -15,7 +15,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// fullLanes is a queue that is full for lanes that begin with "full-", and whose calls take a while.
+// fullLanes is a queue that is full for lanes that begin with "full-", and whose calls take a
+// while.
 type fullLanes struct {
 	*riggedQueue
 	mu     sync.Mutex
@@ -120,7 +121,8 @@ func TestFullLanesAreOfferedLessAndLess(t *testing.T) {
 	})
 }
 
-// BenchmarkFullLanes has 10,000 full lanes at rest. An operation is a second of the hand-over's work.
+// BenchmarkFullLanes has 10,000 full lanes at rest. An operation is a second of the hand-over's
+// work.
 func BenchmarkFullLanes(b *testing.B) {
 	q := newFullLanes(b, 0)
 	e := withFullLanes(b, q, 10_000)

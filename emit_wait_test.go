@@ -68,7 +68,8 @@ func (q *refusing) of(lane string) []string {
 	return slices.Clone(q.taken[lane])
 }
 
-// abApp has webhooks a and b, which get the events of channels that begin with their names, and both those with "ab".
+// abApp has webhooks a and b, which get the events of channels that begin with their names, and
+// both those with "ab".
 func abApp() App {
 	a := testApp("http://a.test/", "http://b.test/")
 	a.Webhooks[0].ID, a.Webhooks[0].Filter.ChannelPrefix = "a", "a"

@@ -130,8 +130,9 @@ func isLocal(err error) bool {
 	return errors.As(err, &dns) && (strings.Contains(dns.Err, syscall.EMFILE.Error()) || outOfFiles())
 }
 
-// isCutOff reports whether this host found no way to the receiver: no route, or no name server that answers. An address
-// that refuses or is silent, a name that does not exist and a name server that reports a failure are about the receiver.
+// isCutOff reports whether this host found no way to the receiver: no route, or no name server that
+// answers. An address that refuses or is silent, a name that does not exist and a name server that
+// reports a failure are about the receiver.
 func isCutOff(err error) bool {
 	var dial *dialError
 	if !errors.As(err, &dial) {
@@ -146,8 +147,8 @@ func isCutOff(err error) bool {
 	return errors.As(err, &dns) && !dns.IsNotFound && dns.Err != "server misbehaving" // what net says of SERVFAIL
 }
 
-// outOfFiles tries whether a file can be opened. A resolver that can't open the files and sockets that it needs may
-// say no more than that there is no such host.
+// outOfFiles tries whether a file can be opened. A resolver that can't open the files and sockets
+// that it needs may say no more than that there is no such host.
 func outOfFiles() bool {
 	f, err := os.Open(os.DevNull)
 	if err != nil {

@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -66,7 +67,7 @@ var turnChecks = []check{
 			r.breaks("10 jobs of failing lanes were received, and none of %d lanes beside the one with a backlog", len(waiting))
 		}
 	})},
-	{"H5", "AFailingBacklogKeepsNobodyWaiting", turns(func(r *rig) {
+	{"H5", "AFailingBacklogKeepsNoOtherWaiting", turns(func(r *rig) {
 		r.makeHealthy("healthy")
 		r.makeFailing("failing")
 		r.enqueue(r.jobs("failing", 100)...)
@@ -128,7 +129,15 @@ var turnChecks = []check{
 		}
 	}},
 	{"H5", "ProbesCountAsFailing", func(r *rig) { r.countedProbes() }},
-	{"H5", "HeldLanesCostNothing", turns(func(r *rig) { r.manyHeld() })},
+	{"H5", "HeldLanesCostNothing", turns(func(r *rig) {
+		r.crowd(queue.LaneUpdate{Health: queue.Failing, Hold: 4 * longHold}, all(10))
+	})},
+	{"H5", "FailingLanesBeyondTheirLimitCostNothing", turns(func(r *rig) {
+		r.crowd(queue.LaneUpdate{Health: queue.Failing}, queue.Want{Max: 10, MaxPerLane: 10, MaxUntried: 10})
+	})},
+	{"H5", "UntriedLanesBeyondTheirLimitCostNothing", turns(func(r *rig) {
+		r.crowd(queue.LaneUpdate{}, queue.Want{Max: 10, MaxPerLane: 10, MaxFailing: 10})
+	})},
 }
 
 // turns is a check for drivers whose lanes take turns.
@@ -194,26 +203,25 @@ func (r *rig) countedProbes() {
 }
 
 const (
-	manyHeld     = 300 // lanes
-	manyHeldJobs = 10  // of each
+	crowdLanes = 300
+	crowdJobs  = 10 // of each lane
 )
 
-// manyHeld checks that a crowd of held lanes keeps no Receive waiting.
-func (r *rig) manyHeld() {
+// crowd checks that many lanes with jobs that do not fit into w keep no Receive waiting. A state of
+// Untried is none.
+func (r *rig) crowd(state queue.LaneUpdate, w queue.Want) {
+	r.makeHealthy("healthy")
+	state.Reason = "timeout"
 	var running sync.WaitGroup
 	slots := make(chan struct{}, 10)
-	for i := range manyHeld {
-		lane := fmt.Sprintf("held-%d", i)
-		jobs := r.jobs(lane, manyHeldJobs)
+	for i := range crowdLanes {
+		state.Lane = fmt.Sprintf("crowd-%d", i)
+		jobs, state := r.jobs(state.Lane, crowdJobs), state
 		running.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			u := queue.LaneUpdate{Lane: lane, Health: queue.Failing, Hold: 4 * longHold, Reason: "timeout"}
-			if err := r.q.SetLane(r.Context(), u); err != nil {
-				r.breaks("SetLane: %v", err)
-			}
-			if err := r.q.Enqueue(r.Context(), jobs); err != nil {
-				r.breaksRule("E1", "Enqueue: %v", err)
+			if err := errors.Join(r.q.SetLane(r.Context(), state), r.q.Enqueue(r.Context(), jobs)); err != nil {
+				r.breaks("SetLane and Enqueue: %v", err)
 			}
 		})
 	}
@@ -222,12 +230,14 @@ func (r *rig) manyHeld() {
 		j := r.job("healthy")
 		start := time.Now()
 		r.enqueue(j)
-		l := r.takeOne()
+		got := r.receive(w, r.patience())
 		if took := time.Since(start); took > r.grace() {
-			r.breaks("a job was received after %v beside %d held lanes", took, manyHeld)
+			r.breaks("a job was received after %v beside %d lanes that do not fit", took, crowdLanes)
 		}
-		r.same([]queue.Lease{l}, []queue.Job{j})
-		r.ack(l)
+		r.same(got, []queue.Job{j})
+		r.ack(got...)
 	}
-	r.none(r.quiet(), "all lanes with jobs are held")
+	if got := r.receive(w, r.quiet()); len(got) > 0 {
+		r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
+	}
 }
