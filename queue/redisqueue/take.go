@@ -2,6 +2,8 @@ package redisqueue
 
 import (
 	"context"
+	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -84,11 +86,15 @@ func withGrace(ctx context.Context, d time.Duration) (context.Context, func()) {
 }
 
 func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline int64, lost []lostTake) []any {
-	args := make([]any, 0, 12+2*len(names)+3*len(lost))
-	args = append(args, token, q.opts.Lease.Microseconds(), deadline, min(w.Max, maxTake), w.MaxPerLane,
-		max(0, w.MaxUntried), max(0, w.MaxFailing), q.rings.Add(1)%3, flag(q.opts.AtMostOnce))
-	args = append(args, q.markerArgs()...)
-	args = append(args, len(names))
+	fixed := append(make([]byte, 0, tokenSize+11*8), token...)
+	for _, n := range [...]int64{
+		q.opts.Lease.Microseconds(), deadline, int64(min(w.Max, maxTake)), int64(w.MaxPerLane),
+		int64(max(0, w.MaxUntried)), int64(max(0, w.MaxFailing)), q.rings.Add(1) % 3, int64(flag(q.opts.AtMostOnce)),
+		q.opts.MarkerTTL.Microseconds(), int64(q.opts.MaxMarkers), int64(len(names)),
+	} {
+		fixed = binary.LittleEndian.AppendUint64(fixed, math.Float64bits(float64(n)))
+	}
+	args := append(make([]any, 0, 1+2*len(names)+3*len(lost)), fixed)
 	for _, name := range names {
 		args = append(args, name, w.Limit(name))
 	}
@@ -111,14 +117,18 @@ func (p *partition) readTaken(answer any, token string, start time.Time, lease t
 		t.due = -1
 	}
 	p.noteClock(start, t.now)
-	if len(parts) < 7 {
+	if len(parts) == 3 {
 		return t
 	}
-	lanes, tickets, from, data := list(parts[3]), texts(parts[4]), numbers(parts[5]), texts(parts[6])
-	t.leases = make([]queue.Lease, len(tickets))
+	lanes, jobs := parts[4:4+5*number(parts[3])], parts[4+5*number(parts[3]):]
+	t.leases = make([]queue.Lease, len(jobs)/3)
 	for i := range t.leases {
-		p.readLease(&t.leases[i], lanes[5*(from[i]-1):5*from[i]], tickets[i], token, t.now)
-		t.leases[i].Data, t.leases[i].Until = []byte(data[i]), start.Add(lease)
+		lane := lanes[5*number(jobs[3*i+1]):]
+		text, _ := jobs[3*i].(string)
+		data, _ := jobs[3*i+2].(string)
+		l := &t.leases[i]
+		p.readLease(l, lane, text, token, t.now)
+		l.Data, l.Until = []byte(data), start.Add(lease)
 	}
 	return t
 }

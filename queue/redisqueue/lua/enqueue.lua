@@ -4,7 +4,7 @@
 -- ARGV[5]  number of lanes n, then name and ordered (0 or 1) of each, then for each job:
 -- ARGV[…]  the end of its ticket, its lane, its data
 --
--- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing.
+-- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing; or 0.
 
 --@ state
 --@ place
@@ -21,12 +21,18 @@ for i = k + 1, #ARGV, 3 do
 end
 load(names)
 for i = 1, #names do lanes[names[i]].ordered = tonumber(ARGV[5 + 2 * i]) end
-local done = call('SMISMEMBER', base .. 'done', unpack(ids))
-local before = call('SMISMEMBER', base .. 'done-', unpack(ids))
+local done, before
+if n == 1 then
+  done = {call('SISMEMBER', base .. 'done', ids[1])}
+  before = {call('SISMEMBER', base .. 'done-', ids[1])}
+else
+  done = call('SMISMEMBER', base .. 'done', unpack(ids))
+  before = call('SMISMEMBER', base .. 'done-', unpack(ids))
+end
 
 -- A lane may hold 16 times the room that is free, and failing lanes together half of the partition.
 local t, refused, closed, lists = totals, {}, {}, {}
-local stamp = string.format('%016.0f', now)
+local stamp = string.format('%016d', now)
 for i = 1, n do
   if done[i] == 0 and before[i] == 0 then
     local name, data = ARGV[k + 2], ARGV[k + 3]
@@ -61,4 +67,4 @@ for name, list in pairs(lists) do
   place(name, lanes[name])
 end
 if next(lists) then finish() end
-return refused
+return #refused > 0 and refused or 0

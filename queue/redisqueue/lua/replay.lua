@@ -8,7 +8,7 @@
 --@ place
 --@ lane
 --@ letters
-local n, stamp, t = 0, string.format('%016.0f', now), nil
+local n, stamp, t = 0, string.format('%016d', now), nil
 load({})
 t = totals
 for i = 3, #ARGV, 5 do
