@@ -84,9 +84,9 @@ func (c *Config) inFile(path string) string {
 	switch {
 	case strings.HasPrefix(path, "apps["):
 		return "app_manager.array." + path
-	case path == "Options.Receivers" && c.Queue.Driver == DriverRedis:
+	case path == "Options.Pollers" && c.Queue.Driver == DriverRedis:
 		return "queue.redis.concurrency"
-	case path == "Options.Receivers":
+	case path == "Options.Pollers":
 		return "queue.redis_cluster.concurrency"
 	}
 	return path

@@ -114,9 +114,7 @@ func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, f
 		level = slog.LevelDebug
 	}
 	opts.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	if f.emitOnly {
-		opts.Workers = -1
-	}
+	opts.EmitOnly = f.emitOnly
 	em, err := webhook.New(opts)
 	if err != nil {
 		return nil, nil, errors.Join(err, closer.Close())
