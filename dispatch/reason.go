@@ -12,7 +12,7 @@ const (
 	ReasonDNS            = "dns"              // the host name could not be resolved
 	ReasonConnect        = "connect"          // no connection: refused, unreachable
 	ReasonConnectTimeout = "connect_timeout"  // no connection within the connect timeout
-	ReasonProxy          = "proxy"            // the proxy did not let the connection through
+	ReasonProxy          = "proxy"            // the proxy did not make the connection
 	ReasonTLS            = "tls"              // the handshake failed, or the certificate is not valid
 	ReasonTLSTimeout     = "tls_timeout"      // no handshake within the TLS timeout
 	ReasonReset          = "reset"            // the connection ended before the answer was whole

@@ -9,17 +9,21 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pushhooks/webhook/internal/outbound"
 )
 
 // maxTargets bounds the number of parsed URLs that are remembered.
 const maxTargets = 4096
 
-// target is a URL, parsed and checked. It is shared by attempts and not changed.
+// target is a URL, parsed and checked. It is shared by attempts; only its record changes.
 type target struct {
 	url    *url.URL
 	origin string      // scheme and host: what may be shown
 	auth   []string    // the Authorization header that the URL's user and password make, or nil
 	addr   *netip.Addr // the host, if it is an address
+
+	record outbound.Record // how its answers end
 }
 
 // targets remembers URLs that it has parsed, so that an attempt need not. The zero value is ready.
@@ -59,11 +63,29 @@ func parseTarget(rawURL string) (*target, error) {
 	if !validPort(u.Port()) {
 		return nil, fmt.Errorf("the URL's port %s is not between 1 and 65535", u.Port())
 	}
-	t := &target{url: u, origin: u.Scheme + "://" + u.Host, auth: basicAuth(u.User)}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
-		t.addr = &addr
+	addr, err := outbound.ParseHost(u.Hostname())
+	if err != nil {
+		return nil, fmt.Errorf("the URL is malformed: %w", err)
 	}
+	t := &target{url: u, auth: basicAuth(u.User)}
+	if addr.IsValid() {
+		t.addr = &addr
+		setHost(u, addr)
+	}
+	t.origin = u.Scheme + "://" + u.Host
 	return t, nil
+}
+
+// setHost has u name the address in the one form that everything that reads it agrees on.
+func setHost(u *url.URL, addr netip.Addr) {
+	if !addr.Is4() {
+		return
+	}
+	port := u.Port()
+	u.Host = addr.String()
+	if port != "" {
+		u.Host += ":" + port
+	}
 }
 
 func validPort(port string) bool {

@@ -2,10 +2,12 @@ package lambdadispatch
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/pushhooks/webhook/internal/outbound"
 )
 
 const (
@@ -38,37 +42,55 @@ type factory struct {
 }
 
 // newFactory reads the SDK's configuration. Which credentials there are shows at the first call only.
-func newFactory(endpointURL string) (*factory, error) {
+func newFactory(endpointURL string, maxAge time.Duration) (*factory, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), makeTime)
 	defer cancel()
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lambdadispatch: load the AWS configuration: %w", err)
 	}
-	f := &factory{config: cfg, transport: newTransport(cfg.HTTPClient)}
+	f := &factory{config: cfg, transport: newTransport(cfg.HTTPClient, maxAge)}
 	if endpointURL != "" {
 		f.endpoint = &endpointURL
 	}
-	f.config.HTTPClient = limitedClient{f.transport}
+	f.config.HTTPClient = &limitedClient{transport: f.transport}
 	f.config.Credentials = namedCredentials{cfg.Credentials}
 	return f, nil
 }
 
-// newTransport begins with what the configuration has changed of the SDK's transport, such as its root certificates.
-func newTransport(configured aws.HTTPClient) *http.Transport {
+// newTransport begins with what the configuration has changed of the SDK's transport, such as its root certificates. Like
+// that of package dispatch, it does not use HTTP/2, which would put all attempts on one connection.
+func newTransport(configured aws.HTTPClient, maxAge time.Duration) *http.Transport {
 	base, ok := configured.(*awshttp.BuildableClient)
 	if !ok {
 		base = awshttp.NewBuildableClient()
 	}
-	return base.WithDialerOptions(func(d *net.Dialer) {
-		d.Timeout = connectTimeout
-	}).WithTransportOptions(func(t *http.Transport) {
-		t.TLSHandshakeTimeout = tlsTimeout
-		t.IdleConnTimeout = idleTimeout
-		t.MaxIdleConns = maxIdle
-		t.MaxIdleConnsPerHost = maxIdlePerHost
-		t.MaxResponseHeaderBytes = maxHeaderBytes
-	}).GetTransport()
+	t := base.GetTransport()
+	t.IdleConnTimeout = idleTimeout
+	t.MaxIdleConns = maxIdle
+	t.MaxIdleConnsPerHost = maxIdlePerHost
+	t.MaxResponseHeaderBytes = maxHeaderBytes
+	d := &outbound.Dialer{
+		Proxy:          t.Proxy,
+		TLS:            tlsConfig(t.TLSClientConfig),
+		ConnectTimeout: connectTimeout,
+		TLSTimeout:     tlsTimeout,
+		MaxAge:         maxAge,
+	}
+	d.Install(t)
+	return t
+}
+
+func tlsConfig(base *tls.Config) *tls.Config {
+	c := &tls.Config{}
+	if base != nil {
+		c = base.Clone()
+	}
+	c.NextProtos = []string{"http/1.1"}
+	if c.ClientSessionCache == nil {
+		c.ClientSessionCache = tls.NewLRUClientSessionCache(maxIdle)
+	}
+	return c
 }
 
 func (f *factory) client(_ context.Context, region string) (Client, error) {
@@ -84,26 +106,49 @@ func (f *factory) client(_ context.Context, region string) (Client, error) {
 func (f *factory) close() { f.transport.CloseIdleConnections() }
 
 // limitedClient makes requests, follows no redirect, and reads no more of an answer than is of interest.
-type limitedClient struct{ transport *http.Transport }
+type limitedClient struct {
+	transport *http.Transport
+	record    outbound.Record
+}
 
 // Do makes one request.
-func (c limitedClient) Do(r *http.Request) (*http.Response, error) {
+func (c *limitedClient) Do(r *http.Request) (*http.Response, error) {
+	var conn *outbound.Conn
+	ctx := outbound.WithScheme(r.Context(), r.URL.Scheme)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		conn.End() // of a request that the transport sends again
+		if conn, _ = info.Conn.(*outbound.Conn); conn != nil {
+			conn.Begin(&c.record)
+		}
+	}})
+	r = r.WithContext(ctx)
+	r.Close = c.record.Untidy()
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
+		conn.End()
 		return nil, err
 	}
-	most := int64(maxAnswer)
+	limit := int64(maxAnswer)
 	if resp.StatusCode == http.StatusAccepted {
-		most = 0 // the event is queued, whatever follows
+		limit = 0 // the event is queued, whatever follows
 	}
-	resp.Body = limitedBody{io.LimitReader(resp.Body, most), resp.Body}
+	resp.Body = &limitedBody{Reader: io.LimitReader(resp.Body, limit), body: resp.Body, conn: conn}
 	return resp, nil
 }
 
-// limitedBody reads the beginning of a body.
+// limitedBody reads the beginning of a body. When it is closed, the exchange is over.
 type limitedBody struct {
 	io.Reader
-	io.Closer
+	body io.Closer
+	conn *outbound.Conn
+	once sync.Once
+}
+
+// Close closes the body.
+func (b *limitedBody) Close() error {
+	err := b.body.Close()
+	b.once.Do(b.conn.End)
+	return err
 }
 
 // namedCredentials tells failures to get credentials apart from those of the call.

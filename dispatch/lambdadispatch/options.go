@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
@@ -40,6 +41,10 @@ type Options struct {
 	// configuration file, the region's public endpoint.
 	EndpointURL string
 
+	// MaxConnAge is how old a connection to the API may get: then it is closed, between two invocations, and the API's
+	// name is resolved again. The clients that Client makes have connections of their own. Defaults to 5 minutes.
+	MaxConnAge time.Duration
+
 	// Client makes the client of a region. It is called once for each region, and again if it failed, by one
 	// goroutine at a time for a region. ctx bounds the call, not the client's life. Defaults to clients with the credentials
 	// of the SDK's default chain: environment, shared files, web identity, container, instance.
@@ -49,6 +54,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.InvocationType == "" {
 		o.InvocationType = Event
+	}
+	if o.MaxConnAge == 0 {
+		o.MaxConnAge = 5 * time.Minute
 	}
 	return o
 }
@@ -62,6 +70,9 @@ func (o Options) validate() error {
 	}
 	if o.EndpointURL != "" && !validEndpoint(o.EndpointURL) {
 		errs = append(errs, errors.New("lambdadispatch: EndpointURL must be an http or https URL with a host, such as http://127.0.0.1:4566"))
+	}
+	if o.MaxConnAge < 0 {
+		errs = append(errs, fmt.Errorf("lambdadispatch: MaxConnAge is %v; it must not be negative", o.MaxConnAge))
 	}
 	if o.EndpointURL != "" && o.Client != nil {
 		errs = append(errs, errors.New("lambdadispatch: EndpointURL is for the sender's own clients, not for those of Client: leave one of them out"))

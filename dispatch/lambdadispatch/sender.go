@@ -34,7 +34,7 @@ func New(o Options) (*Sender, error) {
 	s := &Sender{kind: o.InvocationType, envelope: o.Envelope, close: func() {}}
 	s.regions.make = o.Client
 	if o.Client == nil {
-		f, err := newFactory(o.EndpointURL)
+		f, err := newFactory(o.EndpointURL, o.MaxConnAge)
 		if err != nil {
 			return nil, err
 		}
@@ -55,9 +55,14 @@ func (s *Sender) Close() error {
 //
 // An Event invocation that Lambda has queued is Delivered, and so is a RequestResponse invocation that returned without a
 // function error. A payload above Lambda's limit (1 MiB for Event, 6 MiB for RequestResponse) is TooLarge without being
-// sent. A function that does not exist and an invocation that Lambda rejects are Stop. Where this host lacks file
-// descriptors, ports or buffers, the verdict is Unsent. All else is Retry.
+// sent. A function that does not exist and an invocation that Lambda rejects are Stop. Where nothing was sent because this
+// host lacks file descriptors, ports, buffers or a route, or because no name server answers, the verdict is Unsent. All
+// else is Retry.
 func (s *Sender) Send(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+	return s.send(ctx, r).Clean()
+}
+
+func (s *Sender) send(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
 	in, refused := s.input(r)
 	if refused != nil {
 		return *refused
