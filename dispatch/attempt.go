@@ -80,7 +80,7 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	a.conn.End() // of a request that the transport sends again
 	if conn, ok := info.Conn.(*outbound.Conn); ok {
 		a.conn = conn
-		a.unfit = !conn.Begin(&a.target.record)
+		a.unfit = !conn.Begin(a.target.record)
 	}
 }
 

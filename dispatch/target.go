@@ -16,20 +16,21 @@ import (
 // maxTargets bounds the number of parsed URLs that are remembered.
 const maxTargets = 4096
 
-// target is a URL, parsed and checked. It is shared by attempts; only its record changes.
+// target is a URL, parsed and checked. It is shared by attempts and not changed.
 type target struct {
 	url    *url.URL
 	origin string      // scheme and host: what may be shown
 	auth   []string    // the Authorization header that the URL's user and password make, or nil
 	addr   *netip.Addr // the host, if it is an address
 
-	record outbound.Record // how its answers end
+	record *outbound.Record // how the answers of scheme and host end
 }
 
 // targets remembers URLs that it has parsed, so that an attempt need not. The zero value is ready.
 type targets struct {
-	byURL sync.Map // string to *target
-	count atomic.Int64
+	byURL   sync.Map // string to *target
+	records sync.Map // a target's origin to *outbound.Record
+	count   atomic.Int64
 }
 
 func (ts *targets) get(rawURL string) (*target, error) {
@@ -42,8 +43,11 @@ func (ts *targets) get(rawURL string) (*target, error) {
 	}
 	if ts.count.Add(1) > maxTargets {
 		ts.byURL.Clear()
+		ts.records.Clear()
 		ts.count.Store(1)
 	}
+	record, _ := ts.records.LoadOrStore(t.origin, new(outbound.Record))
+	t.record = record.(*outbound.Record)
 	ts.byURL.Store(rawURL, t)
 	return t, nil
 }

@@ -26,12 +26,13 @@ const (
 // blocks: what follows the answer would be in its buffer, and would be taken for the next answer or
 // printed. Where the two may understand an answer differently, the phase becomes lost.
 type answer struct {
-	phase   phase
-	chunked bool
-	later   bool   // there was an answer before, on the same connection
-	excess  bool   // the answer announces a body that its status does not permit
-	left    int64  // of the body or chunk
-	kept    []byte // the beginning of a head or line
+	phase    phase
+	chunked  bool
+	later    bool   // there was an answer before, on the same connection
+	bodiless bool   // the status permits no body,
+	excess   bool   // which the answer announces nevertheless
+	left     int64  // of the body or chunk
+	kept     []byte // the beginning of a head or line
 }
 
 // expect begins a new answer.
@@ -136,7 +137,7 @@ func (a *answer) readHead(text []byte) {
 	case status[0] == '1':
 		a.phase = head
 	case string(status[:3]) == "204" || string(status[:3]) == "304":
-		a.phase = nothing
+		a.phase, a.bodiless = nothing, true
 		a.excess = f.length > 0 && string(status[:3]) == "204" || chunked
 	case chunked:
 		a.phase, a.chunked = chunkSize, true

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// probation is how long a connection rests after its first answer from a URL: a receiver that leaves
-// bytes behind often sends them a moment after the answer.
-const probation = 20 * time.Millisecond
+// probation is how long a connection rests after a receiver's first answer with a status that permits
+// no body. Some servers send one all the same, a moment later: about 40 ms, where their kernel waits
+// for an acknowledgement first.
+const probation = 50 * time.Millisecond
 
 // untidyTime is how long it is remembered that a receiver leaves bytes behind.
 const untidyTime = time.Hour
@@ -25,7 +26,7 @@ var errUnfit = errors.New("the connection is not fit for another request")
 // Record remembers how a receiver ends its answers. The zero value is ready.
 type Record struct {
 	untidyUntil atomic.Int64 // Unix time in nanoseconds
-	tidy        atomic.Bool  // nothing followed an answer during its probation
+	tidy        atomic.Bool  // nothing followed a bodiless answer during its probation
 }
 
 // Untidy reports whether the receiver has left bytes behind an answer during the last hour. Each
@@ -51,7 +52,7 @@ type Conn struct {
 	uses    int // exchanges under way
 	expired bool
 	record  *Record   // of the last exchange; nil: there was none
-	endedAt time.Time // when the last answer was complete
+	endedAt time.Time // when the last answer was complete, if that was a bodiless one
 }
 
 // newConn returns conn, which is s or TLS over it, with a lifetime of at most maxAge, or without a limit
@@ -74,9 +75,13 @@ func (c *Conn) Begin(r *Record) bool {
 	c.mu.Lock()
 	c.uses++
 	last, endedAt := c.record, c.endedAt
+	onProbation := last != nil && c.answer.bodiless && !last.tidy.Load()
 	c.mu.Unlock()
-	if last != nil {
-		c.rest(last, endedAt)
+	if onProbation {
+		time.Sleep(probation - time.Since(endedAt))
+	}
+	if last != nil && (c.overTLS() || c.socket.raw == nil) {
+		c.socket.awaitRead()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,16 +93,6 @@ func (c *Conn) Begin(r *Record) bool {
 	return !c.unfit.Load()
 }
 
-// rest waits until what followed the last answer has arrived, if anything did.
-func (c *Conn) rest(last *Record, endedAt time.Time) {
-	if !last.tidy.Load() {
-		time.Sleep(probation - time.Since(endedAt))
-	}
-	if c.overTLS() || c.socket.raw == nil {
-		c.socket.awaitRead()
-	}
-}
-
 // check finds out whether anything arrived that nobody asked for. c.mu is locked.
 func (c *Conn) check(last *Record) {
 	unread, ok := c.socket.unread()
@@ -107,7 +102,7 @@ func (c *Conn) check(last *Record) {
 		c.unfit.Store(true)
 	case unread, !ok, c.answer.phase != nothing:
 		c.unfit.Store(true)
-	default:
+	case c.answer.bodiless:
 		last.tidy.Store(true)
 	}
 }
@@ -170,7 +165,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	case c.answer.phase == lost:
 		c.unfit.Store(true)
 		return used, io.EOF
-	case c.answer.phase == nothing && !c.record.tidy.Load():
+	case c.answer.bodiless && !c.record.tidy.Load():
 		c.endedAt = time.Now()
 	}
 	return n, err
