@@ -1,9 +1,7 @@
 package dispatch_test
 
 import (
-	"bufio"
 	"crypto/tls"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,11 +75,10 @@ func startUntidy(t *testing.T, scheme, text string, requests *atomic.Int64) stri
 	t.Helper()
 	cert := newAuthority(t).cert
 	rc := startReceiver(t, func(c *peer) {
-		conn := net.Conn(c.Conn)
 		if scheme == "https" {
-			conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert}})
+			conn := tls.Server(c.Conn, &tls.Config{Certificates: []tls.Certificate{cert}})
 			defer conn.Close()
-			c = &peer{Conn: conn, rc: c.rc, number: c.number, in: bufio.NewReader(conn)}
+			c = newPeer(conn, c)
 		}
 		for c.read() {
 			requests.Add(1)
