@@ -16,13 +16,13 @@ import (
 // attempt is one request on its way, and how far it got: what an error means depends on that. Its parts are in one
 // piece of memory, because one is made for each request.
 type attempt struct {
-	target  *target
-	proxied bool
-	header  http.Header
-	added   [2]string // values of Webhook-Id and Webhook-Attempt
-	size    int64
-	body    bytes.Reader
-	trace   httptrace.ClientTrace
+	target *target
+	dialer *outbound.Dialer
+	header http.Header
+	added  [2]string // values of Webhook-Id and Webhook-Attempt
+	size   int64
+	body   bytes.Reader
+	trace  httptrace.ClientTrace
 
 	conn      *outbound.Conn // of this exchange; nil before, and afterwards
 	connected bool           // it had a connection,
@@ -32,7 +32,7 @@ type attempt struct {
 }
 
 func (h *HTTP) newAttempt(r *Request, t *target) *attempt {
-	a := &attempt{target: t, proxied: h.proxied, size: int64(len(r.Body))}
+	a := &attempt{target: t, dialer: h.dialer, size: int64(len(r.Body))}
 	a.body.Reset(r.Body)
 	a.trace.GotConn = a.gotConn
 	a.trace.GotFirstResponseByte = func() { a.answered.Store(true) }
@@ -68,9 +68,7 @@ func (a *attempt) roundTrip(ctx context.Context, t *http.Transport) (*http.Respo
 		Body:          io.NopCloser(&a.body),
 		ContentLength: a.size,
 	}
-	if a.proxied {
-		ctx = outbound.WithScheme(ctx, a.target.url.Scheme)
-	}
+	ctx = a.dialer.Context(ctx, a.target.url.Scheme)
 	return t.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &a.trace)))
 }
 

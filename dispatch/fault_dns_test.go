@@ -43,6 +43,11 @@ func TestFault17NameServerThatIsSilent(t *testing.T) {
 	}}
 	h := newHTTP(t, dispatch.HTTPOptions{Resolver: resolver, ConnectTimeout: 100 * time.Millisecond})
 	want(t, send(t, h, newRequest("http://receiver.test.")), dispatch.Unsent, dispatch.ReasonDNS)
+
+	// So it is when the attempt ends before the connect timeout.
+	h = newHTTP(t, dispatch.HTTPOptions{Resolver: resolver})
+	out := sendWithin(t, h, newRequest("http://receiver.test."), 500*time.Millisecond)
+	want(t, out, dispatch.Unsent, dispatch.ReasonDNS)
 }
 
 func TestNameWithAddressesOfBothKinds(t *testing.T) {

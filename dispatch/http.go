@@ -17,6 +17,7 @@ type HTTP struct {
 	proxied   bool
 	userAgent []string
 	targets   targets
+	dialer    *outbound.Dialer
 	kept      *http.Transport // keeps connections
 	fresh     *http.Transport // one connection for each request: for replays, and for untidy receivers
 }
@@ -32,9 +33,11 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		proxied:   o.Proxy != nil,
 		userAgent: []string{o.UserAgent},
 	}
-	kept, fresh := h.dialer(o), h.dialer(o)
-	fresh.MaxAge = 0
-	h.kept, h.fresh = o.transport(kept), o.transport(fresh)
+	h.dialer = h.newDialer(o)
+	h.kept = o.transport(h.dialer)
+	once := *h.dialer
+	once.MaxAge = 0 // for one request
+	h.fresh = o.transport(&once)
 	h.fresh.DisableKeepAlives = true
 	return h, nil
 }
@@ -91,8 +94,8 @@ func (h *HTTP) target(rawURL string) (*target, error) {
 	return t, h.guard.checkAddr(*t.addr)
 }
 
-// dialer returns a dialer that permits the addresses that h.guard does. A proxy resolves the names itself.
-func (h *HTTP) dialer(o HTTPOptions) *outbound.Dialer {
+// newDialer returns a dialer that permits the addresses that h.guard does. A proxy resolves the names itself.
+func (h *HTTP) newDialer(o HTTPOptions) *outbound.Dialer {
 	d := &outbound.Dialer{
 		Resolver:       o.Resolver,
 		Check:          h.guard.check,

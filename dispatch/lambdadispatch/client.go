@@ -49,18 +49,19 @@ func newFactory(endpointURL string, maxAge time.Duration) (*factory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lambdadispatch: load the AWS configuration: %w", err)
 	}
-	f := &factory{config: cfg, transport: newTransport(cfg.HTTPClient, maxAge)}
+	dialer, transport := newTransport(cfg.HTTPClient, maxAge)
+	f := &factory{config: cfg, transport: transport}
 	if endpointURL != "" {
 		f.endpoint = &endpointURL
 	}
-	f.config.HTTPClient = &limitedClient{transport: f.transport}
+	f.config.HTTPClient = &limitedClient{dialer: dialer, transport: transport}
 	f.config.Credentials = namedCredentials{cfg.Credentials}
 	return f, nil
 }
 
 // newTransport begins with what the configuration has changed of the SDK's transport, such as its root certificates. Like
 // that of package dispatch, it does not use HTTP/2, which would put all attempts on one connection.
-func newTransport(configured aws.HTTPClient, maxAge time.Duration) *http.Transport {
+func newTransport(configured aws.HTTPClient, maxAge time.Duration) (*outbound.Dialer, *http.Transport) {
 	base, ok := configured.(*awshttp.BuildableClient)
 	if !ok {
 		base = awshttp.NewBuildableClient()
@@ -78,7 +79,7 @@ func newTransport(configured aws.HTTPClient, maxAge time.Duration) *http.Transpo
 		MaxAge:         maxAge,
 	}
 	d.Install(t)
-	return t
+	return d, t
 }
 
 func tlsConfig(base *tls.Config) *tls.Config {
@@ -107,6 +108,7 @@ func (f *factory) close() { f.transport.CloseIdleConnections() }
 
 // limitedClient makes requests, follows no redirect, and reads no more of an answer than is of interest.
 type limitedClient struct {
+	dialer    *outbound.Dialer
 	transport *http.Transport
 	record    outbound.Record
 }
@@ -114,7 +116,7 @@ type limitedClient struct {
 // Do makes one request.
 func (c *limitedClient) Do(r *http.Request) (*http.Response, error) {
 	var conn *outbound.Conn
-	ctx := outbound.WithScheme(r.Context(), r.URL.Scheme)
+	ctx := c.dialer.Context(r.Context(), r.URL.Scheme)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		conn.End() // of a request that the transport sends again
 		if conn, _ = info.Conn.(*outbound.Conn); conn != nil {

@@ -80,8 +80,9 @@ func (c *Conn) Begin(r *Record) bool {
 	if onProbation {
 		time.Sleep(probation - time.Since(endedAt))
 	}
-	if last != nil && (c.overTLS() || c.socket.raw == nil) {
-		c.socket.awaitRead()
+	buffered := c.overTLS() || c.socket.raw == nil // bytes may be where the kernel knows nothing of them
+	if last != nil && buffered && !c.socket.awaitRead() {
+		c.unfit.Store(true)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -57,13 +57,33 @@ func (d *Dialer) Install(t *http.Transport) {
 	t.Protocols.SetHTTP1(true)
 }
 
-// schemeKey is the key of a request's scheme in its context, which a dial inherits.
-type schemeKey struct{}
+// requestKey is the key of a *request in a context. A dial inherits it from the request that needs it.
+type requestKey struct{}
 
-// WithScheme returns a context for a request to a URL with this scheme. Requests need it where they may
-// go through a proxy.
-func WithScheme(ctx context.Context, scheme string) context.Context {
-	return context.WithValue(ctx, schemeKey{}, scheme)
+// request is what a dial has to know of the request.
+type request struct {
+	scheme   string
+	deadline time.Time // zero: none that matters
+}
+
+// Context returns the context for a request to a URL with this scheme: a dial does not inherit the
+// deadline of ctx by itself.
+func (d *Dialer) Context(ctx context.Context, scheme string) context.Context {
+	deadline, ok := ctx.Deadline()
+	if !ok || time.Until(deadline) > d.ConnectTimeout {
+		deadline = time.Time{}
+	}
+	if d.Proxy == nil && deadline.IsZero() {
+		return ctx
+	}
+	return context.WithValue(ctx, requestKey{}, &request{scheme, deadline})
+}
+
+func requestOf(ctx context.Context) *request {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r
+	}
+	return &request{scheme: "https"}
 }
 
 // forwardProxy returns the proxy that gets the request itself. All others are passed in dialPlain and
@@ -106,7 +126,7 @@ func (d *Dialer) connectPlain(ctx context.Context, at step, addr string) (net.Co
 // dialTLS connects to addr over TLS: an https receiver's, through a tunnel if it has a proxy, or that of
 // a forward proxy that speaks TLS.
 func (d *Dialer) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
-	if ctx.Value(schemeKey{}) == "http" {
+	if requestOf(ctx).scheme == "http" {
 		return d.connectTLS(ctx, toProxy, addr)
 	}
 	proxy, err := d.proxyFor("https", addr)

@@ -76,6 +76,8 @@ func (r *race) run(ctx context.Context) (net.Conn, error) {
 	r.lookUp(ctx, "ip4")
 	next := time.NewTimer(time.Hour) // when the next address is tried
 	defer next.Stop()
+	silence := r.silence(ctx)
+	defer silence.Stop()
 	for r.pending+r.running+len(r.v6)+len(r.v4) > 0 {
 		select {
 		case l := <-r.lookups:
@@ -95,11 +97,25 @@ func (r *race) run(ctx context.Context) (net.Conn, error) {
 			}
 			r.start(ctx)
 			next.Reset(r.interval(ctx))
+		case <-silence.C:
+			if r.pending == 2 {
+				return nil, r.timedOut(context.DeadlineExceeded)
+			}
 		case <-ctx.Done():
-			return nil, r.timedOut(ctx)
+			return nil, r.timedOut(ctx.Err())
 		}
 	}
 	return nil, r.failed()
+}
+
+// silence returns a timer for when to conclude that no name server answers: a moment before the request
+// ends, if it ends before the connect timeout. Without that, nobody would learn why it took too long.
+func (r *race) silence(ctx context.Context) *time.Timer {
+	deadline := requestOf(ctx).deadline
+	if deadline.IsZero() {
+		return time.NewTimer(time.Hour)
+	}
+	return time.NewTimer(time.Until(deadline) * 9 / 10)
 }
 
 // lookUp asks for one family's addresses. The families are looked up apart, because there are name
@@ -195,15 +211,15 @@ func (r *race) closeLosers() {
 }
 
 // timedOut returns the error of a race that took too long.
-func (r *race) timedOut(ctx context.Context) error {
+func (r *race) timedOut(cause error) error {
 	if r.running > 0 {
-		return fmt.Errorf("no connection to any of %d addresses of %s: %w", r.started, r.host, ctx.Err())
+		return fmt.Errorf("no connection to any of %d addresses of %s: %w", r.started, r.host, cause)
 	}
 	if len(r.dialErrs)+len(r.dnsErrs) > 0 {
 		return r.failed()
 	}
 	return &net.DNSError{
-		UnwrapErr: ctx.Err(), Err: "no name server has answered", Name: r.host, IsTimeout: true,
+		UnwrapErr: cause, Err: "no name server has answered", Name: r.host, IsTimeout: true,
 	}
 }
 

@@ -39,7 +39,7 @@ func (s *socket) Read(p []byte) (int, error) {
 // has ended. It is called by one goroutine at a time.
 func (s *socket) unread() (unread, ok bool) {
 	if s.raw == nil {
-		return false, s.reading.Load()
+		return false, true
 	}
 	if err := s.raw.Control(s.peek); err != nil {
 		return false, false
@@ -48,8 +48,8 @@ func (s *socket) unread() (unread, ok bool) {
 }
 
 // awaitRead waits until a Read waits for the peer, because it has nothing in a buffer. After an answer
-// that is a matter of microseconds. If bytes are left over, it never comes: then it gives up.
-func (s *socket) awaitRead() {
+// that is a matter of microseconds. It reports false when it has waited for too long.
+func (s *socket) awaitRead() bool {
 	for i := 0; i < 200 && !s.reading.Load(); i++ {
 		if i < 20 {
 			runtime.Gosched()
@@ -57,4 +57,5 @@ func (s *socket) awaitRead() {
 			time.Sleep(100 * time.Microsecond)
 		}
 	}
+	return s.reading.Load()
 }
