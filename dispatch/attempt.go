@@ -13,8 +13,8 @@ import (
 	"github.com/pushhooks/webhook/internal/outbound"
 )
 
-// attempt is one request on its way, and how far it got: what an error means depends on that. Its parts are in one
-// piece of memory, because one is made for each request.
+// attempt is one request on its way, and how far it got: what an error means depends on that. Its
+// parts are in one piece of memory, because one is made for each request.
 type attempt struct {
 	target *target
 	dialer *outbound.Dialer
@@ -55,7 +55,8 @@ func (a *attempt) setHeader(h *HTTP, r *Request) {
 	}
 }
 
-// roundTrip sends the request through t. GetBody stays nil, so that the transport replays nothing on its own.
+// roundTrip sends the request through t. GetBody stays nil, so that the transport replays nothing
+// on its own.
 func (a *attempt) roundTrip(ctx context.Context, t *http.Transport) (*http.Response, error) {
 	r := http.Request{
 		Method:        http.MethodPost,
@@ -88,8 +89,8 @@ func (a *attempt) end() {
 	a.conn = nil
 }
 
-// mayReplay says whether the failed request may be sent again: it was not sent, or the receiver had closed a
-// connection that was reused, and answered nothing.
+// mayReplay says whether the failed request may be sent again: it was not sent, or the receiver had
+// closed a connection that was reused, and answered nothing.
 func (a *attempt) mayReplay(ctx context.Context) bool {
 	return (a.reused || a.unfit) && !a.answered.Load() && ctx.Err() == nil
 }

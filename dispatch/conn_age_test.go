@@ -14,8 +14,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// movingReceiver is a receiver at two loopback addresses with one name, which moves from the first to the
-// second.
+// movingReceiver is a receiver at two loopback addresses with one name, which moves from the first
+// to the second.
 type movingReceiver struct {
 	url      string
 	resolver dispatch.HTTPOptions // with the resolver and TLS configuration to reach it
@@ -99,8 +99,8 @@ func TestReceiverThatMovesIsFollowedWithoutALostRequest(t *testing.T) {
 			if got := m.requests[0].Load() + m.requests[1].Load(); got != sent.Load() || m.requests[1].Load() == 0 {
 				t.Errorf("%d attempts made %d requests, %d of them to the new address", sent.Load(), got, m.requests[1].Load())
 			}
-			// Eight connections are replaced about four times. The transport dials some beside those that it
-			// then finds idle: more of them on a busy machine.
+			// Eight connections are replaced about four times. The transport dials some beside
+			// those that it then finds idle: more of them on a busy machine.
 			if n := m.conns[0].Load() + m.conns[1].Load(); n > 300 {
 				t.Errorf("%d connections were made for %d requests", n, sent.Load())
 			}

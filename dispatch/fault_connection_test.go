@@ -78,8 +78,8 @@ func TestFault02OthersDoNotWait(t *testing.T) {
 	}
 }
 
-// deafListener returns the address of a listener that accepts nothing and whose queue is full, so that
-// the kernel drops what else wants to connect.
+// deafListener returns the address of a listener that accepts nothing and whose queue is full, so
+// that the kernel drops what else wants to connect.
 func deafListener(t *testing.T) string {
 	t.Helper()
 	return deafListenerOn(t, "127.0.0.1", "0")
@@ -91,10 +91,11 @@ func deafListenerOn(t *testing.T, ip, port string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	syscall.CloseOnExec(fd)
 	t.Cleanup(func() { _ = syscall.Close(fd) })
 	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: number, Addr: netip.MustParseAddr(ip).As4()}); err != nil {
 		t.Fatal(err)
@@ -168,8 +169,8 @@ func TestFault09OnlyOneReplay(t *testing.T) {
 	}
 }
 
-// staleConnections returns a sender that keeps five connections, each of which the receiver resets when another request
-// comes. What it does on new connections is for fresh to say.
+// staleConnections returns a sender that keeps five connections, each of which the receiver resets
+// when another request comes. What it does on new connections is for fresh to say.
 func staleConnections(t *testing.T, fresh func(c *peer)) (*dispatch.HTTP, *receiver) {
 	const stale = 5
 	var arrived, all sync.WaitGroup
@@ -254,7 +255,7 @@ func runSelf(t *testing.T, env []string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = endWithParent()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -268,7 +269,8 @@ func TestFault25OutOfFileDescriptors(t *testing.T) {
 	runSelf(t, []string{starvedEnv + "=1"})
 }
 
-// runStarved makes attempts while the process has no file descriptor left, and when it has some again.
+// runStarved makes attempts while the process has no file descriptor left, and when it has some
+// again.
 func runStarved() int {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -57,7 +57,8 @@ func TestNameWithAddressesOfBothKinds(t *testing.T) {
 	h := newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo("169.254.169.254", "127.0.0.1", "0.0.0.0"))})
 	want(t, send(t, h, newRequest("http://receiver.test.:"+port)), dispatch.Delivered, "")
 
-	// That the permitted address can't be reached now must not end the job: there is no route to a broadcast address.
+	// That the permitted address can't be reached now must not end the job: there is no route to a
+	// broadcast address.
 	h = newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo("168.63.129.16", "255.255.255.255"))})
 	out := send(t, h, newRequest("http://receiver.test.:"+port))
 	if out.Verdict == dispatch.Stop || out.Reason != dispatch.ReasonConnect {
@@ -199,8 +200,8 @@ func resolvesTo(ips ...string) func(int) (dnsmessage.RCode, []string) {
 	return func(int) (dnsmessage.RCode, []string) { return dnsmessage.RCodeSuccess, ips }
 }
 
-// startDNS starts a name server and returns a resolver that asks it. It answers the nth question for an IPv4 address as
-// zone says, and every other question with nothing, or zone's error.
+// startDNS starts a name server and returns a resolver that asks it. It answers the nth question
+// for an IPv4 address as zone says, and every other question with nothing, or zone's error.
 func startDNS(t *testing.T, zone func(n int) (dnsmessage.RCode, []string)) *net.Resolver {
 	t.Helper()
 	n := 0
@@ -216,8 +217,8 @@ func startDNS(t *testing.T, zone func(n int) (dnsmessage.RCode, []string)) *net.
 	})
 }
 
-// startNameServer starts a name server and returns a resolver that asks it. It answers a question as zone says, or not
-// at all.
+// startNameServer starts a name server and returns a resolver that asks it. It answers a question
+// as zone says, or not at all.
 func startNameServer(t *testing.T, zone func(q dnsmessage.Question) (dnsmessage.RCode, []string, bool)) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

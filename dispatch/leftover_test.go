@@ -39,8 +39,8 @@ func TestLeftOverBytesAreNoAnswer(t *testing.T) {
 					want = dispatch.Retry
 				}
 				const senders, each = 4, 25
-				// What arrives when the next request is on its way can't be told from its answer. It is
-				// noticed, at most once for each connection.
+				// What arrives when the next request is on its way can't be told from its answer.
+				// It is noticed, at most once for each connection.
 				mistaken := int64(0)
 				if strings.Contains(text, "|") {
 					mistaken = senders
@@ -95,8 +95,8 @@ func startUntidy(t *testing.T, scheme, text string, requests *atomic.Int64) stri
 	return scheme + "://" + rc.addr + "/hooks"
 }
 
-// A receiver that is known to leave bytes behind gets a connection for each request, which costs no more and
-// can't be mistaken.
+// A receiver that is known to leave bytes behind gets a connection for each request, which costs no
+// more and can't be mistaken.
 func TestUntidyReceiverGetsNewConnections(t *testing.T) {
 	t.Parallel()
 	rc := startReceiver(t, answering("HTTP/1.1 204 No Content\r\n\r\nok"))

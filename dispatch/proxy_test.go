@@ -16,8 +16,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// Every kind of proxy, for receivers of both schemes. Connections through it are used again, end at their age, and are
-// guarded against bytes behind an answer as all others are.
+// Every kind of proxy, for receivers of both schemes. Connections through it are used again, end at
+// their age, and are guarded against bytes behind an answer as all others are.
 func TestEveryKindOfProxy(t *testing.T) {
 	t.Parallel()
 	insecure := &tls.Config{InsecureSkipVerify: true}

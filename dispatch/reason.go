@@ -1,7 +1,7 @@
 package dispatch
 
-// Reasons of an Outcome, as senders in this module write them. They are stable: dead letters are listed and
-// alerts are written by them.
+// Reasons of an Outcome, as senders in this module write them. They are stable: dead letters are
+// listed and alerts are written by them.
 const (
 	ReasonStatus         = "status"           // the receiver answered with a status that is not 2xx
 	ReasonRedirect       = "redirect"         // it answered with a redirect, which is never followed

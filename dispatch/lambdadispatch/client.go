@@ -30,18 +30,21 @@ const (
 
 	maxHeaderBytes = 32 << 10
 
-	// maxAnswer bounds what is read of an answer. Nothing but the beginning of a function's error is of interest.
+	// maxAnswer bounds what is read of an answer. Nothing but the beginning of a function's error
+	// is of interest.
 	maxAnswer = 64 << 10
 )
 
-// factory makes clients for regions: with one configuration, one cache of credentials and one pool of connections.
+// factory makes clients for regions: with one configuration, one cache of credentials and one pool
+// of connections.
 type factory struct {
 	config    aws.Config
 	endpoint  *string
 	transport *http.Transport
 }
 
-// newFactory reads the SDK's configuration. Which credentials there are shows at the first call only.
+// newFactory reads the SDK's configuration. Which credentials there are shows at the first call
+// only.
 func newFactory(endpointURL string, maxAge time.Duration) (*factory, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), makeTime)
 	defer cancel()
@@ -59,8 +62,9 @@ func newFactory(endpointURL string, maxAge time.Duration) (*factory, error) {
 	return f, nil
 }
 
-// newTransport begins with what the configuration has changed of the SDK's transport, such as its root certificates. Like
-// that of package dispatch, it does not use HTTP/2, which would put all attempts on one connection.
+// newTransport begins with what the configuration has changed of the SDK's transport, such as its
+// root certificates. Like that of package dispatch, it does not use HTTP/2, which would put all
+// attempts on one connection.
 func newTransport(configured aws.HTTPClient, maxAge time.Duration) (*outbound.Dialer, *http.Transport) {
 	base, ok := configured.(*awshttp.BuildableClient)
 	if !ok {
@@ -106,7 +110,8 @@ func (f *factory) client(_ context.Context, region string) (Client, error) {
 
 func (f *factory) close() { f.transport.CloseIdleConnections() }
 
-// limitedClient makes requests, follows no redirect, and reads no more of an answer than is of interest.
+// limitedClient makes requests, follows no redirect, and reads no more of an answer than is of
+// interest.
 type limitedClient struct {
 	dialer    *outbound.Dialer
 	transport *http.Transport

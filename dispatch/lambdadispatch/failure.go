@@ -72,7 +72,8 @@ type credentialsError struct{ err error }
 // Unwrap returns what the SDK said.
 func (e *credentialsError) Unwrap() error { return e.err }
 
-// Error leaves out what may hold a secret: a program's output, and what a service wrote about a request.
+// Error leaves out what may hold a secret: a program's output, and what a service wrote about a
+// request.
 func (e *credentialsError) Error() string {
 	var program *processcreds.ProviderError
 	var api smithy.APIError

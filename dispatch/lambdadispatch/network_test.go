@@ -23,7 +23,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// serve accepts connections on loopback and hands each to handle, with its number from 1, until the test ends.
+// serve accepts connections on loopback and hands each to handle, with its number from 1, until the
+// test ends.
 func serve(t *testing.T, handle func(c net.Conn, n int)) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

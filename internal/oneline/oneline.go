@@ -12,8 +12,9 @@ const Max = 1 << 10
 
 const ellipsis = "…"
 
-// Text returns s on one line of at most Max bytes. Line breaks and tabs become spaces. Other control
-// and format characters, and what is not valid UTF-8, become U+FFFD. A text that was cut ends in "…".
+// Text returns s on one line of at most Max bytes. Line breaks and tabs become spaces. Other
+// control and format characters, and what is not valid UTF-8, become U+FFFD. A text that was cut
+// ends in "…".
 func Text(s string) string {
 	if fits(s) {
 		return s
@@ -53,8 +54,8 @@ func cut(b []byte) string {
 	return string(b[:end]) + ellipsis
 }
 
-// Error returns err with a message that Text has made, or err itself where the message is fit already.
-// errors.Is and errors.As find what they find in err. A nil error stays nil.
+// Error returns err with a message that Text has made, or err itself where the message is fit
+// already. errors.Is and errors.As find what they find in err. A nil error stays nil.
 func Error(err error) error {
 	if err == nil {
 		return nil

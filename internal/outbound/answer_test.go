@@ -72,8 +72,8 @@ func feed(a *answer, text string, size int) int {
 	return used
 }
 
-// FuzzAnswer holds an answer to end where net/http lets it end, or earlier: net/http must never find
-// bytes behind the answer.
+// FuzzAnswer holds an answer to end where net/http lets it end, or earlier: net/http must never
+// find bytes behind the answer.
 func FuzzAnswer(f *testing.F) {
 	for _, s := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 503 Busy\r\n\r\n",

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// probation is how long a connection rests after a receiver's first answer with a status that permits
-// no body. Some servers send one all the same, a moment later: about 40 ms, where their kernel waits
-// for an acknowledgement first.
+// probation is how long a connection rests after a receiver's first answer with a status that
+// permits no body. Some servers send one all the same, a moment later: about 40 ms, where their
+// kernel waits for an acknowledgement first.
 const probation = 50 * time.Millisecond
 
 // untidyTime is how long it is remembered that a receiver leaves bytes behind.
@@ -38,9 +38,9 @@ func (r *Record) Untidy() bool {
 
 func (r *Record) setUntidy() { r.untidyUntil.Store(time.Now().Add(untidyTime).UnixNano()) }
 
-// Conn is an HTTP/1.1 connection as a Dialer returns it. It ends between two exchanges when it is too
-// old, or when bytes are left over behind an answer: net/http would take them for the next answer, or
-// print them with the standard logger. Begin and End enclose each exchange.
+// Conn is an HTTP/1.1 connection as a Dialer returns it. It ends between two exchanges when it is
+// too old, or when bytes are left over behind an answer: net/http would take them for the next
+// answer, or print them with the standard logger. Begin and End enclose each exchange.
 type Conn struct {
 	net.Conn         // TCP, or TLS over it
 	socket   *socket // beneath
@@ -55,9 +55,9 @@ type Conn struct {
 	endedAt time.Time // when the last answer was complete, if that was a bodiless one
 }
 
-// newConn returns conn, which is s or TLS over it, with a lifetime of at most maxAge, or without a limit
-// if that is 0. Lifetimes differ by up to a tenth, so that connections that were opened together are
-// not replaced together.
+// newConn returns conn, which is s or TLS over it, with a lifetime of at most maxAge, or without a
+// limit if that is 0. Lifetimes differ by up to a tenth, so that connections that were opened
+// together are not replaced together.
 func newConn(conn net.Conn, s *socket, maxAge time.Duration) *Conn {
 	c := &Conn{Conn: conn, socket: s}
 	if maxAge > 0 {
@@ -69,8 +69,8 @@ func newConn(conn net.Conn, s *socket, maxAge time.Duration) *Conn {
 }
 
 // Begin announces an exchange, before anything of its request is written, and reports whether the
-// connection is fit for it. If it is not, every Write fails: nothing is sent, and the request can go
-// over another connection. r is the receiver's record.
+// connection is fit for it. If it is not, every Write fails: nothing is sent, and the request can
+// go over another connection. r is the receiver's record.
 func (c *Conn) Begin(r *Record) bool {
 	c.mu.Lock()
 	c.uses++
@@ -113,7 +113,8 @@ func (c *Conn) overTLS() bool {
 	return ok
 }
 
-// End says that the exchange is over: its answer was read, or it failed. Of a nil Conn it does nothing.
+// End says that the exchange is over: its answer was read, or it failed. Of a nil Conn it does
+// nothing.
 func (c *Conn) End() {
 	if c == nil {
 		return
@@ -144,8 +145,8 @@ func (c *Conn) expire() {
 	}
 }
 
-// Read reads no further than the answer that is expected. With anything else that arrived it returns
-// io.EOF, and net/http does not use the connection again.
+// Read reads no further than the answer that is expected. With anything else that arrived it
+// returns io.EOF, and net/http does not use the connection again.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {

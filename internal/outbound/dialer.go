@@ -1,7 +1,7 @@
-// Package outbound opens the connections to receivers, for the senders of package dispatch and those
-// of AWS Lambda alike: it resolves names, tries their addresses, passes proxies and TLS, limits the
-// age of connections, guards them against bytes that are left over behind an answer, and classifies
-// what fails.
+// Package outbound opens the connections to receivers, for the senders of package dispatch and
+// those of AWS Lambda alike: it resolves names, tries their addresses, passes proxies and TLS,
+// limits the age of connections, guards them against bytes that are left over behind an answer, and
+// classifies what fails.
 package outbound
 
 import (
@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// Dialer opens connections for an http.Transport. Its fields are not changed once Install was called.
+// Dialer opens connections for an http.Transport. Its fields are not changed once Install was
+// called.
 type Dialer struct {
 	// Resolver looks up host names. Nil is net.DefaultResolver.
 	Resolver *net.Resolver
@@ -57,7 +58,8 @@ func (d *Dialer) Install(t *http.Transport) {
 	t.Protocols.SetHTTP1(true)
 }
 
-// requestKey is the key of a *request in a context. A dial inherits it from the request that needs it.
+// requestKey is the key of a *request in a context. A dial inherits it from the request that needs
+// it.
 type requestKey struct{}
 
 // request is what a dial has to know of the request.
@@ -86,8 +88,8 @@ func requestOf(ctx context.Context) *request {
 	return &request{scheme: "https"}
 }
 
-// forwardProxy returns the proxy that gets the request itself. All others are passed in dialPlain and
-// dialTLS, so that a Conn never carries anything but HTTP.
+// forwardProxy returns the proxy that gets the request itself. All others are passed in dialPlain
+// and dialTLS, so that a Conn never carries anything but HTTP.
 func (d *Dialer) forwardProxy(r *http.Request) (*url.URL, error) {
 	proxy, err := d.Proxy(r)
 	if err != nil || proxy == nil || r.URL.Scheme == "https" || isSOCKS(proxy) {
@@ -123,8 +125,8 @@ func (d *Dialer) connectPlain(ctx context.Context, at step, addr string) (net.Co
 	return newConn(s, s, d.MaxAge), nil
 }
 
-// dialTLS connects to addr over TLS: an https receiver's, through a tunnel if it has a proxy, or that of
-// a forward proxy that speaks TLS.
+// dialTLS connects to addr over TLS: an https receiver's, through a tunnel if it has a proxy, or
+// that of a forward proxy that speaks TLS.
 func (d *Dialer) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
 	if requestOf(ctx).scheme == "http" {
 		return d.connectTLS(ctx, toProxy, addr)

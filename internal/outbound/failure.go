@@ -13,13 +13,14 @@ import (
 	"syscall"
 )
 
-// Failure is what an error of the network means. Reason is one of the words that package dispatch has
-// as Reason….
+// Failure is what an error of the network means. Reason is one of the words that package dispatch
+// has as Reason….
 type Failure struct {
 	Reason string
 
-	// Unsent reports that nothing was sent, for a reason that has nothing to do with the receiver: this
-	// process has no descriptor or route, no name server answers, or the proxy can't be reached.
+	// Unsent reports that nothing was sent, for a reason that has nothing to do with the receiver:
+	// this process has no descriptor or route, no name server answers, or the proxy can't be
+	// reached.
 	Unsent bool
 }
 
@@ -65,8 +66,8 @@ func Opening(err error) bool {
 	return errors.As(err, &at)
 }
 
-// Classify returns what an error means that a Dialer, or an http.Transport of any kind, has returned
-// for a request.
+// Classify returns what an error means that a Dialer, or an http.Transport of any kind, has
+// returned for a request.
 func Classify(err error) Failure {
 	var at *stepError
 	if !errors.As(err, &at) {
@@ -93,8 +94,8 @@ func Classify(err error) Failure {
 	return connectFailure(at.err)
 }
 
-// classifyOther goes by what the error looks like: it arose on an open connection, or in a transport
-// without a Dialer.
+// classifyOther goes by what the error looks like: it arose on an open connection, or in a
+// transport without a Dialer.
 func classifyOther(err error) Failure {
 	var dns *net.DNSError
 	var dial *net.OpError
@@ -131,8 +132,8 @@ func connectFailure(err error) Failure {
 	return Failure{"connect", false}
 }
 
-// noNameServer reports whether no name server was reached. net keeps no more than the text of what a
-// socket said.
+// noNameServer reports whether no name server was reached. net keeps no more than the text of what
+// a socket said.
 func noNameServer(dns *net.DNSError) bool {
 	if dns.IsNotFound {
 		return false
@@ -156,8 +157,8 @@ func lacksResources(err error) bool {
 	return errors.As(err, &dns) && (strings.Contains(dns.Err, syscall.EMFILE.Error()) || outOfFiles())
 }
 
-// outOfFiles tries whether a file can be opened. A resolver that can't open the files and sockets that
-// it needs may say no more than that there is no such host.
+// outOfFiles tries whether a file can be opened. A resolver that can't open the files and sockets
+// that it needs may say no more than that there is no such host.
 func outOfFiles() bool {
 	f, err := os.Open(os.DevNull)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 
 // ParseHost returns the IP address that a URL's host is, by the rules of the WHATWG's URL standard:
 // "2852039166", "0xa9fea9fe", "0251.0376.43518" and "169.254.169.254." are all 169.254.169.254. It
-// returns the zero Addr for a name, and an error for a host that ends in a number and is no address.
-// Proxies and system resolvers read such hosts as addresses too.
+// returns the zero Addr for a name, and an error for a host that ends in a number and is no
+// address. Proxies and system resolvers read such hosts as addresses too.
 func ParseHost(host string) (netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr, nil

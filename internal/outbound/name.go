@@ -17,8 +17,8 @@ const (
 	// nextAfter is how long an address is tried alone before the next one is tried beside it.
 	nextAfter = 250 * time.Millisecond
 
-	// familyWait is how long IPv4 addresses wait for the IPv6 addresses of the same name, which come
-	// first. A name server may never answer for them.
+	// familyWait is how long IPv4 addresses wait for the IPv6 addresses of the same name, which
+	// come first. A name server may never answer for them.
 	familyWait = 50 * time.Millisecond
 )
 
@@ -34,8 +34,8 @@ type dialed struct {
 	err  error
 }
 
-// race connects to the addresses of a name side by side: as they become known, and each a moment after
-// the last. The first connection wins.
+// race connects to the addresses of a name side by side: as they become known, and each a moment
+// after the last. The first connection wins.
 type race struct {
 	d    *Dialer
 	host string
@@ -108,8 +108,9 @@ func (r *race) run(ctx context.Context) (net.Conn, error) {
 	return nil, r.failed()
 }
 
-// silence returns a timer for when to conclude that no name server answers: a moment before the request
-// ends, if it ends before the connect timeout. Without that, nobody would learn why it took too long.
+// silence returns a timer for when to conclude that no name server answers: a moment before the
+// request ends, if it ends before the connect timeout. Without that, nobody would learn why it took
+// too long.
 func (r *race) silence(ctx context.Context) *time.Timer {
 	deadline := requestOf(ctx).deadline
 	if deadline.IsZero() {
@@ -165,7 +166,8 @@ func (r *race) untilNext(ctx context.Context) time.Duration {
 	return 0
 }
 
-// interval returns how long to wait before the next address is tried too: so that all get their turn.
+// interval returns how long to wait before the next address is tried too: so that all get their
+// turn.
 func (r *race) interval(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -223,8 +225,8 @@ func (r *race) timedOut(cause error) error {
 	}
 }
 
-// failed returns the error of a race in which everything has failed: the one that says the most of the
-// receiver.
+// failed returns the error of a race in which everything has failed: the one that says the most of
+// the receiver.
 func (r *race) failed() error {
 	if len(r.dialErrs) == 0 {
 		return mostTelling(r.dnsErrs, func(err error) bool { return !connectFailure(err).Unsent })

@@ -47,8 +47,8 @@ func (s *socket) unread() (unread, ok bool) {
 	return s.arrived, !s.closed
 }
 
-// awaitRead waits until a Read waits for the peer, because it has nothing in a buffer. After an answer
-// that is a matter of microseconds. It reports false when it has waited for too long.
+// awaitRead waits until a Read waits for the peer, because it has nothing in a buffer. After an
+// answer that is a matter of microseconds. It reports false when it has waited for too long.
 func (s *socket) awaitRead() bool {
 	for i := 0; i < 200 && !s.reading.Load(); i++ {
 		if i < 20 {

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// peekSocket reports whether a non-blocking socket has bytes to read, or has been closed by the peer.
+// peekSocket reports whether a non-blocking socket has bytes to read, or has been closed by the
+// peer.
 func peekSocket(fd uintptr, buf []byte) (arrived, closed bool) {
 	n, _, err := syscall.Recvfrom(int(fd), buf, syscall.MSG_PEEK)
 	switch {
