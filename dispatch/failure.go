@@ -54,7 +54,8 @@ func (a *attempt) meaning(err error) (Verdict, string) {
 	switch {
 	case f.Unsent:
 		return Unsent, f.Reason
-	case a.connected && !a.answered.Load() && f.Reason != ReasonTLS: // with TLS 1.3, the receiver refuses a client certificate only now
+	case a.connected && !a.answered.Load() && f.Reason != ReasonTLS:
+		// TLS 1.3: the receiver refuses a client certificate only now.
 		return Retry, ReasonReset
 	}
 	return Retry, f.Reason

@@ -17,7 +17,7 @@ import (
 const probation = 50 * time.Millisecond
 
 // untidyTime is how long it is remembered that a receiver leaves bytes behind.
-const untidyTime = time.Hour
+const untidyTime = 10 * time.Minute
 
 // errUnfit is the error of a request that was not written. A request that was to reuse the
 // connection can be sent on another one.
@@ -29,7 +29,7 @@ type Record struct {
 	tidy        atomic.Bool  // nothing followed a bodiless answer during its probation
 }
 
-// Untidy reports whether the receiver has left bytes behind an answer during the last hour. Each
+// Untidy reports whether the receiver has left bytes behind an answer lately. Each
 // request to it should have a connection of its own.
 func (r *Record) Untidy() bool {
 	until := r.untidyUntil.Load()
@@ -45,6 +45,7 @@ type Conn struct {
 	net.Conn         // TCP, or TLS over it
 	socket   *socket // beneath
 	lifetime *time.Timer
+	until    time.Time   // when lifetime ends; zero: never
 	unfit    atomic.Bool // nothing more is written, and nothing that is read counts
 
 	mu      sync.Mutex
@@ -55,15 +56,16 @@ type Conn struct {
 	endedAt time.Time // when the last answer was complete, if that was a bodiless one
 }
 
-// newConn returns conn, which is s or TLS over it, with a lifetime of at most maxAge, or without a
-// limit if that is 0. Lifetimes differ by up to a tenth, so that connections that were opened
-// together are not replaced together.
-func newConn(conn net.Conn, s *socket, maxAge time.Duration) *Conn {
+// newConn returns conn, which is s or TLS over it and which a dial at began has opened. It lives at
+// most maxAge from then on, or without a limit if that is 0. Lifetimes differ by up to a tenth, so
+// that connections that were opened together are not replaced together.
+func newConn(conn net.Conn, s *socket, maxAge time.Duration, began time.Time) *Conn {
 	c := &Conn{Conn: conn, socket: s}
 	if maxAge > 0 {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.lifetime = time.AfterFunc(maxAge-rand.N(maxAge/10+1), c.expire)
+		c.until = began.Add(maxAge - rand.N(maxAge/10+1))
+		c.lifetime = time.AfterFunc(time.Until(c.until), c.expire)
 	}
 	return c
 }
@@ -101,12 +103,15 @@ func (c *Conn) check(last *Record) {
 	case unread && !c.overTLS(): // TLS has messages of its own
 		last.setUntidy()
 		c.unfit.Store(true)
-	case unread, !ok, c.answer.phase != nothing:
+	case unread, !ok, c.answer.phase != nothing, c.isOver():
 		c.unfit.Store(true)
 	case c.answer.bodiless:
 		last.tidy.Store(true)
 	}
 }
+
+// isOver reports whether the lifetime has ended, however late the timer is.
+func (c *Conn) isOver() bool { return !c.until.IsZero() && !time.Now().Before(c.until) }
 
 func (c *Conn) overTLS() bool {
 	_, ok := c.Conn.(*tls.Conn)

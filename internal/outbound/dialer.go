@@ -100,68 +100,50 @@ func (d *Dialer) forwardProxy(r *http.Request) (*url.URL, error) {
 
 // dialPlain connects to addr: a receiver's or a forward proxy's.
 func (d *Dialer) dialPlain(ctx context.Context, _, addr string) (net.Conn, error) {
+	began := time.Now()
 	proxy, err := d.proxyFor("http", addr)
 	if err != nil {
 		return nil, err
 	}
+	var s *socket
 	switch {
-	case proxy != nil && isSOCKS(proxy):
-		s, err := d.tunnel(ctx, proxy, addr)
-		if err != nil {
-			return nil, err
-		}
-		return newConn(s, s, d.MaxAge), nil
-	case proxy != nil:
-		return d.connectPlain(ctx, toProxy, addr)
+	case proxy == nil:
+		s, err = d.connect(ctx, toReceiver, addr)
+	case isSOCKS(proxy):
+		s, err = d.tunnel(ctx, proxy, addr)
+	default:
+		s, err = d.connect(ctx, toProxy, addr)
 	}
-	return d.connectPlain(ctx, toReceiver, addr)
-}
-
-func (d *Dialer) connectPlain(ctx context.Context, at step, addr string) (net.Conn, error) {
-	s, err := d.connect(ctx, at, addr)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(s, s, d.MaxAge), nil
+	return newConn(s, s, d.MaxAge, began), nil
 }
 
 // dialTLS connects to addr over TLS: an https receiver's, through a tunnel if it has a proxy, or
 // that of a forward proxy that speaks TLS.
 func (d *Dialer) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
-	if requestOf(ctx).scheme == "http" {
-		return d.connectTLS(ctx, toProxy, addr)
-	}
+	began, at := time.Now(), handshake
+	var s *socket
 	proxy, err := d.proxyFor("https", addr)
+	switch {
+	case err != nil:
+	case requestOf(ctx).scheme == "http":
+		at = toProxy
+		s, err = d.connect(ctx, toProxy, addr)
+	case proxy == nil:
+		s, err = d.connect(ctx, toReceiver, addr)
+	default:
+		s, err = d.tunnel(ctx, proxy, addr)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if proxy == nil {
-		return d.connectTLS(ctx, toReceiver, addr)
-	}
-	s, err := d.tunnel(ctx, proxy, addr)
-	if err != nil {
-		return nil, err
-	}
-	return d.secure(ctx, handshake, s, addr)
-}
-
-func (d *Dialer) connectTLS(ctx context.Context, at step, addr string) (net.Conn, error) {
-	s, err := d.connect(ctx, at, addr)
-	if err != nil {
-		return nil, err
-	}
-	if at == toReceiver {
-		at = handshake
-	}
-	return d.secure(ctx, at, s, addr)
-}
-
-func (d *Dialer) secure(ctx context.Context, at step, s *socket, addr string) (net.Conn, error) {
 	conn, err := d.handshake(ctx, s, addr)
 	if err != nil {
 		return nil, &stepError{at, err}
 	}
-	return newConn(conn, s, d.MaxAge), nil
+	return newConn(conn, s, d.MaxAge, began), nil
 }
 
 func (d *Dialer) proxyFor(scheme, addr string) (*url.URL, error) {
