@@ -1,7 +1,8 @@
 package dispatch
 
 // Reasons of an Outcome, as senders in this module write them. They are stable: dead letters are
-// listed and alerts are written by them.
+// listed and alerts are written by them. ReasonDNS and ReasonConnect come with the verdict Unsent
+// when no name server answers, when there is no route, and when a proxy can't be reached.
 const (
 	ReasonStatus         = "status"           // the receiver answered with a status that is not 2xx
 	ReasonRedirect       = "redirect"         // it answered with a redirect, which is never followed
