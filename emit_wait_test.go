@@ -163,6 +163,23 @@ func TestFailingWebhooksShareHalfOfTheOutbox(t *testing.T) {
 	})
 }
 
+func TestAWebhookThatWorksAgainIsOfferedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newRefusing(t)
+		q.set(laneA, queue.ErrLaneFailing)
+		e := start(t, &endpoint{}, with(q), apps(abApp()), emitOnly, unbatched)
+		emit(t, e, ChannelOccupied("my-app", "a1"), ChannelOccupied("my-app", "a2"))
+		time.Sleep(30*time.Second + 7*time.Millisecond) // by now it is offered every 8 s
+		q.set(laneA, nil)
+		e.outbox.setFailing(e.apps.hook("my-app", "a"), false) // as the scheduler tells
+		time.Sleep(10 * time.Millisecond)
+		if got := q.of(laneA); !slices.Equal(got, []string{"a1", "a2"}) {
+			t.Errorf("taken at once: %v", got)
+		}
+	})
+}
+
 func TestTheOutboxComesBackToZero(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

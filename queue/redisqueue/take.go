@@ -3,8 +3,11 @@ package redisqueue
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -63,7 +66,8 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 		if err != nil {
 			return taken{}, err
 		}
-		return p.readTaken(answer, token, start, q.opts.Lease), nil
+		t := p.readTaken(answer, token, start, q.opts.Lease)
+		return t, q.readLarge(running, p, t.leases)
 	})
 	if err != nil {
 		p.remember(err, lostTake{token, deadline})
@@ -145,4 +149,56 @@ func (p *partition) readLease(l *queue.Lease, lane []any, text, token string, no
 	l.Health, l.Holds = queue.Health(number(lane[2])), number(lane[4])
 	l.Receipt = kind + token + timeText(now) + j.head
 	l.Attempts, l.First, l.Age = j.attempts, p.local(j.first), age(j.enqueued, now)
+}
+
+// readLarge reads the data of large jobs, which the take script does not return. With AtMostOnce the script does return
+// it, since the job is gone then. What HMGET does not find is read again by a script: HMGET may have asked a replica.
+func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Lease) error {
+	var ids []any
+	for i := range leases {
+		if len(leases[i].Data) == 0 && sizeOf(&leases[i]) > inlineBytes {
+			ids = append(ids, leases[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	data, err := q.readData(ctx, p, ids)
+	if err != nil {
+		// Not wrapped, because this is no refusal of Redis to lease: the jobs are leased.
+		return fmt.Errorf("redisqueue: read jobs: %s", err.Error())
+	}
+	for i := range leases {
+		if len(leases[i].Data) == 0 {
+			leases[i].Data = []byte(data[leases[i].ID])
+		}
+	}
+	return nil
+}
+
+// readData returns the data of large jobs by their IDs, as far as it is there.
+func (q *Queue) readData(ctx context.Context, p *partition, ids []any) (map[string]string, error) {
+	cmd := single{redis.NewCmd(ctx, append([]any{"hmget", p.large()}, ids...)...)}
+	_ = q.client.Process(ctx, cmd)
+	values, err := cmd.Slice()
+	if err != nil {
+		return nil, err
+	}
+	data := make(map[string]string, len(ids))
+	var missing []any
+	for i, v := range values {
+		if text, ok := v.(string); ok {
+			data[ids[i].(string)] = text
+		} else {
+			missing = append(missing, ids[i])
+		}
+	}
+	if len(missing) == 0 {
+		return data, nil
+	}
+	answer, err := q.eval(ctx, readScript, p, missing)
+	for i, text := range texts(answer) {
+		data[missing[i].(string)] = text
+	}
+	return data, err
 }

@@ -8,6 +8,7 @@
 --@ place
 --@ lane
 --@ letters
+--@ put
 local n, stamp, t = 0, string.format('%016d', now), nil
 load({})
 t = totals
@@ -17,8 +18,7 @@ for i = 3, #ARGV, 5 do
   if call('ZSCORE', dead, id) then
     forget({id})
     n = n + 1
-    if call('SISMEMBER', base .. 'done', new) + call('SISMEMBER', base .. 'done-', new) == 0
-      and call('HSETNX', jobs, new, data) == 1 then
+    if put(new, data) then
       call('RPUSH', base .. 'lane:' .. name, stamp .. tail)
       local s = lane(name)
       s.ordered = tonumber(ARGV[i + 3])

@@ -12,7 +12,7 @@
 --
 -- Returns in one list: now, how long until something is due (-1: nothing is), the number of lanes left in the rings, and if
 -- there are jobs, the number of lanes; name, ordered, health, held and holds of each lane; and ticket, index of its
--- lane from 0, and data of each job.
+-- lane from 0, and data of each job, which is "" for a large one: the caller reads that.
 
 local token, lease, deadline, want, perlane, untried, failing, begin, once, ttl, maxmarks, named =
   struct.unpack('<c16ddddddddddd', ARGV[3])
@@ -141,6 +141,9 @@ if count > 0 then
   data = call('HMGET', jobs, unpack(ids))
   for i = 1, count do data[i] = data[i] or '' end
   if once == 1 then
+    for i = 1, count do
+      if tonumber(sub(tickets[i], 17, 25)) > inline then data[i] = call('HGET', base .. 'large', ids[i]) or '' end
+    end
     --@ remove
   end
 end
