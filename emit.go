@@ -136,11 +136,19 @@ func (e *Emitter) admitted(hooks []*hook, n int, size int64) ([]*hook, error) {
 		return nil, ErrClosed
 	}
 	e.stats.matched.Add(int64(len(hooks)))
+	e.stats.dropped.Add(int64(len(hooks) - n))
+	told := false
+	defer func() {
+		if !told { // a Trace function has ended this goroutine, which will collect nothing
+			e.stats.matched.Add(-int64(n))
+			e.outbox.unreserve(hooks[:n], size)
+		}
+	}()
 	for _, h := range hooks[n:] {
-		e.stats.dropped.Add(1)
 		e.log.overflowed(h)
 		e.watch.dropped(h, 1, ErrOverflow)
 	}
+	told = true
 	return hooks[:n], nil
 }
 

@@ -68,7 +68,15 @@ func (e *Emitter) queueEmpty(ctx context.Context) bool {
 		return false
 	}
 	s, err := r.Stats(ctx)
+	e.sawQueue(err)
 	return err == nil && s.Ready+s.Delayed+s.Leased == 0
+}
+
+// sawQueue takes note of what the queue has returned: whether the host has closed it.
+func (e *Emitter) sawQueue(err error) {
+	if errors.Is(err, queue.ErrClosed) {
+		e.closeQueue.Do(func() { close(e.queueClosed) })
+	}
 }
 
 // drainQueue returns when nothing is left to do for a queue that ends with this process, or when
@@ -113,19 +121,30 @@ func (e *Emitter) Close() error {
 	return e.Shutdown(ctx)
 }
 
+// endGrace is how long the ending waits, after its context, for what does not return: a Trace
+// function, the log handler, a sender or the queue.
+const endGrace = 500 * time.Millisecond
+
+// errNotReturned tells that endGrace was not enough.
+var errNotReturned = errors.New("webhook: shutdown: a Trace function, the log handler, a sender or the queue has not returned")
+
 func (e *Emitter) end() {
 	defer close(e.ended)
 	e.closed.Store(true)
+	returned := true
 	if !e.traits.Disabled {
-		e.finish(e.shutdownCtx)
+		returned = e.finish(e.shutdownCtx)
 	}
 	e.stop()
-	e.background.Wait()
+	if !within(e.shutdownCtx, endGrace, e.background.Wait) || !returned {
+		e.result = errNotReturned
+	}
 	if left := e.Stats().Pending; left > 0 {
-		e.result = fmt.Errorf("webhook: shutdown: %d deliveries are left undone", left)
-		if cause := context.Cause(e.shutdownCtx); cause != nil {
-			e.result = fmt.Errorf("%w: %w", e.result, cause)
+		undone := fmt.Errorf("webhook: shutdown: %d deliveries are left undone", left)
+		if cause := e.endCause(); cause != nil {
+			undone = fmt.Errorf("%w: %w", undone, cause)
 		}
+		e.result = errors.Join(undone, e.result)
 	}
 	e.cancelShutdown(nil)
 	for _, f := range e.owned {
@@ -133,19 +152,64 @@ func (e *Emitter) end() {
 	}
 }
 
-// finish empties what is before the queue, and the queue if it does not outlive this process.
-func (e *Emitter) finish(ctx context.Context) {
+// endCause returns why the ending left deliveries undone, if that is known.
+func (e *Emitter) endCause() error {
+	select {
+	case <-e.queueClosed:
+		return queue.ErrClosed
+	default:
+		return context.Cause(e.shutdownCtx)
+	}
+}
+
+// within calls f in a goroutine of its own, and reports whether f has returned at the latest this long
+// after ctx ended.
+func within(ctx context.Context, grace time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done) // also if a Trace function ends the goroutine
+		f()
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// finish empties what is before the queue, and the queue if it does not outlive this process. Where
+// the host closed the queue there is nothing to wait for. It reports whether everything has returned.
+func (e *Emitter) finish(ctx context.Context) (returned bool) {
+	returned = true
 	if e.debouncer != nil {
-		e.debouncer.finish()
+		returned = within(ctx, endGrace, e.debouncer.finish)
 	}
 	e.batcher.finish()
 	e.outbox.refuseWaiters()
-	handed := e.outbox.empty(ctx) == nil
+	open, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-e.queueClosed:
+			stop()
+		case <-open.Done():
+		}
+	}()
+	handed := e.outbox.empty(open) == nil
 	if e.scheduler == nil {
-		return
+		return returned
 	}
 	if handed && !e.traits.Durable {
-		e.drainQueue(ctx)
+		e.drainQueue(open)
 	}
-	e.scheduler.Stop(ctx)
+	// Stop takes up to two graces of its own.
+	return within(ctx, 4*endGrace, func() { e.scheduler.Stop(ctx) }) && returned
 }
