@@ -25,8 +25,9 @@ func (e *Emitter) Flush(ctx context.Context) error {
 }
 
 // Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or
-// dropped. That includes what waits for a webhook that is held. Where other processes work on the
-// same queue it also returns when the queue is empty. It returns ctx's error otherwise.
+// dropped. Jobs of a webhook that is held wait in the queue until its hold ends, and Drain waits for
+// them until ctx ends, so give it a ctx that does. Where other processes work on the same queue it
+// also returns when the queue is empty. It returns ctx's error otherwise.
 func (e *Emitter) Drain(ctx context.Context) error {
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
@@ -103,7 +104,11 @@ func (e *Emitter) drainQueue(ctx context.Context) {
 // their backoffs included; a durable queue is left to the next process, its leases given back. When
 // ctx ends first, running attempts are cut off.
 //
-// The error says what is left, and wraps ctx's. A queue that was given in Options stays open.
+// Shutdown returns half a second to three seconds after ctx has ended, also when a Trace function, the
+// log handler, a sender or the queue never returns; the error then says so. A queue that the host has
+// closed is not waited for.
+//
+// The error says what is left, and wraps ctx's, or queue.ErrClosed. A queue that was given in Options stays open.
 // Calling Shutdown again, or after Close, returns the same result. While several calls wait, the
 // first of their contexts to end is the one that counts, so Close cuts a Shutdown off.
 func (e *Emitter) Shutdown(ctx context.Context) error {
