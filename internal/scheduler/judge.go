@@ -47,7 +47,9 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 		c.before = l.state()
 		s.expect(l, c.update, now)
 	}
-	c.released = append(c.released, s.trim(l, now)...)
+	if c.change || r.Evidence == Down || r.Evidence == Unsent {
+		c.released = append(c.released, s.trim(l, now)...)
+	}
 	s.update(l, now)
 	s.wake()
 	return c
