@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -402,6 +403,79 @@ func TestOneJobThatAlwaysTimesOutHoldsNothing(t *testing.T) {
 			t.Errorf("%d of 600 jobs delivered", n)
 		}
 		t.Logf("changes: %q, p99 %v", w.seen(), p99(w.waits("a")))
+		w.stop()
+	})
+}
+
+func TestRule3FailuresThatALaterLeaseHasOvertakenHoldNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.fallback = takes(20 * time.Millisecond)
+		w.healthy("a")
+		for range 500 {
+			w.emit("a")
+		}
+		w.start(20, 1)
+		time.Sleep(10 * time.Second) // it may have several attempts at once
+		var n atomic.Int64
+		w.set("a", func(ctx context.Context, task *Task) Result {
+			if n.Add(1) <= 5 {
+				return hangs(ctx, task)
+			}
+			return takes(50*time.Millisecond)(ctx, task)
+		})
+		for range 20 {
+			w.emit("a")
+		}
+		time.Sleep(10500 * time.Millisecond) // five have hung, after others that were leased later succeeded
+		if n := w.runningNow("a"); n > 0 {
+			t.Fatalf("%d attempts still run", n)
+		}
+		id := w.emit("a")
+		time.Sleep(100 * time.Millisecond)
+		if _, ok := w.results()[id]; !ok || len(w.seen()) > 0 {
+			t.Errorf("the lane is held for this process, changes: %q", w.seen())
+		}
+		w.stop()
+	})
+}
+
+func TestRule3JobsThatArriveAfterAHoldBeganAreReleased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t)
+		q.onReceive = func(ctx context.Context, want queue.Want) ([]queue.Lease, error) {
+			leases, err := q.Memory.Receive(ctx, want)
+			time.Sleep(30 * time.Millisecond) // the way back
+			return leases, err
+		}
+		w := newWorld(t, q)
+		w.healthy("a")
+		var n atomic.Int64
+		w.fallback = func(ctx context.Context, task *Task) Result {
+			if n.Add(1) < 1000 { // enough for the lane to have many workers
+				return takes(10*time.Millisecond)(ctx, task)
+			}
+			time.Sleep(10 * time.Millisecond)
+			return failure(task)
+		}
+		w.start(20, 2)
+		for range 3000 {
+			w.emit("a")
+		}
+		for w.held("a").Holds == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		before := w.count("a")
+		time.Sleep(5 * time.Second)
+		if n := w.count("a"); n != before || n > 1040 {
+			t.Errorf("%d attempts until a second after the hold began, %d later", before, n-before)
+		}
+		if s := stats(t, w.q); s.Leased > 0 || w.here() > 0 {
+			t.Errorf("%d jobs are leased, %d are here", s.Leased, w.here())
+		}
 		w.stop()
 	})
 }
