@@ -58,14 +58,6 @@ func (p *partition) local(us int64) time.Time {
 	return time.UnixMicro(us - p.skew.Load())
 }
 
-// remote is the opposite of local.
-func (p *partition) remote(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro() + p.skew.Load()
-}
-
 // cut returns the next part of a text that is separated by colons.
 func cut(text *string) string {
 	part, rest, _ := strings.Cut(*text, ":")

@@ -224,7 +224,7 @@ func (q *Queue) maintain() {
 		}
 		_, _ = q.counts(ctx)
 		if swept := q.swept.Load(); now-swept > int64(sweepEvery) && q.swept.CompareAndSwap(swept, now) {
-			_, _ = gather(ctx, q, func(p *partition) (any, error) { return nil, q.sweep(ctx, p) })
+			_, _ = gather(ctx, q, func(p *partition) (any, error) { return nil, q.sweep(ctx, p, laneAge) })
 		}
 	}()
 }
