@@ -147,7 +147,7 @@ func TestShutdownLeavesADurableQueueToTheNextProcess(t *testing.T) {
 		checkTotals(t, e)
 
 		next := start(t, &endpoint{}, with(q))
-		time.Sleep(5 * time.Second)
+		time.Sleep(15 * time.Second) // the webhook is held after ten failures
 		if s := next.Stats(); s.Delivered != 11 || s.Adopted != 11 {
 			t.Errorf("the next process's stats: %+v", s)
 		}
@@ -164,12 +164,10 @@ func TestFault38ShutdownWithAThousandJobsInFlight(t *testing.T) {
 					q := rig(t, queue.MemoryOptions{})
 					q.traits.Durable = durable
 					to := &endpoint{answer: hangs}
-					list := manyApps("app", 500)
+					list := manyApps("app", 1000) // new webhooks begin with one attempt
 					e := start(t, to, with(q), unbatched, apps(list...), func(o *Options) { o.Workers = workers })
-					for range 2 {
-						for _, a := range list {
-							emit(t, e, ChannelOccupied(a.ID, "c"))
-						}
+					for _, a := range list {
+						emit(t, e, ChannelOccupied(a.ID, "c"))
 					}
 					time.Sleep(100 * time.Millisecond)
 					if n := e.Stats().Attempts; workers == 2000 && n != 1000 {
@@ -357,5 +355,40 @@ func TestShutdownDoesNotWaitForASenderThatIgnoresItsContext(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour) // what the sender comes to then harms nobody
 		checkTotals(t, e)
+	})
+}
+
+func TestDrainCountsWhatIsBeingHandedOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		var slow atomic.Bool
+		q.onEnqueue = func(ctx context.Context, jobs []queue.Job) error {
+			err := q.Memory.Enqueue(ctx, jobs)
+			if slow.Load() {
+				time.Sleep(time.Second) // the answer's way back
+			}
+			return err
+		}
+		to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+			if strings.Contains(string(r.Body), "channel-1") {
+				return takes(5*time.Second)(ctx, r)
+			}
+			return status(200)
+		}}
+		a := testApp("http://a.test/", "http://b.test/")
+		a.Webhooks[0].Filter.ChannelSuffix, a.Webhooks[1].Filter.ChannelSuffix = "1", "2"
+		e := start(t, to, with(q), unbatched, apps(a))
+		emit(t, e, occupied(1))
+		time.Sleep(100 * time.Millisecond)
+		began := time.Now()
+		time.AfterFunc(time.Second, func() {
+			slow.Store(true)
+			_ = e.Emit(occupied(2)) // delivered before Enqueue has returned
+		})
+		drain(t, e)
+		if took := time.Since(began); took < 4900*time.Millisecond {
+			t.Errorf("Drain returned after %v, while an attempt was under way: %+v", took, e.Stats())
+		}
 	})
 }

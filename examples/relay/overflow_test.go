@@ -97,7 +97,7 @@ func TestNothingIsDroppedWhenThereIsNoRoom(t *testing.T) {
 	}
 }
 
-// The line for which there is no room is then as good as not read.
+// The line for which there is no room is not taken then.
 func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 	t.Parallel()
 	url, _ := counting(t, func(r *http.Request) { <-r.Context().Done() })
@@ -112,8 +112,26 @@ func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 	code := run(ctx, []string{"-drain", "300ms", "-config", config}, input, &stdout, &stderr)
 	got := read(t, code, stdout.String(), stderr.String())
 	got.want(exitLeft, totals{Emitted: got.Emitted, Matched: got.Emitted, Pending: got.Emitted, Attempts: got.Attempts})
-	got.says("stopped before line", "no room for the event")
+	got.says("stopped before line", "waiting for room")
 	if !<-stuck || got.Emitted < fits {
 		t.Errorf("%d of %d events were emitted", got.Emitted, moreThanFits)
+	}
+}
+
+// Only what is for a webhook that is down, and whose share is full, is dropped.
+func TestOnlyAFailingWebhooksEventsAreDropped(t *testing.T) {
+	t.Parallel()
+	url, arrived := counting(t, func(*http.Request) {})
+	down := httptest.NewServer(nil)
+	down.Close() // nobody listens there any more
+	input := newLargeLines()
+	got := relayed(t, input, "-drain", "2s", "-config", writeConfig(t, nil, nil, testApp(hookTo(url), hookTo(down.URL))))
+	got.want(exitLeft, totals{
+		Emitted: moreThanFits, Matched: 2 * moreThanFits, Delivered: moreThanFits,
+		Dropped: got.Dropped, Pending: moreThanFits - got.Dropped, Attempts: got.Attempts,
+	})
+	// Half of the queue and half of the outbox are the failing webhook's.
+	if kept := got.Pending; kept > fits || kept < fits*3/4 || arrived.Load() != moreThanFits {
+		t.Errorf("%d events are kept for the webhook that is down, and %d arrived at the other one", kept, arrived.Load())
 	}
 }

@@ -29,8 +29,8 @@ func (q *Queue) SetLane(_ context.Context, u queue.LaneUpdate) error {
 	return nil
 }
 
-// Lanes lists what this process knows of its lanes. Ready counts the jobs that are parked here; what
-// else the store has of a lane is not known.
+// Lanes lists what this process knows of its lanes. Ready counts the jobs that are parked here;
+// what else the store has of a lane is not known.
 func (q *Queue) Lanes(_ context.Context, after string, limit int) ([]queue.LaneInfo, error) {
 	now, err := q.begin()
 	if err != nil {

@@ -105,8 +105,8 @@ func (q *Queue) giveBack(m *message, after, now time.Duration) {
 }
 
 // giveBackFollowers leaves to the store what is parked of an ordered message's lane behind it. The
-// store returns nothing of the lane while any of it is hidden, and nothing here may overtake a message
-// that leaves. The caller holds q.mu.
+// store returns nothing of the lane while any of it is hidden, and nothing here may overtake a
+// message that leaves. The caller holds q.mu.
 func (q *Queue) giveBackFollowers(m *message, now time.Duration) {
 	for _, other := range q.followers(m) {
 		q.giveBack(other, 0, now)
@@ -127,8 +127,8 @@ func (q *Queue) followers(m *message) (list []*message) {
 	return list
 }
 
-// lapse drops a message that others may have by now: its lease ended, or it is no longer hidden. The
-// caller holds q.mu.
+// lapse drops a message that others may have by now: its lease ended, or it is no longer hidden.
+// The caller holds q.mu.
 func (q *Queue) lapse(m *message, now time.Duration) {
 	q.giveBackFollowers(m, now)
 	if m.isLeased() {

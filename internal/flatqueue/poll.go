@@ -86,14 +86,12 @@ func (q *Queue) pollOnce(n int) error {
 	return err
 }
 
-// accept takes in what was received, hidden since the time from on the early side: an answer takes less
-// than a second to arrive. It returns the handles of copies: of jobs that were settled, or that are
-// here already as other messages. The caller holds q.mu.
+// accept takes in what was received, hidden since the time from on the early side: an answer takes
+// less than a second to arrive. It returns the handles of copies: of jobs that were settled, or
+// that are here already as other messages. The caller holds q.mu.
 func (q *Queue) accept(messages []Message, from, now time.Duration) (copies []string) {
+	q.learnSkew(messages)
 	for _, received := range messages {
-		if received.Receives == 1 && !received.FirstReceived.IsZero() {
-			q.skew = time.Since(received.FirstReceived)
-		}
 		m := &message{Message: received, until: from + q.opts.Lease, limit: from + q.opts.MaxHidden}
 		switch {
 		case m.Unreadable != nil:
@@ -103,10 +101,23 @@ func (q *Queue) accept(messages []Message, from, now time.Duration) (copies []st
 			copies = append(copies, m.Handle)
 		default:
 			q.add(m, now)
-			q.lookBy(min(m.until-q.opts.Lease/2, now+settleTime))
+			q.lookBy(m.until - q.opts.Lease/2)
 		}
 	}
+	if q.isCrowded() {
+		q.lookBy(now + settleTime)
+	}
 	return copies
+}
+
+// learnSkew compares the store's clock with this process's: a message that is received for the
+// first time is received now. The caller holds q.mu.
+func (q *Queue) learnSkew(messages []Message) {
+	for i := range messages {
+		if m := &messages[i]; m.Receives == 1 && !m.FirstReceived.IsZero() {
+			q.skew = time.Since(m.FirstReceived)
+		}
+	}
 }
 
 // refuse leaves an unreadable message to the others, and reports it now and then. The caller holds
@@ -115,14 +126,15 @@ func (q *Queue) refuse(m *message, now time.Duration) {
 	age := now - q.progress(m, now).Enqueued
 	q.returned = append(q.returned, Change{Handle: m.Handle, After: yieldDelay(age, maxYield)})
 	q.lookBy(now)
-	if q.reported == 0 || now-q.reported >= reportPause {
+	if len(q.demands) > 0 && now-q.reported >= reportPause {
 		q.reported = now
 		q.failDemands(fmt.Errorf("message %s is left to other processes: %w", m.MessageID, m.Unreadable))
 	}
 }
 
-// adopt handles a message that is here already, because the store returned it twice: only its newest
-// handle counts. One that is being left to the store is received afresh. The caller holds q.mu.
+// adopt handles a message that is here already, because the store returned it twice: only its
+// newest handle counts. One that is being left to the store is received afresh. The caller holds
+// q.mu.
 func (q *Queue) adopt(m *message, now time.Duration) bool {
 	old := q.byID[m.MessageID]
 	if old == nil {

@@ -40,7 +40,7 @@ type Queue struct {
 	demanded sync.Cond     // wakes the pollers
 	next     time.Duration // when the keeper looks again
 	returned []Change      // messages that the keeper is to give back
-	reported time.Duration // when an unreadable message was reported last; 0: never
+	reported time.Duration // when an unreadable message was reported last
 	skew     time.Duration // this process's clock less the store's
 
 	taken   *ids             // jobs that the store has taken from this process
@@ -51,17 +51,18 @@ type Queue struct {
 // New makes a queue on a store, and starts its goroutines. Close ends them.
 func New(store Store, opts Options) *Queue {
 	q := &Queue{
-		store:   store,
-		opts:    opts,
-		kick:    make(chan struct{}, 1),
-		closed:  make(chan struct{}),
-		set:     lanes.New[*message](opts.Lease),
-		byID:    make(map[string]*message),
-		byJob:   make(map[string]*message),
-		demands: make(map[*demand]struct{}),
-		taken:   newIDs(remembered),
-		settled: newIDs(remembered),
-		history: newRecent[history](remembered),
+		store:    store,
+		opts:     opts,
+		kick:     make(chan struct{}, 1),
+		closed:   make(chan struct{}),
+		set:      lanes.New[*message](opts.Lease),
+		byID:     make(map[string]*message),
+		byJob:    make(map[string]*message),
+		demands:  make(map[*demand]struct{}),
+		reported: -reportPause,
+		taken:    newIDs(remembered),
+		settled:  newIDs(remembered),
+		history:  newRecent[history](remembered),
 	}
 	q.demanded.L = &q.mu
 	q.ctx, q.cancel = context.WithCancel(context.Background())
@@ -153,8 +154,8 @@ func (q *Queue) giveBackAll() error {
 	return nil
 }
 
-// Stats adds what is here to what the store counts. Leased counts what any process has leased, parks
-// or waits for; Oldest looks only at what is parked here; Bytes is not known.
+// Stats adds what is here to what the store counts. Leased counts what any process has leased,
+// parks or waits for; Oldest looks only at what is parked here; Bytes is not known.
 func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	if q.isClosed() {
 		return queue.Stats{}, queue.ErrClosed

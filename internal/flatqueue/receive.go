@@ -51,8 +51,8 @@ func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error
 	}
 }
 
-// takeOrWait leases what fits, or registers a demand and returns a waiter that is woken when something
-// may fit.
+// takeOrWait leases what fits, or registers a demand and returns a waiter that is woken when
+// something may fit.
 func (q *Queue) takeOrWait(w queue.Want, d *demand) ([]*message, *lanes.Waiter, error) {
 	now, err := q.begin()
 	if err != nil {
@@ -104,9 +104,9 @@ func (q *Queue) isIdle(now time.Duration) bool {
 	return len(q.demands) == 0 && now-q.received > q.opts.Lease
 }
 
-// refresh extends those leases whose messages have been parked for a while, so that each lasts nearly
-// as long as Traits.Lease says. What cannot be extended now is released, and one of the reasons is
-// returned if nothing is left.
+// refresh extends those leases whose messages have been parked for a while, so that each lasts
+// nearly as long as Traits.Lease says. What cannot be extended now is released, and one of the
+// reasons is returned if nothing is left.
 func (q *Queue) refresh(ctx context.Context, taken []*message) (leases []queue.Lease, err error) {
 	stale := q.staleOf(taken)
 	errs := q.extend(ctx, stale)

@@ -3,8 +3,8 @@ package flatqueue
 // remembered is how many IDs a recent remembers at least.
 const remembered = 50_000
 
-// recent remembers a value for each of at least the latest IDs that were set, and of at most twice as
-// many.
+// recent remembers a value for each of at least the latest IDs that were set, and of at most twice
+// as many.
 type recent[V any] struct {
 	size        int
 	young, aged map[string]V

@@ -9,8 +9,8 @@ import (
 )
 
 // split is a message that was replaced by parts which live in this process only. The message stays
-// hidden, and so keeps its place in its lane, until all parts are settled. If the process dies before,
-// the message is received again, whole.
+// hidden, and so keeps its place in its lane, until all parts are settled. If the process dies
+// before, the message is received again, whole.
 type split struct {
 	job  string // ID of the job that the message carries
 	left int    // parts that are not settled
@@ -30,8 +30,9 @@ func (q *Queue) settlePart(m *message) {
 	}
 }
 
-// Replace sends jobs with the First and the age of l, and deletes l. In an ordered lane the jobs take
-// the place of l in this process instead, and its message is deleted when all of them are settled.
+// Replace sends jobs with the First and the age of l, and deletes l. In an ordered lane the jobs
+// take the place of l in this process instead, and its message is deleted when all of them are
+// settled.
 func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
 	for i := range jobs {
 		if jobs[i].Lane != l.Lane {
@@ -46,6 +47,10 @@ func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) er
 		return queue.ErrLeaseLost
 	}
 	m := b.messages[0]
+	if err := q.checkSizes(jobs); err != nil {
+		b.end([]error{err}, nil)
+		return err
+	}
 	if l.Ordered && q.opts.Groups {
 		if done, err := q.splitUp(m, jobs); done || err != nil {
 			return err
@@ -56,6 +61,16 @@ func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) er
 	}
 	b.end(q.remove(ctx, b.messages), q.set.Remove)
 	return queue.ErrorOf(b.failed.Err(), 0)
+}
+
+// checkSizes refuses jobs that the store could not keep as dead letters.
+func (q *Queue) checkSizes(jobs []queue.Job) error {
+	for i := range jobs {
+		if n := q.opts.MaxJobBytes; n > 0 && len(jobs[i].Data) > n {
+			return fmt.Errorf("queue: Replace: job %q has %d bytes; %w", jobs[i].ID, len(jobs[i].Data), queue.ErrTooLarge)
+		}
+	}
+	return nil
 }
 
 // origin returns what a message's parts have of it.

@@ -49,20 +49,30 @@ func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) er
 
 // bury has the store keep a copy of a message, unless it has one.
 func (q *Queue) bury(ctx context.Context, m *message, reason string) error {
-	if m.buried {
+	q.mu.Lock()
+	buried, letter := m.buried, q.letter(m, reason)
+	q.mu.Unlock()
+	if buried {
 		return nil
-	}
-	letter := queue.DeadLetter{
-		Job: m.Job.Job, Reason: reason, Attempts: m.job.Attempts() + 1, First: q.set.Time(m.job.Began()), At: time.Now(),
-	}
-	if first, ok := m.job.First(); ok {
-		letter.First = q.set.Time(first)
 	}
 	if err := q.store.Bury(ctx, letter); err != nil {
 		return err
 	}
+	q.mu.Lock()
 	m.buried = true
+	q.mu.Unlock()
 	return nil
+}
+
+// letter makes a dead letter of a leased message. The caller holds q.mu.
+func (q *Queue) letter(m *message, reason string) queue.DeadLetter {
+	first, ok := m.job.First()
+	if !ok {
+		first = m.job.Began()
+	}
+	return queue.DeadLetter{
+		Job: m.Job.Job, Reason: reason, Attempts: m.job.Attempts() + 1, First: q.set.Time(first), At: time.Now(),
+	}
 }
 
 // Release parks jobs again. They are hidden from others until they are wanted here.
@@ -147,8 +157,8 @@ func (q *Queue) nack(m *message, n *queue.Nack, now time.Duration) (after time.D
 }
 
 // mustStay reports whether a message waits out its delay in this process: always if it is a part,
-// and after an attempt while others of its ordered lane are here, because the store would not return
-// it before those are settled, which wait for it.
+// and after an attempt while others of its ordered lane are here, because the store would not
+// return it before those are settled, which wait for it.
 func (q *Queue) mustStay(m *message, counted, followed bool, until time.Duration) bool {
 	switch {
 	case m.split != nil:
@@ -166,8 +176,8 @@ func (q *Queue) left(m *message, now time.Duration) {
 	q.leave(m)
 }
 
-// remove deletes settled messages. Their IDs are remembered before, so that a copy that turns up here
-// is deleted and not handed out. A message that was split is deleted with its last part.
+// remove deletes settled messages. Their IDs are remembered before, so that a copy that turns up
+// here is deleted and not handed out. A message that was split is deleted with its last part.
 func (q *Queue) remove(ctx context.Context, messages []*message) []error {
 	errs := make([]error, len(messages))
 	var handles []string

@@ -7,20 +7,22 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Store is a flat queue: it hides a message from everybody for a while when somebody receives it, and
-// returns it again unless it was deleted. It knows nothing of lanes. All methods are safe for
-// concurrent use and return soon after ctx ends. Errors are returned as they are; the caller retries.
+// Store is a flat queue: it hides a message from everybody for a while when somebody receives it,
+// and returns it again unless it was deleted. It knows nothing of lanes. All methods are safe for
+// concurrent use and return soon after ctx ends. Errors are returned as they are; the caller
+// retries.
 type Store interface {
-	// Send sends jobs. It returns the error of each: nil if the store has taken it. If err is not nil,
-	// it is unknown of some jobs whether they were taken; those have an error too.
+	// Send sends jobs. It returns the error of each: nil if the store has taken it. If err is not
+	// nil, it is unknown of some jobs whether they were taken; those have an error too.
 	Send(ctx context.Context, jobs []Job) (errs []error, err error)
 
-	// Receive returns up to n messages and hides them for Options.Lease. It waits for the first for at
-	// most Options.Wait, and returns none then.
+	// Receive returns up to n messages and hides them for Options.Lease. It waits for the first for
+	// at most Options.Wait, and returns none then.
 	Receive(ctx context.Context, n int) ([]Message, error)
 
 	// Hide has messages be visible after a time from now, which is rounded up to what the store can
-	// do. It returns the error of each: one that is no longer this process's has queue.ErrLeaseLost.
+	// do. It returns the error of each: one that is no longer this process's has
+	// queue.ErrLeaseLost.
 	Hide(ctx context.Context, changes []Change) []error
 
 	// Delete deletes messages by their handles, and returns errors like Hide.
@@ -39,8 +41,8 @@ type Job struct {
 	Origin
 }
 
-// Origin is what a job that replaced another has of it. The store carries it with the job. It is zero
-// for all other jobs.
+// Origin is what a job that replaced another has of it. The store carries it with the job. It is
+// zero for all other jobs.
 type Origin struct {
 	First    time.Time // when the first lease began that was an attempt, if there was one
 	Enqueued time.Time // when the age began
@@ -55,8 +57,8 @@ type Message struct {
 	Receives      int       // this one included
 	FirstReceived time.Time // the first of them; zero if the store cannot tell
 
-	// Unreadable tells why this process cannot use the message, such as a newer format. It is left to
-	// other processes. The Job may be zero then.
+	// Unreadable tells why this process cannot use the message, such as a newer format. It is left
+	// to other processes. The Job may be zero then.
 	Unreadable error
 }
 

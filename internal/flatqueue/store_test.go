@@ -24,6 +24,9 @@ type flat struct {
 	calls    map[string]int   // by method
 	fail     map[string]error // by method
 	lose     map[string]bool  // messages whose handles are lost, by job
+	handles  map[string]*flatMessage
+	slow     time.Duration // until Hide answers
+	latency  time.Duration // until Receive looks
 }
 
 type flatMessage struct {
@@ -32,7 +35,7 @@ type flatMessage struct {
 }
 
 func newFlat() *flat {
-	return &flat{changed: make(chan struct{}), calls: make(map[string]int), fail: make(map[string]error), lose: make(map[string]bool)}
+	return &flat{changed: make(chan struct{}), calls: make(map[string]int), fail: make(map[string]error), lose: make(map[string]bool), handles: make(map[string]*flatMessage)}
 }
 
 // begin locks the store and counts a call.
@@ -63,6 +66,7 @@ func (f *flat) Send(_ context.Context, jobs []Job) ([]error, error) {
 }
 
 func (f *flat) Receive(ctx context.Context, n int) ([]Message, error) {
+	time.Sleep(f.latency)
 	end := time.Now().Add(testOptions.Wait)
 	err := f.begin("Receive")
 	defer f.mu.Unlock()
@@ -88,17 +92,22 @@ func (f *flat) take(n int) (got []Message) {
 	now := time.Now()
 	hidden := make(map[string]bool)
 	for _, m := range f.messages {
-		if m.visible.After(now) {
-			hidden[m.Lane] = f.groups && m.Ordered || hidden[m.Lane]
+		if f.groups && m.Ordered && m.visible.After(now) {
+			hidden[m.Lane] = true
 		}
 	}
 	for _, m := range f.messages {
-		if len(got) == n || m.visible.After(now) || hidden[m.Lane] {
+		if len(got) == n {
+			break
+		}
+		if m.visible.After(now) || f.groups && hidden[m.Lane] {
 			continue
 		}
 		f.number++
 		m.Receives++
+		delete(f.handles, m.Handle)
 		m.Handle, m.visible = strconv.Itoa(f.number), now.Add(testOptions.Lease)
+		f.handles[m.Handle] = m
 		if m.FirstReceived.IsZero() {
 			m.FirstReceived = now
 		}
@@ -108,8 +117,9 @@ func (f *flat) take(n int) (got []Message) {
 }
 
 func (f *flat) next(end time.Time) time.Time {
+	now := time.Now()
 	for _, m := range f.messages {
-		if m.visible.After(time.Now()) && m.visible.Before(end) {
+		if m.visible.After(now) && m.visible.Before(end) {
 			end = m.visible
 		}
 	}
@@ -118,7 +128,6 @@ func (f *flat) next(end time.Time) time.Time {
 
 func (f *flat) Hide(_ context.Context, changes []Change) []error {
 	err := f.begin("Hide")
-	defer f.mu.Unlock()
 	errs := make([]error, len(changes))
 	for i, c := range changes {
 		switch m := f.byHandle(c.Handle); {
@@ -131,6 +140,9 @@ func (f *flat) Hide(_ context.Context, changes []Change) []error {
 		}
 	}
 	f.change()
+	slow := f.slow
+	f.mu.Unlock()
+	time.Sleep(slow)
 	return errs
 }
 
@@ -140,8 +152,11 @@ func (f *flat) Delete(_ context.Context, handles []string) []error {
 	errs := make([]error, len(handles))
 	for i, handle := range handles {
 		m := f.byHandle(handle)
-		if errs[i] = err; err == nil && m != nil {
+		if errs[i] = err; err == nil && m == nil {
+			errs[i] = queue.ErrLeaseLost
+		} else if err == nil {
 			f.messages = slices.DeleteFunc(f.messages, func(other *flatMessage) bool { return other == m })
+			delete(f.handles, handle)
 		}
 	}
 	f.change()
@@ -172,10 +187,8 @@ func (f *flat) Count(context.Context) (c Counts, err error) {
 }
 
 func (f *flat) byHandle(handle string) *flatMessage {
-	for _, m := range f.messages {
-		if m.Handle == handle && !f.lose[m.ID] {
-			return m
-		}
+	if m := f.handles[handle]; m != nil && !f.lose[m.ID] {
+		return m
 	}
 	return nil
 }
@@ -192,6 +205,13 @@ func (f *flat) setFail(method string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fail[method] = err
+}
+
+// setLose changes whether a job's handle is lost.
+func (f *flat) setLose(id string, lost bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lose[id] = lost
 }
 
 // jobs lists the jobs in the store.

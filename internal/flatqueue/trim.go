@@ -1,22 +1,24 @@
 package flatqueue
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/pushhooks/webhook/internal/lanes"
 )
 
-// How long a message that is more than its lane's share waits for a Receive before it is given back,
-// and for how long it is hidden then.
+// How long a message that is more than its lane's share waits for a Receive before it is given
+// back, and for how long it is hidden then.
 const (
-	settleTime      = 100 * time.Millisecond
+	settleTime      = 20 * time.Millisecond
 	minYield        = time.Second
 	maxYield        = time.Minute
 	maxFailingYield = 5 * time.Minute
 )
 
-// yieldDelay is for how long a job of an age is left to the others: for as long as it is old, so that
-// it waits at most twice as long as otherwise, and is received less and less.
+// yieldDelay is for how long a job of an age is left to the others: for as long as it is old, so
+// that it waits at most twice as long as otherwise, and is received less and less.
 func yieldDelay(age, limit time.Duration) time.Duration { return min(max(age, minYield), limit) }
 
 // usage is what some parked messages hold.
@@ -35,26 +37,11 @@ func (u *usage) exceeds(limit, total *usage) bool {
 	return u.jobs > limit.jobs-total.jobs || u.bytes > limit.bytes-total.bytes
 }
 
-// shares is what is parked here, and by whom.
+// shares is what has been parked here for settleTime, and by whom.
 type shares struct {
 	failingLimit, limit usage
 	failing, all        usage
 	lanes               map[*lanes.Lane[*message]]*usage
-}
-
-// shares counts what is parked. The caller holds q.mu.
-func (q *Queue) shares() *shares {
-	s := &shares{
-		failingLimit: usage{q.opts.ParkedJobs / 2, q.opts.ParkedBytes / 2},
-		limit:        usage{q.opts.ParkedJobs - q.opts.ParkedJobs/8, q.opts.ParkedBytes - q.opts.ParkedBytes/8},
-		lanes:        make(map[*lanes.Lane[*message]]*usage),
-	}
-	for _, m := range q.byID {
-		if m.isParked() {
-			s.count(m, 1)
-		}
-	}
-	return s
 }
 
 // count counts a message n times.
@@ -79,29 +66,75 @@ func (s *shares) exceeded(m *message) bool {
 	return s.lanes[l].exceeds(&s.limit, &s.all)
 }
 
-// trim gives back what nobody has taken and what is more than its lane's share. The caller holds q.mu.
+// part is which part of everything the lane of m has.
+func (s *shares) part(m *message) float64 {
+	u := s.lanes[m.job.Lane()]
+	return max(float64(u.jobs)/float64(s.limit.jobs), float64(u.bytes)/float64(s.limit.bytes))
+}
+
+// isCrowded reports whether so much is parked that some lane may have more than its share: one has
+// at least half of the smallest limit then. The caller holds q.mu.
+func (q *Queue) isCrowded() bool {
+	jobs := q.set.Count(lanes.Ready) + q.set.Count(lanes.Delayed)
+	bytes := q.set.Size(lanes.Ready) + q.set.Size(lanes.Delayed)
+	return jobs > q.opts.ParkedJobs/4 || bytes > q.opts.ParkedBytes/4
+}
+
+// trim gives back what nobody has taken and what is more than its lane's share, of the largest lane
+// first. The caller holds q.mu.
 func (q *Queue) trim(now time.Duration) {
-	s := q.shares()
-	for _, m := range q.byID {
-		if m.job.State() != lanes.Ready || m.split != nil || !s.exceeded(m) {
-			continue
-		}
-		if wait := m.parked + settleTime; wait > now {
-			q.next = min(q.next, wait)
+	if !q.isCrowded() {
+		return
+	}
+	s, settled := q.settledShares(now)
+	surplus := slices.DeleteFunc(settled, func(m *message) bool {
+		return m.job.State() != lanes.Ready || m.split != nil || !s.exceeded(m)
+	})
+	slices.SortFunc(surplus, func(a, b *message) int { return cmp.Compare(s.part(b), s.part(a)) })
+	for _, m := range surplus {
+		if m.job.State() == lanes.Gone || !s.exceeded(m) { // enough has been given back before
 			continue
 		}
 		for _, m := range append(q.followers(m), m) {
-			s.count(m, -1)
+			if m.parked+settleTime <= now {
+				s.count(m, -1)
+			}
 			q.yield(m, now)
 		}
 	}
 }
 
-// yield leaves a parked message to the other processes for a while.
+// settledShares counts the messages that no Receive has taken within settleTime, and returns them.
+func (q *Queue) settledShares(now time.Duration) (*shares, []*message) {
+	s := &shares{
+		failingLimit: usage{q.opts.ParkedJobs / 2, q.opts.ParkedBytes / 2},
+		limit:        usage{q.opts.ParkedJobs - q.opts.ParkedJobs/8, q.opts.ParkedBytes - q.opts.ParkedBytes/8},
+		lanes:        make(map[*lanes.Lane[*message]]*usage),
+	}
+	var settled []*message
+	for _, m := range q.byID {
+		switch wait := m.parked + settleTime; {
+		case !m.isParked():
+		case wait > now:
+			q.next = min(q.next, wait)
+		default:
+			s.count(m, 1)
+			settled = append(settled, m)
+		}
+	}
+	return s, settled
+}
+
+// yield leaves a parked message to the other processes for a while: at least until this one may want
+// it.
 func (q *Queue) yield(m *message, now time.Duration) {
-	limit := maxYield
-	if m.job.Lane().Health() == lanes.Failing {
+	l, limit := m.job.Lane(), maxYield
+	if l.Health() == lanes.Failing {
 		limit = maxFailingYield
 	}
-	q.giveBack(m, yieldDelay(now-m.job.Enqueued(), limit), now)
+	after := yieldDelay(now-m.job.Enqueued(), limit)
+	if due, held := l.Hold(); held {
+		after = max(after, due-now)
+	}
+	q.giveBack(m, after, now)
 }

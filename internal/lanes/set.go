@@ -227,8 +227,8 @@ func (s *Set[T]) move(j *Job[T], to State) {
 	l.delayed += b2i(to == Delayed) - b2i(from == Delayed)
 	s.counts[from]--
 	s.counts[to]++
-	s.sizes[from] -= j.size
-	s.sizes[to] += j.size
+	s.sizes[from] -= int64(j.size)
+	s.sizes[to] += int64(j.size)
 	j.state = to
 }
 

@@ -39,32 +39,45 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 		r.Evidence = None
 	}
 	c.released = s.suspect(t, r, now)
+	if r.Evidence == Unsent && t.Lease.Probe && t.cost() < failingCost {
+		r.Evidence = None // another process may reach the endpoint: it gets the probe
+	}
+	if c.change = s.weigh(t, r, &c.update, now); c.change {
+		c.update.Lane, c.update.Reason = l.name, r.Reason
+		c.before = l.state()
+		s.expect(l, c.update, now)
+	}
+	if c.change || r.Evidence == Down || r.Evidence == Unsent {
+		c.released = append(c.released, s.trim(l, now)...)
+	}
+	s.update(l, now)
+	s.wake()
+	return c
+}
+
+// weigh takes note of what a result says of the endpoint, and reports whether the lane's state changes
+// because of it, and how.
+func (s *Scheduler) weigh(t *Task, r *Result, u *queue.LaneUpdate, now time.Time) (change bool) {
+	l := t.lane
 	switch r.Evidence {
 	case Up:
 		l.succeeded(t, now, s.share(now))
 		if r.Action != Ack && (t.Lease.Probe || l.health == queue.Failing && !l.held) {
-			c.change = true
-			c.update = queue.LaneUpdate{Lane: l.name, Health: queue.Untried, Since: t.since()}
+			*u = queue.LaneUpdate{Health: queue.Untried, Since: t.since()}
+			change = true
 		}
 	case Down, Unsent:
-		c.change = s.fail(t, r, &c.update, now)
+		change = s.fail(t, r, u, now)
+	case None:
+		if t.Lease.Probe && l.held {
+			l.until = now.Add(r.Delay) // when the hold is due again
+		}
 	}
-	if r.Evidence == None && t.Lease.Probe && l.held {
-		l.until = now.Add(r.Delay) // when the hold is due again
+	if r.Hold > 0 && !change && (t.Lease.Probe || !l.held) {
+		*u = queue.LaneUpdate{Health: queue.Failing, Hold: r.Hold, Since: t.since()}
+		change = true
 	}
-	if r.Hold > 0 && !c.change && !(l.held && !t.Lease.Probe) {
-		c.change = true
-		c.update = queue.LaneUpdate{Lane: l.name, Health: queue.Failing, Hold: r.Hold, Since: t.since()}
-	}
-	if c.change {
-		c.update.Reason = r.Reason
-		c.before = l.state()
-		s.expect(l, c.update, now)
-	}
-	c.released = append(c.released, s.trim(l, now)...)
-	s.update(l, now)
-	s.wake()
-	return c
+	return change
 }
 
 // fail takes note of a failure, and reports whether the lane's state changes because of it, and how.
@@ -74,9 +87,10 @@ func (s *Scheduler) fail(t *Task, r *Result, u *queue.LaneUpdate, now time.Time)
 		return false // it began before the hold did; the probe decides
 	}
 	l.slowDown(t, now)
+	sent := r.Evidence == Down // of another failure the time counts alone
 	f := &l.failures
-	f.failed(t, r.Evidence == Down, now)
-	*u = queue.LaneUpdate{Lane: l.name, Health: queue.Failing, Since: f.since}
+	f.failed(t, sent, now)
+	*u = queue.LaneUpdate{Health: queue.Failing, Since: f.since}
 	if u.Since.Receipt == "" {
 		u.Since = t.since()
 	}
@@ -85,10 +99,10 @@ func (s *Scheduler) fail(t *Task, r *Result, u *queue.LaneUpdate, now time.Time)
 		limit = holdCostFirst
 	}
 	switch {
-	case t.Lease.Probe, l.probation && t.began.After(l.ownUntil):
+	case t.Lease.Probe, l.probation && t.began.After(l.ownUntil) && (sent || t.cost() >= failingCost-costSlack):
 		u.Since = t.since()
 		u.Hold = holdTime(max(l.holds, l.ownHolds))
-	case f.costs(limit), f.count >= holdRow, f.mostlyFailed():
+	case f.costs(limit), sent && (f.count >= holdRow || f.mostlyFailed()):
 		u.Hold = holdTime(max(l.holds, l.ownHolds))
 	case l.health != queue.Healthy || !f.costs(failingCost):
 		return false
@@ -110,7 +124,7 @@ func holdTime(holds int) time.Duration {
 // sent nothing says nothing of its lane and counts for nothing; what waits is returned, to be released.
 func (s *Scheduler) suspect(t *Task, r *Result, now time.Time) (released []*Task) {
 	x := &s.suspicion
-	began, ended := x.note(r.Host, r.Evidence, t.began, now)
+	began, ended := x.note(r.Host, r.Evidence, t.trial, t.began, now)
 	switch {
 	case began:
 		released = s.takeWaiting()

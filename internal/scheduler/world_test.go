@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -80,6 +81,8 @@ type world struct {
 	failed   map[string]int
 	panics   int
 	next     int
+	done     chan struct{} // closed when the scheduler stops
+	stopped  sync.Once
 }
 
 type worldJob struct {
@@ -93,7 +96,8 @@ func newWorld(tb testing.TB, q queue.Queue) *world {
 		q = memory(tb)
 	}
 	return &world{
-		tb: tb, q: q, fallback: takes(5 * time.Millisecond),
+		done: make(chan struct{}),
+		tb:   tb, q: q, fallback: takes(5 * time.Millisecond),
 		lanes: map[string]endpoint{}, rates: map[string]Rate{}, hosts: map[string]string{}, running: map[string]int{},
 		peak: map[string]int{}, sent: map[string]time.Time{}, settled: map[string]Result{}, failed: map[string]int{},
 	}
@@ -120,9 +124,12 @@ func (w *world) start(workers, pollers int) *world {
 
 // stop aborts what runs.
 func (w *world) stop() {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	w.s.Stop(ctx)
+	w.stopped.Do(func() {
+		close(w.done)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		w.s.Stop(ctx)
+	})
 }
 
 func (w *world) set(lane string, e endpoint) {
@@ -352,4 +359,53 @@ func p99(list []time.Duration) time.Duration {
 		return -1
 	}
 	return list[min(len(list)-1, len(list)*99/100)]
+}
+
+// peakOf returns how many attempts of the lane have run at once.
+func (w *world) peakOf(lane string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.peak[lane]
+}
+
+// results returns the results of the jobs that are done with.
+func (w *world) results() map[string]Result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.settled)
+}
+
+// losses returns how many leases were lost.
+func (w *world) losses() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
+// panicked returns how many panics the handler was told of.
+func (w *world) panicked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.panics
+}
+
+// failures returns how often an operation of the queue has failed.
+func (w *world) failures(operation string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed[operation]
+}
+
+// here returns how many tasks the scheduler has.
+func (w *world) here() int {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	return w.s.tasks.len
+}
+
+// records returns how many lanes the scheduler remembers.
+func (w *world) records() int {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	return len(w.s.lanes)
 }

@@ -1,43 +1,3 @@
-// Package boltqueue is a queue in one file, for a host that has no server to keep its jobs: what
-// Enqueue has accepted is on the disk and survives SIGKILL and the loss of power.
-//
-// The file is a bbolt database. It belongs to one process at a time; [Open] refuses a second one. It
-// never shrinks: the room of settled jobs is used again, so its size is that of the longest backlog it
-// ever held. It holds jobs, IDs, the states of lanes and the reasons of dead letters, and nothing
-// secret.
-//
-// # Writes
-//
-// One goroutine makes all writes. It commits what has gathered in one transaction, synced to the disk,
-// and then answers every caller. A lone caller is committed at once; many callers share a commit, so
-// that the disk's latency is paid once for all of them.
-//
-// # Leases
-//
-// Leases are kept in memory. When the process is killed, every job that it had leased is ready again
-// when the file is opened. The leases that were cut off are not counted as attempts the first time,
-// because the file does not tell which they were. After a crash the jobs that the file held are
-// suspects: Receive writes their lease as an attempt before it returns them, so a job that kills its
-// process every time is counted from the second time on. Close counts the leases that it ends.
-//
-// # Lanes
-//
-// A lane's health and its holds are written when they change, with the settlement that changes them,
-// and are there again after Open. An Ack of a lane that is Healthy already writes nothing about it. Of
-// a probe that was cut off nothing is known: the hold is due again. A lane's state is kept for a day
-// after its last job left.
-//
-// # Clocks
-//
-// Within a process, times come from the monotonic clock. Between processes there is only the wall
-// clock, which may be wrong: after Open, a delayed job waits at most as long as its Nack asked for, a
-// hold at most [queue.MaxHold], and no job is younger than new.
-//
-// # Memory
-//
-// For each job about 175 bytes are kept in memory, so a million take 175 MB. Its Data is read from the
-// file when it is received, unless it is among the 16 MiB that were enqueued lately. Open rebuilds the
-// index from the jobs' records, without reading their Data.
 package boltqueue
 
 import (
@@ -54,8 +14,9 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Queue is a queue in a file. It keeps every rule of [queue.Queue], order, dead letters, lane lists and
-// statistics included. Its lanes share the room as those of [queue.Memory] do: none can fill it alone.
+// Queue is a queue in a file. It keeps every rule of [queue.Queue], order, dead letters, lane lists
+// and statistics included. Its lanes share the room as those of [queue.Memory] do: none can fill it
+// alone.
 type Queue struct {
 	opts  Options
 	path  string
@@ -76,8 +37,8 @@ var (
 	_ queue.StatsReader = (*Queue)(nil)
 )
 
-// Traits returns the lease's duration, the largest job, and that the queue is durable and ordered and
-// keeps its lanes' state.
+// Traits returns the lease's duration, the largest job, and that the queue is durable and ordered
+// and keeps its lanes' state.
 func (q *Queue) Traits() queue.Traits {
 	return queue.Traits{
 		Lease: q.opts.Lease, MaxJobBytes: int(q.opts.maxJob()), Durable: true, SharedLanes: true, Ordered: true,
@@ -125,8 +86,8 @@ func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	}, nil
 }
 
-// Close ends the leases, which counts them, and closes the file. Calls that are being committed finish
-// first.
+// Close ends the leases, which counts them, and closes the file. Calls that are being committed
+// finish first.
 func (q *Queue) Close() error {
 	q.closing.Do(func() { q.closed = q.close() })
 	return q.closed
@@ -172,7 +133,7 @@ func (q *Queue) update(f func(tx *bbolt.Tx) error) error {
 	return q.fileError("write", guard(func() error { return q.db.Update(f) }))
 }
 
-// fileError says which file an error is about. A closed file is a closed queue.
+// fileError adds the file's name to an error. A closed file is a closed queue.
 func (q *Queue) fileError(operation string, err error) error {
 	switch {
 	case err == nil:

@@ -12,18 +12,18 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// op is a change of the queue. The committer takes every op of a group through the three steps, each
-// step for all of them before the next.
+// op is a change of the queue. The committer takes every op of a group through the three steps,
+// each step for all of them before the next.
 type op interface {
-	// admit decides, with the index locked, what the op changes, and reserves it. It reports whether
-	// anything is to be written.
+	// admit decides, with the index locked, what the op changes, and reserves it. It reports
+	// whether anything is to be written.
 	admit(x *index, now time.Duration) bool
 
 	// write puts the change into the group's transaction.
 	write(t *tables) error
 
-	// finish makes the change visible, with the index locked. If it was not written, because of err, it
-	// takes the reservation back.
+	// finish makes the change visible, with the index locked. If it was not written, because of
+	// err, it takes the reservation back.
 	finish(x *index, now time.Duration, err error)
 }
 

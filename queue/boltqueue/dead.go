@@ -194,8 +194,8 @@ func (d *deadRecord) letter(tx *bbolt.Tx) queue.DeadLetter {
 // removeAtOnce is how many dead letters one transaction replays or discards.
 const removeAtOnce = 100
 
-// Replay puts new jobs in the places of dead letters. When one does not fit it stops, with ErrFull; that
-// one and those after it stay where they are.
+// Replay puts new jobs in the places of dead letters. When one does not fit it stops, with ErrFull;
+// that one and those after it stay where they are.
 func (q *Queue) Replay(ctx context.Context, letters []queue.Replayed) (int, error) {
 	removals := make([]removal, len(letters))
 	for i := range letters {

@@ -123,8 +123,8 @@ func (d *deadIndex) fix(l *deadLane) {
 	heap.Fix(&d.oldest, l.place[1])
 }
 
-// excess returns the dead letter that is to be evicted next, or nil: the oldest if there are too many or
-// if it is too old, and the oldest of the lane with the most bytes if they are too large.
+// excess returns the dead letter that is to be evicted next, or nil: the oldest if there are too
+// many or if it is too old, and the oldest of the lane with the most bytes if they are too large.
 func (d *deadIndex) excess(opts *Options, now time.Time) *deadLetter {
 	if len(d.byID) == 0 {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Enqueue takes jobs, as many as there is room for, and returns when they are on the disk. Their Data
-// is not copied. When the disk fails, none of the jobs is taken.
+// Enqueue takes jobs, as many as there is room for, and returns when they are on the disk. Their
+// Data is not copied. When the disk fails, none of the jobs is taken.
 func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	if len(jobs) == 0 {
 		return nil
@@ -64,7 +64,8 @@ func with(set map[string]bool, name string) map[string]bool {
 	return set
 }
 
-// refuse returns why a job is not taken. Behind reports that an earlier one of its lane was refused.
+// refuse returns why a job is not taken. Behind reports that an earlier one of its lane was
+// refused.
 func (o *enqueueOp) refuse(x *index, job *queue.Job, behind bool) error {
 	if err := checkJob(job); err != nil {
 		return err

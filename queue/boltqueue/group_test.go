@@ -7,9 +7,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// together has ops committed in one group, in this order.
-func together(t *testing.T, q *Queue, ops ...op) {
-	t.Helper()
+// group has ops committed in one group, in this order, and returns the error of each.
+func group(q *Queue, ops ...op) (errs []error) {
 	var tasks []*task
 	q.mu.Lock() // the committer takes the first task, and waits for the lock
 	for _, o := range append([]op{trimOp{}}, ops...) {
@@ -18,7 +17,16 @@ func together(t *testing.T, q *Queue, ops ...op) {
 	}
 	q.mu.Unlock()
 	for _, task := range tasks {
-		must(t, <-task.done)
+		errs = append(errs, <-task.done)
+	}
+	return errs[1:]
+}
+
+// together is group without errors.
+func together(t *testing.T, q *Queue, ops ...op) {
+	t.Helper()
+	for _, err := range group(q, ops...) {
+		must(t, err)
 	}
 }
 

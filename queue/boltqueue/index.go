@@ -10,8 +10,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// seqSpan is the logarithm of the gap between the sequence numbers of two jobs, which is the room for
-// what Replace puts in a job's place.
+// seqSpan is the logarithm of the gap between the sequence numbers of two jobs, which is the room
+// for what Replace puts in a job's place.
 const seqSpan = 16
 
 // slot is a job's place in the file.
@@ -21,17 +21,17 @@ type slot struct {
 	suspect bool   // it was in a file that was not closed: it may be what killed the process
 }
 
-// entry is what memory keeps of a job: its place and its progress, neither its ID nor its Data. There
-// is one for each job in the file, so its size matters.
+// entry is what memory keeps of a job: its place and its progress, neither its ID nor its Data.
+// There is one for each job in the file, so its size matters.
 type entry = lanes.Job[slot]
 
-// idHash stands for a job's ID. It is made of two hashes with seeds of this process, so that two IDs
-// never share one, by chance or by intent.
+// idHash stands for a job's ID. It is made of two hashes with seeds of this process, so that two
+// IDs never share one, by chance or by intent.
 type idHash [2]uint64
 
-// index is the state of the queue in memory, all but the jobs' Data. Open rebuilds it. Queue.mu guards
-// it, and it changes after the file did, except for the states of lanes and the dead letters that leave,
-// which change when the operation is admitted.
+// index is the state of the queue in memory, all but the jobs' Data. Open rebuilds it. Queue.mu
+// guards it, and it changes after the file did, except for the states of lanes and the dead letters
+// that leave, which change when the operation is admitted.
 type index struct {
 	seeds   [2]maphash.Seed
 	set     *lanes.Set[slot]
@@ -66,7 +66,8 @@ func (x *index) setClock() { x.zero = time.Now().UnixNano() - int64(x.set.Now())
 // unix converts a time of the set to Unix nanoseconds.
 func (x *index) unix(at time.Duration) int64 { return x.zero + int64(at) }
 
-// at converts Unix nanoseconds to a time of the set, at most now: what a file says is past, is past.
+// at converts Unix nanoseconds to a time of the set, at most now: the file tells of the past, and a
+// later time is a clock's mistake.
 func (x *index) at(unix int64, now time.Duration) time.Duration {
 	return min(time.Duration(unix-x.zero), now)
 }
@@ -107,8 +108,8 @@ func (x *index) newSeq() uint64 {
 	return x.nextSeq
 }
 
-// split returns the first sequence number, the distance and the span of n jobs that take s's place: they
-// share the numbers that were kept free for it. It is false if there are too few.
+// split returns the first sequence number, the distance and the span of n jobs that take s's place:
+// they share the numbers that were kept free for it. It is false if there are too few.
 func (s slot) split(n int) (seq, step uint64, span uint8, ok bool) {
 	need := bits.Len(uint(max(n, 1) - 1))
 	if need > int(s.span) {
@@ -118,7 +119,8 @@ func (s slot) split(n int) (seq, step uint64, span uint8, ok bool) {
 	return s.seq, 1 << span, span, true
 }
 
-// current returns the entry that l is the current lease of, or nil. Its settlement may be under way.
+// current returns the entry that l is the current lease of, or nil. Its settlement may be under
+// way.
 func (x *index) current(l *queue.Lease) *entry {
 	e := x.known[x.hash(l.ID)]
 	if e == nil || e.State() != lanes.Leased && e.State() != lanes.Settling || e.Number() != receiptNumber(l.Receipt) {
@@ -127,8 +129,8 @@ func (x *index) current(l *queue.Lease) *entry {
 	return e
 }
 
-// claim begins the settlement of a lease, which does not end while it is written. It returns nil if the
-// lease is lost.
+// claim begins the settlement of a lease, which does not end while it is written. It returns nil if
+// the lease is lost.
 func (x *index) claim(l *queue.Lease, now time.Duration) *entry {
 	e := x.current(l)
 	if e == nil || e.State() != lanes.Leased {

@@ -10,8 +10,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// SetLane changes a lane's state, and returns when that is on the disk. When the disk fails, the new
-// state holds until the file is closed, and is written with the next change.
+// SetLane changes a lane's state, and returns when that is on the disk. When the disk fails, the
+// new state holds until the file is closed, and is written with the next change.
 func (q *Queue) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 	u, err := u.Checked()
 	if err != nil {
@@ -76,8 +76,8 @@ func (q *Queue) Lanes(_ context.Context, after string, limit int) ([]queue.LaneI
 	return list, nil
 }
 
-// seenEvery is how exactly the file tells when a lane's last job left (H6): a settlement writes nothing
-// of its lane while the lane's record is younger than that.
+// seenEvery is how exactly the file tells when a lane's last job left (H6): a settlement writes
+// nothing of its lane while the lane's record is younger than that.
 const seenEvery = time.Hour
 
 // laneRecords is what the index knows of the lanes' records in the file.

@@ -1,7 +1,6 @@
 package boltqueue
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -133,6 +132,7 @@ func TestAnAckOfAHealthyLaneWritesNothingOfIt(t *testing.T) {
 		}
 		first := ack()
 		time.Sleep(seenEvery - time.Minute)
+		q = open(t, crashed(t, q), Options{})
 		if r := ack(); r != first {
 			t.Errorf("the record was %+v and is %+v", first, r)
 		}
@@ -219,25 +219,29 @@ func TestALaneRecordThatCannotBeReadIsRemoved(t *testing.T) {
 	}
 }
 
-func TestALaneStateThatWasNotWrittenIsWrittenWithTheNextChange(t *testing.T) {
+func TestALaneStateThatWasNotWrittenIsWrittenLater(t *testing.T) {
 	t.Parallel()
-	q := open(t, file(t), Options{})
-	whole, broken := q.db, open(t, file(t), Options{}).db
-	must(t, broken.Close()) // its every write fails
-	setDB := func(db *bbolt.DB) {
-		q.mu.Lock() // the committer is idle
-		defer q.mu.Unlock()
-		q.db = db
+	later := map[string]func(q *Queue) *Queue{
+		"with the next change": func(q *Queue) *Queue {
+			enqueue(t, q, job("j", "other"))
+			return q
+		},
+		"by Close": func(q *Queue) *Queue {
+			must(t, q.Close())
+			return open(t, q.path, Options{})
+		},
 	}
-	setDB(broken)
-	err := q.SetLane(t.Context(), queue.LaneUpdate{Lane: "a", Health: queue.Failing})
-	if err == nil || errors.Is(err, queue.ErrLaneHealthy) {
-		t.Errorf("SetLane without a disk: %v", err)
-	}
-	setDB(whole)
-	enqueue(t, q, job("j", "other"))
-	if r, ok := laneRecordOf(t, q, "a"); !ok || r.health != uint8(queue.Failing) {
-		t.Errorf("the record is %+v, %v", r, ok)
+	for name, write := range later {
+		q := open(t, file(t), Options{})
+		mend := breakDisk(t, q)
+		if err := q.SetLane(t.Context(), queue.LaneUpdate{Lane: "a", Health: queue.Failing}); err == nil {
+			t.Error("SetLane succeeded without a disk")
+		}
+		mend()
+		q = write(q)
+		if r, ok := laneRecordOf(t, q, "a"); !ok || r.health != uint8(queue.Failing) {
+			t.Errorf("%s: the record is %+v, %v", name, r, ok)
+		}
 	}
 }
 

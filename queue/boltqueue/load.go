@@ -64,7 +64,8 @@ func (t *tables) loadMarkers() {
 	}
 }
 
-// loadDead reads the places of the dead letters. One that cannot be read is neither listed nor counted.
+// loadDead reads the places of the dead letters. One that cannot be read is neither listed nor
+// counted.
 func (t *tables) loadDead() {
 	d := t.x.dead
 	c := t.dead.Cursor()
@@ -76,8 +77,8 @@ func (t *tables) loadDead() {
 	}
 }
 
-// loadJobs makes the entries, in the order of their keys, which is their order in their lanes. It returns
-// the keys of those that cannot be read.
+// loadJobs makes the entries, in the order of their keys, which is their order in their lanes. It
+// returns the keys of those that cannot be read.
 func (t *tables) loadJobs(suspect bool, now time.Duration) (unreadable []uint64, err error) {
 	c := t.jobs.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
@@ -112,8 +113,8 @@ func (x *index) restore(r *record, s slot, now time.Duration) {
 	x.set.Restore(e, p, now)
 }
 
-// addUnreadable moves a record that cannot be read to the dead letters, so that it is seen, and tried
-// once only.
+// addUnreadable moves a record that cannot be read to the dead letters, so that it is seen, and
+// tried once only.
 func (t *tables) addUnreadable(seq uint64) error {
 	_, err := decodeRecord(t.jobs.Get(key(seq)))
 	name := "unreadable-" + strconv.FormatUint(seq, 10)

@@ -34,12 +34,12 @@ const (
 // format is the version of the file's format that this package reads and writes.
 const format = 2
 
-// Open opens the queue in the file at path, and makes the file, readable by its owner alone, if there
-// is none. Its directory must exist. The caller closes the queue with [Queue.Close].
+// Open opens the queue in the file at path, and makes the file, readable by its owner alone, if
+// there is none. Its directory must exist. The caller closes the queue with [Queue.Close].
 //
-// The error names the file, and tells whether it is in use (by another process or by another Queue of
-// this one), is no queue, is damaged, or was written by an earlier or a later version. Open does not
-// change such a file.
+// The error names the file, and tells whether it is in use (by another process or by another Queue
+// of this one), is no queue, is damaged, or was written by an earlier or a later version. Open does
+// not change such a file.
 func Open(path string, o Options) (*Queue, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func openError(path string, err error) error {
 	return fmt.Errorf("boltqueue: open %s: %w", path, err)
 }
 
-// inspect looks at an existing file before it is opened for writing, since bbolt ends the process when
-// it comes across a damaged page then.
+// inspect looks at an existing file before it is opened for writing, since bbolt ends the process
+// when it comes across a damaged page then.
 func inspect(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -140,7 +140,8 @@ func openBolt(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
 	return db, err
 }
 
-// guard calls f and turns its panics, those for pages beyond the end of the file included, into errors.
+// guard calls f and turns its panics, those for pages beyond the end of the file included, into
+// errors.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

@@ -10,7 +10,8 @@ import (
 // Options configures a [Queue]. The zero value of every field is its default; a negative one is an
 // error.
 type Options struct {
-	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30 seconds.
+	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30
+	// seconds.
 	Lease time.Duration
 
 	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 1,000,000.
@@ -22,15 +23,15 @@ type Options struct {
 	// MaxDead bounds the number of dead letters. Defaults to 10,000.
 	MaxDead int
 
-	// MaxDeadBytes bounds the Data of the dead letters. Beyond it they are evicted from the lane that
-	// has the most bytes, its oldest first. Defaults to 64 MiB.
+	// MaxDeadBytes bounds the Data of the dead letters. Beyond it they are evicted from the lane
+	// that has the most bytes, its oldest first. Defaults to 64 MiB.
 	MaxDeadBytes int64
 
 	// MaxDeadAge is how long dead letters are kept. Defaults to 7 days.
 	MaxDeadAge time.Duration
 
-	// MaxMarkers is how many IDs of settled jobs are remembered, so that a late copy of one is not taken
-	// for a new job. Defaults to 100,000.
+	// MaxMarkers is how many IDs of settled jobs are remembered, so that a late copy of one is not
+	// taken for a new job. Defaults to 100,000.
 	MaxMarkers int
 
 	maxFile int // bytes, for tests: makes the disk full

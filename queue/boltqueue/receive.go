@@ -43,7 +43,8 @@ func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error
 	}
 }
 
-// takenJob is a job that was just leased. It is still to be read from the file, unless it has an ID.
+// takenJob is a job that was just leased. It is still to be read from the file, unless it has an
+// ID.
 type takenJob struct {
 	entry *entry
 	slot  slot
@@ -120,8 +121,8 @@ func (q *Queue) noteSuspects(taken []takenJob) error {
 	return q.do(context.Background(), o)
 }
 
-// read completes the leases, from the file where need be. A job that is no longer there was settled by
-// a later lease, because this one had ended, and is left out.
+// read completes the leases, from the file where need be. A job that is no longer there was settled
+// by a later lease, because this one had ended, and is left out.
 func (q *Queue) read(taken []takenJob) ([]queue.Lease, error) {
 	if slices.ContainsFunc(taken, func(j takenJob) bool { return j.unread() }) {
 		if err := q.view(func(tx *bbolt.Tx) error { return readAll(tx, taken) }); err != nil {

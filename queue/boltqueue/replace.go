@@ -10,8 +10,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Replace settles l and puts jobs in its place, in one step. Because l's room had been given already,
-// and its parts are next in line, they are taken even if the queue is full.
+// Replace settles l and puts jobs in its place, in one step. Because l's room had been given
+// already, and its parts are next in line, they are taken even if the queue is full.
 func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
 	for i := range jobs {
 		if err := checkJob(&jobs[i]); err != nil {

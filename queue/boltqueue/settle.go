@@ -85,8 +85,8 @@ func (o *ackOp) finish(x *index, now time.Duration, err error) {
 	}
 }
 
-// Release gives jobs back unused. Those of one call keep their order. Unless one of them was in the file
-// at a crash, nothing is written.
+// Release gives jobs back unused. Those of one call keep their order. Unless one of them was in the
+// file at a crash, nothing is written.
 func (q *Queue) Release(ctx context.Context, leases []queue.Lease) error {
 	nacks := make([]queue.Nack, len(leases))
 	for i := range leases {
@@ -113,7 +113,8 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 // isRelease reports whether a Nack gives its job back unused.
 func isRelease(n *queue.Nack) bool { return n.Delay <= 0 && !n.Counted }
 
-// releaseUnwritten gives jobs back without the committer, if the file need not learn of any of them.
+// releaseUnwritten gives jobs back without the committer, if the file need not learn of any of
+// them.
 func (q *Queue) releaseUnwritten(nacks []queue.Nack) (released bool, err error) {
 	x, now, err := q.begin()
 	if err != nil {
@@ -224,8 +225,8 @@ type note struct {
 	progress
 }
 
-// noteOp writes the progress of jobs whose leases ended by themselves. Nobody waits for it: if it cannot
-// be written, an attempt is not counted after a crash.
+// noteOp writes the progress of jobs whose leases ended by themselves. Nobody waits for it: if it
+// cannot be written, an attempt is not counted after a crash.
 type noteOp struct {
 	entries []*entry
 	notes   []note

@@ -85,7 +85,8 @@ var brokenDrivers = []struct {
 // brokenDriver is set in a child process that runs the suite on the broken driver with this number.
 const brokenDriver = "QUEUETEST_BROKEN_DRIVER"
 
-// TestBrokenDriversAreCaught runs checks on drivers that they must catch, in processes of their own, because they are to fail.
+// TestBrokenDriversAreCaught runs checks on drivers that they must catch, in processes of their
+// own, because they are to fail.
 func TestBrokenDriversAreCaught(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(brokenDriver)); err == nil {
 		runBroken(t, brokenDrivers[n].open)

@@ -57,6 +57,20 @@ var healthChecks = []check{
 		r.ack(probe)
 		r.ack(r.open(2, queue.Healthy)...)
 	}},
+	{"H1", "OneAckOfManyLanes", func(r *rig) {
+		r.makeFailing("failing")
+		for _, lane := range []string{"untried", "failing", "held"} {
+			r.enqueue(r.jobs(lane, 2)...)
+		}
+		r.hold("held", r.h.Delay, byHand)
+		r.sleep(r.h.Delay + r.quiet())
+		r.ack(r.take(5)...) // one is a probe
+		if l := r.next(queue.Healthy); l.Lane != "held" {
+			r.breaks("received %q; want the job of the lane that was held", l.ID)
+		}
+		r.enqueue(r.job("untried"), r.job("failing"))
+		r.open(2, queue.Healthy)
+	}},
 	{"H1", "AnEarlierLeaseDoesNotEndTheHold", func(r *rig) {
 		r.enqueue(r.jobs("a", 4)...)
 		first, second := r.next(queue.Untried), r.next(queue.Untried)
@@ -82,6 +96,16 @@ var healthChecks = []check{
 		}
 		r.ack(l...)
 		r.open(1, queue.Healthy)
+	}},
+	{"H1", "AnEarlierLeaseDoesNotEndTheHoldOfAProbe", func(r *rig) {
+		r.enqueue(r.jobs("a", 5)...)
+		first, second := r.next(queue.Untried), r.next(queue.Untried)
+		r.tick()
+		probe := r.probe(r.hold("a", r.h.Delay, first), 1)
+		r.ack(second)
+		r.onlyProbe(probe)
+		r.ack(probe)
+		r.open(2, queue.Healthy)
 	}},
 	{"H1", "AnEarlierProbeDoesNotEndALaterHold", func(r *rig) {
 		r.enqueue(r.jobs("a", 3)...)
@@ -122,6 +146,18 @@ var refusalChecks = []check{
 		failed := r.next(queue.Untried)
 		r.tick()
 		r.ack(r.next(queue.Untried))
+		r.ack(early)
+		r.tooLate(failed, longHold)
+		r.open(1, queue.Healthy)
+	}},
+	{"H4", "ASuccessCountsAfterAnotherFailure", func(r *rig) {
+		r.enqueue(r.jobs("a", 4)...)
+		early := r.next(queue.Untried)
+		r.tick()
+		failed := r.next(queue.Untried)
+		r.tick()
+		r.ack(r.next(queue.Untried))
+		r.makeFailing("a")
 		r.ack(early)
 		r.tooLate(failed, longHold)
 		r.open(1, queue.Healthy)

@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -54,6 +55,37 @@ var holdChecks = []check{
 		due := r.hold("a", r.h.Delay, probe)
 		r.hold("a", longHold, probe) // again, as after a lost answer
 		r.probe(due, 2)
+	}},
+	{"H3", "ManyFailuresAtOnceAreOneHold", func(r *rig) {
+		const failures = 8
+		r.enqueue(r.jobs("a", failures+2)...)
+		leases := r.take(failures)
+		r.tick()
+		due := time.Now().Add(r.h.Delay)
+		var running sync.WaitGroup
+		for _, l := range leases {
+			running.Go(func() {
+				u := queue.LaneUpdate{Lane: "a", Health: queue.Failing, Hold: r.h.Delay, Since: l}
+				if err := r.q.SetLane(r.Context(), u); err != nil {
+					r.breaks("SetLane: %v", err)
+				}
+			})
+		}
+		running.Wait()
+		r.probe(due, 1)
+	}},
+	{"H3", "TheTimeOfAnEndedHoldIsForgotten", func(r *rig) {
+		r.enqueue(r.jobs("a", 3)...)
+		r.hold("a", r.h.Delay, byHand)
+		r.makeUntried("a")
+		r.hold("a", longHold, byHand)
+		r.none(r.h.Delay+r.quiet(), "the hold that would have ended now is over, and the lane is held anew")
+	}},
+	{"H3", "TheTimeOfADelayedProbeIsForgotten", func(r *rig) {
+		r.enqueue(r.jobs("a", 3)...)
+		r.nack(r.probe(r.hold("a", r.h.Delay, byHand), 1), r.h.Delay, false)
+		r.hold("a", longHold, byHand)
+		r.none(r.h.Delay+r.quiet(), "the lane is held anew since its probe was delayed")
 	}},
 	{"H3", "HoldsAreCountedSinceTheLastAck", func(r *rig) {
 		r.enqueue(r.jobs("a", 6)...)
@@ -173,6 +205,33 @@ var probeChecks = []check{
 		r.enqueue(r.jobs("a", 3)...)
 		r.none(r.quiet(), "the lane is held")
 	}},
+	{"H2", "AnyLaneCanBeHeld", func(r *rig) {
+		names := []string{"app/b {tag}", "ä:💥*\n\"", "x y", "%s", "\\"}
+		var jobs []queue.Job
+		for _, lane := range names {
+			jobs = append(jobs, r.jobs(lane, 2)...)
+			r.hold(lane, longHold, byHand)
+		}
+		r.enqueue(jobs...)
+		r.none(r.quiet(), "all lanes are held")
+		for _, lane := range names {
+			r.makeUntried(lane)
+		}
+		r.same(r.open(len(jobs), queue.Untried), jobs)
+	}},
+	{"H2", "WhatComesToAHeldLaneWakesNothing", func(r *rig) {
+		r.enqueue(r.job("a"))
+		l := r.next(queue.Untried)
+		r.tick()
+		r.hold("a", longHold, l)
+		done := r.receiveFor(2 * r.quiet())
+		r.sleep(r.quiet() / 2)
+		r.enqueue(r.jobs("a", 2)...)
+		r.release(l)
+		if got, _ := r.answer(done); len(got.leases) > 0 {
+			r.breaks("a Receive that waited returned %s, whose lane is held", leaseStates(got.leases))
+		}
+	}},
 	{"H2", "OneProbeComesInTime", func(r *rig) {
 		r.enqueue(r.jobs("a", 5)...)
 		l := r.next(queue.Untried)
@@ -261,6 +320,26 @@ var probeChecks = []check{
 		r.must("Replace", r.q.Replace(r.Context(), probe, r.jobs("a", 2)))
 		r.onlyProbe(r.probe(start, 1))
 	}},
+	{"H2", "OneNackOfManyProbes", func(r *rig) {
+		r.enqueue(append(r.jobs("a", 2), r.jobs("b", 2)...)...)
+		r.hold("a", r.h.Delay, byHand)
+		r.hold("b", r.h.Delay, byHand)
+		due := make(map[string]time.Time)
+		var nacks []queue.Nack
+		start := time.Now()
+		for i, l := range r.take(2) {
+			n := queue.Nack{Lease: l, Delay: time.Duration(2-i) * r.h.Delay}
+			nacks, due[l.Lane] = append(nacks, n), start.Add(n.Delay)
+		}
+		r.must("Nack", r.q.Nack(r.Context(), nacks))
+		for range 2 {
+			l := r.takeOne()
+			if now := time.Now(); !l.Probe || now.Before(due[l.Lane]) {
+				r.breaks("received %s %v before its delay had passed", leaseStates([]queue.Lease{l}), due[l.Lane].Sub(now))
+			}
+		}
+		r.none(r.quiet(), "both held lanes have their probe")
+	}},
 	{"H2", "ACountedProbeIsFollowedByOneProbe", leased(func(r *rig) {
 		r.enqueue(r.jobs("a", 3)...)
 		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
@@ -330,8 +409,8 @@ var probeChecks = []check{
 	})},
 }
 
-// settledProbe checks that the hold is due again, a delay after a probe was settled without being an
-// attempt, and that there is then one probe.
+// settledProbe checks that the hold is due again, a delay after a probe was settled without being
+// an attempt, and that there is then one probe.
 func (r *rig) settledProbe(delay time.Duration, settle func(l queue.Lease)) {
 	r.Helper()
 	r.enqueue(r.jobs("a", 4)...)

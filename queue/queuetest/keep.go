@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -286,7 +287,8 @@ func bounded(run func(r *rig)) func(r *rig) {
 	}
 }
 
-// fill offers n jobs of a lane, which may be refused with an error, and returns how many were taken.
+// fill offers n jobs of a lane, which may be refused with an error, and returns how many were
+// taken.
 func (r *rig) fill(lane string, n int, refusal error) int {
 	r.Helper()
 	return len(r.offer(r.jobs(lane, n), refusal))
@@ -297,16 +299,13 @@ func (r *rig) fillLarge(lane string, n int, refusal error) int {
 	r.Helper()
 	jobs := r.jobs(lane, n)
 	for i := range jobs {
-		jobs[i].Data = make([]byte, largeBytes)
-		for k := range jobs[i].Data {
-			jobs[i].Data[k] = 'x'
-		}
+		jobs[i].Data = bytes.Repeat([]byte("x"), largeBytes)
 	}
 	return len(r.offer(jobs, refusal))
 }
 
-// half checks how many jobs the failing lanes of a bounded queue hold: at most half of the bound, and
-// not much less.
+// half checks how many jobs the failing lanes of a bounded queue hold: at most half of the bound,
+// and not much less.
 func (r *rig) half(taken int) {
 	r.Helper()
 	if taken > bound/2 || taken < bound/4 {

@@ -36,8 +36,8 @@ func (r *rig) setLane(u queue.LaneUpdate) {
 	r.must("SetLane", r.q.SetLane(r.Context(), u))
 }
 
-// hold makes a lane Failing and holds it after since has failed, or by hand. It returns the earliest
-// time at which the hold ends.
+// hold makes a lane Failing and holds it after since has failed, or by hand. It returns the
+// earliest time at which the hold ends.
 func (r *rig) hold(lane string, d time.Duration, since queue.Lease) (due time.Time) {
 	r.Helper()
 	start := time.Now()
@@ -71,7 +71,7 @@ func (r *rig) makeHealthy(lanes ...string) {
 	r.ack(r.take(len(lanes))...)
 }
 
-// tick lets so much time pass that what happens next is later by the clock of every store.
+// tick waits until what happens next is later by the clock of every store.
 func (r *rig) tick() {
 	r.sleep(50 * time.Millisecond)
 }
@@ -93,7 +93,8 @@ func (r *rig) next(health queue.Health) queue.Lease {
 	return l
 }
 
-// probe receives the probe of the only held lane with ready jobs, which must come alone and in time.
+// probe receives the probe of the only held lane with ready jobs, which must come alone and in
+// time.
 func (r *rig) probe(due time.Time, holds int) queue.Lease {
 	r.Helper()
 	got := r.receive(all(10), time.Until(due)+r.patience())

@@ -199,6 +199,12 @@ var updateChecks = []check{
 			r.breaks("the reason is %q; want %q", got, reason)
 		}
 	})},
+	{"LaneUpdate", "AReasonIsMadeValid", lister(func(r *rig, lanes queue.LaneLister) {
+		r.setLane(queue.LaneUpdate{Lane: "a", Health: queue.Failing, Reason: "a\xffb"})
+		if got := r.info(lanes, "a").Reason; got != "a\uFFFDb" {
+			r.breaks("the reason is %q; want it with U+FFFD for what is not UTF-8", got)
+		}
+	})},
 	{"LaneUpdate", "WhatCannotBeUsedIsAnError", func(r *rig) {
 		r.enqueue(r.job("a"))
 		for _, u := range []queue.LaneUpdate{

@@ -178,7 +178,7 @@ func (m *model) receiveSome() {
 	}
 	got := m.receive(w, m.patience())
 	m.within(w, got)
-	if len(got) == 0 || len(got) < fit && !m.h.Lacks.Partial {
+	if len(got) == 0 || len(got) < fit && !m.partial() {
 		m.breaksRule("R1", "Receive returned %s; %d jobs fit into %+v", leaseStates(got), fit, w)
 	}
 	for _, l := range got {
@@ -239,8 +239,8 @@ func (m *model) pick() (l modelLease, ok bool) {
 	return l, true
 }
 
-// giveBack gives a job back. When the next probe comes after a counted Nack of a probe is not said by
-// the rules, so that a probe is only released.
+// giveBack gives a job back. When the next probe comes after a counted Nack of a probe is not said
+// by the rules, so that a probe is only released.
 func (m *model) giveBack() {
 	l, ok := m.pick()
 	if !ok {
@@ -296,9 +296,14 @@ func (m *model) setLaneByHand() {
 		m.hold(name, queue.MaxHold, byHand)
 		lane.fail(true, m.step)
 	case 2, 3:
+		if !m.h.Virtual && m.rnd.IntN(2) == 0 {
+			return // it takes time
+		}
 		m.hold(name, m.h.Delay, byHand)
 		lane.fail(true, m.step)
+		m.extend()
 		m.sleep(m.h.Delay + m.late())
+		m.extend()
 		lane.due = true
 	default:
 		m.makeUntried(name)
@@ -363,9 +368,13 @@ func (m *model) compareLanes() {
 
 // keepLeases renews the leases from time to time, so that none ends.
 func (m *model) keepLeases() {
-	if m.step%5 != 0 || len(m.leased) == 0 {
-		return
+	if m.step%5 == 0 {
+		m.extend()
 	}
+}
+
+// extend renews all leases.
+func (m *model) extend() {
 	leases := make([]queue.Lease, len(m.leased))
 	for i, l := range m.leased {
 		leases[i] = l.Lease

@@ -31,8 +31,12 @@ func (r *rig) beside() {
 	}
 }
 
-// pair is two handles of one store, as two processes use it: calls go to either in turn, and what is
-// about a lease to the handle that received it.
+// partial reports whether a Receive may return fewer jobs than fit: of two handles, the one may not
+// have heard yet of all that came through the other.
+func (r *rig) partial() bool { return r.h.Lacks.Partial || r.paired }
+
+// pair is two handles of one store, as two processes use it: calls go to either in turn, and what
+// is about a lease to the handle that received it.
 type pair struct {
 	handles [2]queue.Queue
 	calls   atomic.Uint32

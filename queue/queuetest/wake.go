@@ -139,6 +139,15 @@ var laneWakeChecks = []check{
 		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
 		r.wakes(func() time.Time { return probe.Until })
 	})},
+	{"R4", "NoProbeIsLeftBehind", func(r *rig) {
+		if r.h.Lacks.Orphans {
+			return
+		}
+		r.enqueue(r.job("a"))
+		for range 5 {
+			r.cancelAtDue()
+		}
+	}},
 	{"R6", "AJobOfALaneWhoseHoldIsDue", func(r *rig) {
 		r.hold("a", r.h.Delay, byHand)
 		r.sleep(2 * r.h.Delay)
@@ -149,7 +158,27 @@ var laneWakeChecks = []check{
 	}},
 }
 
-// cancelOneOfTwo cancels one of two Receives that wait in the moment when a job has come. The other must not miss it.
+// cancelAtDue cancels a Receive at about the time when a hold is due. Its probe must not be lost.
+func (r *rig) cancelAtDue() {
+	r.Helper()
+	due := r.hold("a", r.h.Delay, byHand)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	done := r.receiveLater(ctx)
+	r.sleep(time.Until(due))
+	cancel()
+	got, err := r.answer(done)
+	if err != nil {
+		got.leases = r.take(1)
+	}
+	if l := got.leases[0]; !l.Probe || l.Attempts > 0 {
+		r.stop("received %s with Attempts %d; want the probe, which no Receive has returned", leaseStates(got.leases), l.Attempts)
+	}
+	r.release(got.leases...)
+}
+
+// cancelOneOfTwo cancels one of two Receives that wait in the moment when a job has come. The other
+// must not miss it.
 func (r *rig) cancelOneOfTwo() {
 	r.Helper()
 	ctx, cancel := context.WithCancel(r.Context())

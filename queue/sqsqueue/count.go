@@ -10,8 +10,8 @@ import (
 	"github.com/pushhooks/webhook/internal/flatqueue"
 )
 
-// Count counts the messages of both queues. The numbers are SQS's, which are approximate and up to a
-// minute old.
+// Count counts the messages of both queues. The numbers are SQS's, which are approximate and up to
+// a minute old.
 func (s *store) Count(ctx context.Context) (flatqueue.Counts, error) {
 	n, err := s.count(ctx, s.url)
 	if err != nil {

@@ -39,8 +39,8 @@ type store struct {
 	dropped atomic.Int64 // dead letters that had nowhere to go
 }
 
-// closeGrace is for receive calls that are about to return when the queue is closed. One that is cut
-// short may have taken messages.
+// closeGrace is for receive calls that are about to return when the queue is closed. One that is
+// cut short may have taken messages.
 const closeGrace = 200 * time.Millisecond
 
 func newQueue(client Client, opts Options, r resolved) *Queue {

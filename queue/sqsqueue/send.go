@@ -29,8 +29,8 @@ type sender struct {
 // errNotSent is the error of a job that was not sent because an earlier call had failed.
 var errNotSent = errors.New("sqsqueue: the message was not sent")
 
-// Send sends jobs in batches of ten and of at most 1 MiB, several batches at a time; on a FIFO queue
-// the jobs of one lane stay in order.
+// Send sends jobs in batches of ten and of at most 1 MiB, several batches at a time; on a FIFO
+// queue the jobs of one lane stay in order.
 func (s *store) Send(ctx context.Context, jobs []flatqueue.Job) ([]error, error) {
 	sender := sender{store: s, errs: make([]error, len(jobs))}
 	chains := sender.plan(jobs)
@@ -43,8 +43,8 @@ func (s *store) Send(ctx context.Context, jobs []flatqueue.Job) ([]error, error)
 	return sender.errs, err
 }
 
-// plan cuts the jobs into batches, without those that SQS cannot take. The batches of a chain are sent
-// one after the other, the chains at the same time.
+// plan cuts the jobs into batches, without those that SQS cannot take. The batches of a chain are
+// sent one after the other, the chains at the same time.
 func (s *sender) plan(jobs []flatqueue.Job) (chains [][][]outgoing) {
 	byChain := make(map[uint32][]outgoing)
 	for i, job := range jobs {
