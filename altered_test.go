@@ -78,7 +78,8 @@ func TestFault34AJobThatCannotBeReadIsDeadOnce(t *testing.T) {
 		"nothing":         func([]byte) []byte { return nil },
 		"no envelope":     func(d []byte) []byte { return d[:bytes.IndexByte(d, '\n')] },
 		"half":            func(d []byte) []byte { return d[:len(d)/2] },
-		"another version": replacing(`{"v":1,`, `{"v":2,`),
+		"an old version":  replacing(`{"v":1,`, `{"v":0,`),
+		"no version":      replacing(`{"v":1,`, `{"v":two,`),
 		"another program": func([]byte) []byte { return []byte("{\"jsonrpc\": \"2.0\"}\n{}") },
 		"no events":       replacing(`,"events":1,"sig`, `,"events":0,"sig`),
 	} {

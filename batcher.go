@@ -12,7 +12,8 @@ import (
 // slot is where events for one webhook are collected. It belongs to the webhook's identity: when the
 // configuration changes, the new hook has the old one's slot.
 type slot struct {
-	held     atomic.Int64 // bytes reserved in the outbox
+	account  account      // what it holds in the outbox
+	line     []*waiter    // EmitWaits; guarded by the outbox's mutex
 	sizeHint atomic.Int32 // size of the last full batch, for the next one's buffer
 	maxBody  atomic.Int64 // largest body that the receiver is thought to accept; 0: any
 	refused  atomic.Int64 // when it refused a larger one, in Unix nanoseconds
@@ -47,7 +48,7 @@ type batcher struct {
 	cutting    sync.Mutex // held by who takes batches off the list to cut them
 	mu         sync.Mutex
 	head, tail *batch
-	hurry      atomic.Bool // the emitter is closing: nothing waits any more
+	closing    atomic.Bool // the emitter is closing: nothing waits any more
 	wake       chan struct{}
 }
 
@@ -90,7 +91,7 @@ func (b *batcher) add(h *hook, event []byte) {
 	o.buf = append(o.buf, event...)
 	o.events++
 	o.size += reservation(event)
-	if o.events >= b.maxCount || b.window == 0 || b.hurry.Load() {
+	if o.events >= b.maxCount || b.window == 0 || b.closing.Load() {
 		b.cut(s)
 	}
 }
@@ -153,7 +154,7 @@ func (b *batcher) schedule(o *batch) {
 	b.tail = o
 	b.mu.Unlock()
 	if first {
-		nudge(b.wake)
+		notify(b.wake)
 	}
 }
 
@@ -212,7 +213,7 @@ func (b *batcher) run(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		var now time.Time
-		if !b.hurry.Load() {
+		if !b.closing.Load() {
 			now = time.Now()
 		}
 		if next := b.cutDue(now); !next.IsZero() {
@@ -230,6 +231,6 @@ func (b *batcher) run(ctx context.Context) {
 
 // finish makes every batch, open or to come, due at once.
 func (b *batcher) finish() {
-	b.hurry.Store(true)
-	nudge(b.wake)
+	b.closing.Store(true)
+	notify(b.wake)
 }

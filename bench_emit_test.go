@@ -124,7 +124,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// Building and signing a batch's job, as the courier does, a byte of body at a time.
+// Building and signing a batch's job, as the enqueuer does, a byte of body at a time.
 func BenchmarkSeal(b *testing.B) {
 	for _, n := range []int{1, 100} {
 		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
@@ -154,9 +154,9 @@ func BenchmarkSeal(b *testing.B) {
 func BenchmarkEmitManyApps(b *testing.B) {
 	for _, n := range []int{10, 1_000_000} {
 		b.Run(fmt.Sprintf("apps=%d", n), func(b *testing.B) {
-			before := heap()
+			before := liveHeap()
 			e := benchEmitter(b, registered(n)...)
-			perApp := float64(heap()-before) / float64(n)
+			perApp := float64(liveHeap()-before) / float64(n)
 			events := make([]Event, 1000)
 			for i := range events {
 				events[i] = ChannelOccupied(fmt.Sprint("app-", i*(n/10)%n+i*7919%max(1, n/10)%n), "c")
@@ -181,7 +181,7 @@ func registered(n int) []App {
 	return list
 }
 
-func heap() int64 {
+func liveHeap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

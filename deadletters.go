@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,33 +52,78 @@ func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] 
 	}
 }
 
-// Replay gives the dead letters with these IDs another try, as new jobs: with a whole budget, and with a time and a signature of
-// that day. Receivers see the old Webhook-Id. It returns how many there were.
+// Replay gives the dead letters with these IDs another try, as new jobs: with a whole budget, and with a new time and
+// signature. Receivers see the old Webhook-Id. It returns how many there were.
 func (e *Emitter) Replay(ctx context.Context, ids ...string) (int, error) {
-	q, err := e.deadLetters()
-	if err != nil || len(ids) == 0 {
-		return 0, err
+	if len(ids) == 0 {
+		return 0, nil
 	}
-	n, err := q.Replay(ctx, ids)
-	if err != nil {
-		err = fmt.Errorf("webhook: replay: %w", err)
+	chosen := make(map[string]struct{}, len(ids))
+	for _, id := range ids {
+		chosen[id] = struct{}{}
 	}
-	return n, err
+	return e.replay(ctx, func(d *queue.DeadLetter) bool {
+		_, ok := chosen[d.ID]
+		return ok
+	})
 }
 
 // ReplayAll replays every dead letter that was there when it was called, and returns how many there were.
 func (e *Emitter) ReplayAll(ctx context.Context) (int, error) {
 	began := time.Now()
-	var ids []string
-	for d, err := range e.DeadLetters(ctx) {
-		if err != nil {
-			return 0, err
-		}
-		if !d.At.After(began) {
-			ids = append(ids, d.ID)
-		}
+	return e.replay(ctx, func(d *queue.DeadLetter) bool { return !d.At.After(began) })
+}
+
+// replay replays the dead letters that chosen picks. A page is replayed after the next one was listed, because the list
+// goes on after a letter that is there.
+func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) bool) (int, error) {
+	q, err := e.deadLetters()
+	if err != nil {
+		return 0, err
 	}
-	return e.Replay(ctx, ids...)
+	total := 0
+	var letters []queue.Replayed
+	for after, more := "", true; more; {
+		page, err := q.DeadLetters(ctx, after, deadLetterPage)
+		if err != nil {
+			return total, fmt.Errorf("webhook: replay: %w", err)
+		}
+		if len(letters) > 0 {
+			n, err := q.Replay(ctx, letters)
+			if total += n; err != nil {
+				return total, fmt.Errorf("webhook: replay: %w", err)
+			}
+			letters = nil
+		}
+		for i := range page {
+			if after = page[i].ID; chosen(&page[i]) {
+				letters = append(letters, queue.Replayed{ID: page[i].ID, Job: e.replayJob(&page[i])})
+			}
+		}
+		more = len(page) > 0
+	}
+	return total, nil
+}
+
+// replayJob makes the job that takes a dead letter's place, sealed again. One that cannot be verified here keeps its
+// Data: sealing it would vouch for what somebody may have altered.
+func (e *Emitter) replayJob(d *queue.DeadLetter) queue.Job {
+	job := d.Job
+	job.ID = queue.ReplayID(d.ID)
+	j, err := parseJob(d.Data)
+	if err != nil {
+		return job
+	}
+	a := e.apps.get(j.app)
+	if a == nil {
+		return job
+	}
+	if s := a.signer(j.key); !e.traits.InProcess && (s == nil || !j.verify(s)) {
+		return job
+	}
+	env := j.envelope
+	job.Data = seal(bytes.Clone(j.body), &env, a.keys[0], e.traits.InProcess)
+	return job
 }
 
 // Discard forgets the dead letters with these IDs for good, and returns how many there were.

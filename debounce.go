@@ -8,105 +8,112 @@ import (
 	"time"
 )
 
-// A hold keeps events of one subject back: of a channel, or of a member of a channel.
-type hold struct {
-	subject
-	due  time.Time
-	held *collected // what to deliver when it is due; nil: nothing
-	next *hold
-}
-
-// subject is what events that cancel each other have in common.
-type subject struct {
+// debounceKey is what events that cancel each other have in common.
+type debounceKey struct {
 	app, channel string
 	user         string // of member events
 	count        bool   // of subscription_count
 }
 
-// collected is an event for which room is reserved at each of its hooks.
-type collected struct {
+// pending is a key for which something is due later.
+type pending struct {
+	key   debounceKey
+	due   time.Time
+	event *heldEvent // what to deliver when it is due; nil: nothing
+	next  *pending
+}
+
+// heldEvent is an event for which room is reserved at each of its hooks.
+type heldEvent struct {
 	event Event
 	data  []byte
 	hooks []*hook
 }
 
-// debouncer holds channel_vacated and member_removed back for a while, as Pusher does. If the channel is occupied or the member
-// added again meanwhile, neither event is sent. It also spaces out subscription_count.
+// debouncer holds channel_vacated and member_removed back for a while, as Pusher does. If the channel is occupied or the
+// member added again meanwhile, neither event is sent. It also spaces out subscription_count.
 //
-// It has one goroutine and, since the time is the same for all holds of a list, no timer for each.
+// It has one goroutine and, since the time is the same for all entries of a list, no timer for each.
 type debouncer struct {
-	e      *Emitter
-	leave  holds // channel_vacated and member_removed that may yet be taken back
-	counts holds // channels whose subscription_count was sent lately
-	wake   chan struct{}
+	debouncerConfig
+	departures   dueList // channel_vacated and member_removed that may yet be taken back
+	countUpdates dueList // channels whose subscription_count was sent lately
+	wake         chan struct{}
 
 	closing atomic.Bool // nothing is held any more
 }
 
-// holds is a list of holds in the order in which they are due.
-type holds struct {
+// debouncerConfig is what a debouncer gets from the Emitter.
+type debouncerConfig struct {
+	departureDelay time.Duration // 0: departures are not held
+	countInterval  time.Duration // 0: count updates are not spaced out
+
+	admit    func(hooks []*hook, size int64, w *waiter) ([]*hook, error)
+	deliver  func(ev *Event, data []byte, hooks []*hook) // what was admitted
+	cancel   func(hooks []*hook, size int64)             // what was admitted
+	suppress func()                                      // counts an event that was never admitted
+}
+
+// dueList is a list of entries in the order in which they are due.
+type dueList struct {
 	window time.Duration // 0: nothing is held
 
 	mu         sync.Mutex
-	of         map[subject]*hold
-	head, tail *hold
+	byKey      map[debounceKey]*pending
+	head, tail *pending
 	length     int // of the list, which also has those that were taken back
 }
 
 const (
-	// maxHolds bounds a list. Beyond it events are sent at once.
-	maxHolds = 100_000
+	// maxPending bounds a list. Beyond it events are sent at once.
+	maxPending = 100_000
 
 	// smallChannel is how many subscribers a channel has at most that is told of every count, as at Pusher.
 	smallChannel = 100
 )
 
-// newDebouncer returns nil if the options ask for none.
-func newDebouncer(e *Emitter) *debouncer {
-	if e.opts.Debounce == 0 && e.opts.CountInterval == 0 {
-		return nil
-	}
-	d := &debouncer{e: e, wake: make(chan struct{}, 1)}
-	d.leave = holds{window: e.opts.Debounce, of: map[subject]*hold{}}
-	d.counts = holds{window: e.opts.CountInterval, of: map[subject]*hold{}}
+func newDebouncer(c debouncerConfig) *debouncer {
+	d := &debouncer{debouncerConfig: c, wake: make(chan struct{}, 1)}
+	d.departures = dueList{window: c.departureDelay, byKey: map[debounceKey]*pending{}}
+	d.countUpdates = dueList{window: c.countInterval, byKey: map[debounceKey]*pending{}}
 	return d
 }
 
 // take takes an event that hooks want, if it is to be held or taken back, and reports whether it did.
-func (d *debouncer) take(ev *Event, a *app, hooks []*hook) (bool, error) {
-	s := subject{app: ev.AppID, channel: ev.Channel, user: ev.UserID}
+func (d *debouncer) take(ev *Event, a *app, hooks []*hook, w *waiter) (bool, error) {
+	key := debounceKey{app: ev.AppID, channel: ev.Channel, user: ev.UserID}
 	switch ev.Type {
 	case TypeChannelVacated, TypeMemberRemoved:
-		return d.holdBack(s, ev, a, hooks)
+		return d.hold(key, ev, a, hooks, w)
 	case TypeChannelOccupied, TypeMemberAdded:
-		return d.takeBack(s), nil
+		return d.takeBack(key), nil
 	case TypeSubscriptionCount:
-		return d.space(subject{app: ev.AppID, channel: ev.Channel, count: true}, ev, hooks)
+		return d.space(debounceKey{app: ev.AppID, channel: ev.Channel, count: true}, ev, hooks, w)
 	}
 	return false, nil
 }
 
-// holdBack holds a leaving event, unless nobody wants it nor the one that would take it back.
-func (d *debouncer) holdBack(s subject, ev *Event, a *app, hooks []*hook) (bool, error) {
-	l := &d.leave
+// hold holds a departure, unless no webhook wants it or its opposite.
+func (d *debouncer) hold(key debounceKey, ev *Event, a *app, hooks []*hook, w *waiter) (bool, error) {
+	l := &d.departures
 	if l.window == 0 || d.closing.Load() || len(hooks) == 0 && !a.wants(opposite(ev.Type), ev.Channel) {
 		return false, nil
 	}
-	c, err := d.keep(ev, hooks)
+	held, err := d.admitted(ev, hooks, w)
 	if err != nil {
 		return true, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.of[s] != nil { // it has left already
-		d.cancel(c)
+	if l.byKey[key] != nil { // it has left already
+		d.forget(held)
 		return true, nil
 	}
-	if l.length >= maxHolds {
-		d.deliver(c)
+	if l.length >= maxPending {
+		d.send(held)
 		return true, nil
 	}
-	d.push(l, &hold{subject: s, held: c})
+	d.push(l, &pending{key: key, event: held})
 	return true, nil
 }
 
@@ -125,116 +132,111 @@ func opposite(t EventType) EventType {
 	return ""
 }
 
-// wants reports whether an event matters because it may take back, or be taken back by, one that is wanted. d may be nil.
+// wants reports whether the event must be seen although no webhook subscribes to it, because it can cancel one that a
+// webhook does. d may be nil.
 func (d *debouncer) wants(a *app, t EventType, channel string) bool {
-	return d != nil && d.leave.window > 0 && a.wants(opposite(t), channel)
+	return d != nil && d.departures.window > 0 && a.wants(opposite(t), channel)
 }
 
-// takeBack drops the hold of a subject that has come back, and reports whether there was one.
-func (d *debouncer) takeBack(s subject) bool {
-	l := &d.leave
+// takeBack drops the departure of a key that has come back, and reports whether there was one.
+func (d *debouncer) takeBack(key debounceKey) bool {
+	l := &d.departures
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.of[s]
-	if h == nil {
+	p := l.byKey[key]
+	if p == nil {
 		return false
 	}
-	delete(l.of, s)
-	d.e.stats.suppressed.Add(1) // the one that comes back; cancel counts the one that was held
-	d.cancel(h.held)
-	h.held = nil
+	delete(l.byKey, key)
+	d.suppress() // the arrival; forget counts the departure
+	d.forget(p.event)
+	p.event = nil
 	return true
 }
 
 // space lets a large channel's count through once in a while, and keeps the last of those between.
-func (d *debouncer) space(s subject, ev *Event, hooks []*hook) (bool, error) {
-	l := &d.counts
+func (d *debouncer) space(key debounceKey, ev *Event, hooks []*hook, w *waiter) (bool, error) {
+	l := &d.countUpdates
 	if l.window == 0 || len(hooks) == 0 || d.closing.Load() {
 		return false, nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	h := l.of[s]
-	if h == nil && (ev.SubscriptionCount <= smallChannel || l.length >= maxHolds) {
-		return false, nil
-	}
-	c, err := d.keep(ev, hooks)
+	held, err := d.admitted(ev, hooks, w) // before the lock, because it may wait
 	if err != nil {
 		return true, err
 	}
-	if h == nil {
-		d.deliver(c)
-		d.push(l, &hold{subject: s})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.byKey[key]
+	if p == nil {
+		d.send(held)
+		if ev.SubscriptionCount > smallChannel && l.length < maxPending {
+			d.push(l, &pending{key: key})
+		}
 		return true, nil
 	}
-	if h.held != nil {
-		d.cancel(h.held)
+	if p.event != nil {
+		d.forget(p.event)
 	}
-	h.held = c
+	p.event = held
 	return true, nil
 }
 
-// push adds a hold, due after the list's window. The list is locked.
-func (d *debouncer) push(l *holds, h *hold) {
-	h.due = time.Now().Add(l.window)
-	h.next = nil
-	l.of[h.subject] = h
+// push adds an entry, due after the list's window. The list is locked.
+func (d *debouncer) push(l *dueList, p *pending) {
+	p.due = time.Now().Add(l.window)
+	p.next = nil
+	l.byKey[p.key] = p
 	l.length++
 	first := l.head == nil
 	if first {
-		l.head = h
+		l.head = p
 	} else {
-		l.tail.next = h
+		l.tail.next = p
 	}
-	l.tail = h
+	l.tail = p
 	if first || d.closing.Load() {
-		nudge(d.wake)
+		notify(d.wake)
 	}
 }
 
-// keep makes a collected event, for which there is room.
-func (d *debouncer) keep(ev *Event, hooks []*hook) (*collected, error) {
-	c := &collected{event: *ev, data: ev.appendJSON(nil), hooks: slices.Clone(hooks)}
-	if err := checkSize(c.data); err != nil {
+// admitted makes a held event, for which there is room.
+func (d *debouncer) admitted(ev *Event, hooks []*hook, w *waiter) (*heldEvent, error) {
+	held := &heldEvent{event: *ev, data: ev.appendJSON(nil)}
+	if err := checkSize(held.data); err != nil {
 		return nil, err
 	}
-	if err := d.e.admit(hooks, reservation(c.data)); err != nil {
-		return nil, err
-	}
-	return c, nil
+	var err error
+	held.hooks, err = d.admit(slices.Clone(hooks), reservation(held.data), w)
+	return held, err
 }
 
-// deliver puts a kept event into the batches.
-func (d *debouncer) deliver(c *collected) { d.e.collect(&c.event, c.data, c.hooks) }
+// send puts a held event into the batches.
+func (d *debouncer) send(held *heldEvent) { d.deliver(&held.event, held.data, held.hooks) }
 
-// cancel forgets a kept event.
-func (d *debouncer) cancel(c *collected) {
-	d.e.stats.suppressed.Add(1)
-	d.e.stats.matched.Add(-int64(len(c.hooks)))
-	d.e.outbox.unreserve(c.hooks, reservation(c.data))
-}
+// forget drops a held event.
+func (d *debouncer) forget(held *heldEvent) { d.cancel(held.hooks, reservation(held.data)) }
 
-// release delivers what is due at the time, and returns when the next hold is due, or zero.
-func (d *debouncer) release(l *holds, now time.Time) time.Time {
+// release delivers what is due at the time, and returns when the next entry is due, or zero.
+func (d *debouncer) release(l *dueList, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.head != nil {
-		h := l.head
-		if h.due.After(now) && !d.closing.Load() {
-			return h.due
+		p := l.head
+		if p.due.After(now) && !d.closing.Load() {
+			return p.due
 		}
-		l.head = h.next
+		l.head = p.next
 		l.length--
-		if l.of[h.subject] != h { // it was taken back
+		if l.byKey[p.key] != p { // it was taken back
 			continue
 		}
-		delete(l.of, h.subject)
-		if h.held == nil {
+		delete(l.byKey, p.key)
+		if p.event == nil {
 			continue
 		}
-		d.deliver(h.held)
-		if h.held = nil; h.count && !d.closing.Load() {
-			d.push(l, h)
+		d.send(p.event)
+		if p.event = nil; p.key.count && !d.closing.Load() {
+			d.push(l, p)
 		}
 	}
 	return time.Time{}
@@ -247,7 +249,7 @@ func (d *debouncer) run(ctx context.Context) {
 	for {
 		now := time.Now()
 		pause := time.Hour
-		for _, l := range []*holds{&d.leave, &d.counts} {
+		for _, l := range []*dueList{&d.departures, &d.countUpdates} {
 			if due := d.release(l, now); !due.IsZero() {
 				pause = min(pause, max(due.Sub(now), time.Millisecond))
 			}
@@ -266,20 +268,20 @@ func (d *debouncer) run(ctx context.Context) {
 func (d *debouncer) finish() {
 	d.closing.Store(true)
 	now := time.Now()
-	d.release(&d.leave, now)
-	d.release(&d.counts, now)
+	d.release(&d.departures, now)
+	d.release(&d.countUpdates, now)
 }
 
 // holding reports whether events are held.
 func (d *debouncer) holding() bool {
-	for _, l := range []*holds{&d.leave, &d.counts} {
+	for _, l := range []*dueList{&d.departures, &d.countUpdates} {
 		l.mu.Lock()
-		h := l.head
-		for h != nil && h.held == nil {
-			h = h.next
+		p := l.head
+		for p != nil && p.event == nil {
+			p = p.next
 		}
 		l.mu.Unlock()
-		if h != nil {
+		if p != nil {
 			return true
 		}
 	}

@@ -45,7 +45,7 @@ func (b Batching) withDefaults() Batching {
 	return b
 }
 
-// or returns r with every field that is zero taken from d. A backoff that d brings gives way to one that r
+// or returns r with every field that is zero taken from d; MaxAge stays zero where neither sets it. A backoff that d brings gives way to one that r
 // sets: without it, a short MaxBackoff would need an InitialBackoff too.
 func (r Retry) or(d Retry) Retry {
 	if r.MaxBackoff > 0 {
@@ -57,6 +57,7 @@ func (r Retry) or(d Retry) Retry {
 	r.Disabled = !r.Enabled && (r.Disabled || d.Disabled)
 	r.MaxAttempts = cmp.Or(r.MaxAttempts, d.MaxAttempts)
 	r.MaxElapsed = cmp.Or(r.MaxElapsed, d.MaxElapsed)
+	r.MaxAge = cmp.Or(r.MaxAge, d.MaxAge)
 	r.InitialBackoff = cmp.Or(r.InitialBackoff, d.InitialBackoff)
 	r.MaxBackoff = cmp.Or(r.MaxBackoff, d.MaxBackoff)
 	return r

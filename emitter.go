@@ -2,12 +2,12 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/scheduler"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -16,8 +16,6 @@ type Emitter struct {
 	opts   Options
 	queue  queue.Queue
 	traits queue.Traits
-	http   dispatch.Sender
-	lambda dispatch.Sender
 	owned  []func() error // close what New made
 
 	apps      *registry
@@ -27,20 +25,21 @@ type Emitter struct {
 	members   *members   // nil: a member event is a user's, not a connection's
 	batcher   *batcher
 	outbox    *outbox
-	pool      *pool // nil: this node only emits
+	sender    *sender
+	scheduler *scheduler.Scheduler // nil: this process only emits
 	stats     counters
 	watch     watcher
 	log       *logger
 
-	closed   atomic.Bool
-	ending   sync.Once
-	patience context.Context // of the ending
-	hasten   context.CancelCauseFunc
-	ended    chan struct{} // closed when everything has stopped
-	result   error         // of the ending
-	stop     context.CancelFunc
-	moving   sync.WaitGroup // the batcher's and the courier's goroutines
-	settled  chan struct{}  // capacity 1: nudged when a job was settled, for Drain
+	closed         atomic.Bool
+	ending         sync.Once
+	shutdownCtx    context.Context // bounds the ending
+	cancelShutdown context.CancelCauseFunc
+	ended          chan struct{} // closed when everything has stopped
+	result         error         // of the ending
+	stop           context.CancelFunc
+	background     sync.WaitGroup // goroutines of the batcher, the debouncer and the enqueuer
+	settled        chan struct{}  // capacity 1: notified when a job has left the queue, for Drain
 }
 
 // New makes an emitter and starts its workers. The error is a *ConfigError that lists every mistake in o. End it with Shutdown
@@ -94,9 +93,12 @@ func (e *Emitter) connect() error {
 		e.owned = append(e.owned, h.Close)
 		http = h
 	}
-	e.http = dispatch.Chain(http, o.Middleware...)
+	e.sender = &sender{
+		http: dispatch.Chain(http, o.Middleware...), timeout: o.RequestTimeout,
+		keepTime: o.KeepTime, standard: o.StandardWebhooks, stats: &e.stats,
+	}
 	if o.Lambda != nil {
-		e.lambda = dispatch.Chain(o.Lambda, o.Middleware...)
+		e.sender.lambda = dispatch.Chain(o.Lambda, o.Middleware...)
 	}
 	return nil
 }
@@ -120,139 +122,34 @@ func (e *Emitter) fill() error {
 func (e *Emitter) start() {
 	var ctx context.Context
 	ctx, e.stop = context.WithCancel(context.Background())
-	e.patience, e.hasten = context.WithCancelCause(context.Background())
-	if e.traits.Off {
+	e.shutdownCtx, e.cancelShutdown = context.WithCancelCause(context.Background())
+	if e.traits.Disabled {
 		return
 	}
+	r := report{&e.stats, &e.watch, e.log}
 	e.outbox = newOutbox(e.opts.OutboxBytes, e.ended)
 	e.batcher = newBatcher(e.opts.Batching, e.outbox)
-	e.moving.Go(func() { e.batcher.run(ctx) })
+	e.background.Go(func() { e.batcher.run(ctx) })
 	if e.opts.MemberConnections {
 		e.members = newMembers()
 	}
-	if e.debouncer = newDebouncer(e); e.debouncer != nil {
-		e.moving.Go(func() { e.debouncer.run(ctx) })
+	if e.opts.Debounce > 0 || e.opts.CountInterval > 0 {
+		e.debouncer = newDebouncer(debouncerConfig{
+			departureDelay: e.opts.Debounce, countInterval: e.opts.CountInterval,
+			admit: e.admit, deliver: e.collect, cancel: e.cancel, suppress: func() { e.stats.suppressed.Add(1) },
+		})
+		e.background.Go(func() { e.debouncer.run(ctx) })
 	}
-	c := &courier{e: e, blocked: map[string]*blockage{}}
-	e.moving.Go(func() { c.run(ctx) })
+	q := newEnqueuer(enqueuerConfig{
+		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids,
+	}, r)
+	e.background.Go(func() { q.run(ctx) })
 	if e.opts.Workers > 0 {
-		e.pool = newPool(e, e.opts.Workers)
-		e.pool.start(e.opts.Receivers)
+		e.scheduler = scheduler.New(e.queue, e.opts.Workers, e.opts.Receivers, &delivery{deliveryConfig{
+			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry, ended: e.settled,
+		}, r})
+		e.scheduler.Start()
 	}
-}
-
-// Emit takes an event for every webhook of its app that wants it. It does no I/O and never waits for any; once it has
-// returned nil, the event is in a batch that will be handed to the queue. When several goroutines emit, each webhook gets
-// their events in the order of their Emits.
-//
-// It returns ErrUnknownApp, ErrInvalidEvent, ErrOverflow (for all of the event's webhooks or none) or ErrClosed. For an app that is disabled
-// or has no webhooks, and with queue.None, it returns nil and nothing happens.
-func (e *Emitter) Emit(ev Event) error {
-	if e.closed.Load() {
-		return ErrClosed
-	}
-	a := e.apps.get(ev.AppID)
-	if a == nil {
-		return fmt.Errorf("%w: app_id %q is not configured", ErrUnknownApp, shorten(ev.AppID))
-	}
-	if a.off || e.traits.Off {
-		return nil
-	}
-	wanting := a.wanting(ev.Type)
-	if wanting == nil && !e.types[ev.Type] {
-		return fmt.Errorf("%w: name %q is neither a known event type nor declared in Options.EventTypes", ErrInvalidEvent, shorten(string(ev.Type)))
-	}
-	if err := ev.validate(); err != nil {
-		return err
-	}
-	if !e.members.counts(&ev) {
-		e.stats.emitted.Add(1)
-		e.stats.suppressed.Add(1)
-		return nil
-	}
-	if err := e.match(&ev, a, wanting); err != nil {
-		e.members.undo(&ev)
-		return err
-	}
-	e.stats.emitted.Add(1)
-	return nil
-}
-
-// match finds the webhooks that want a valid event, and takes it for all of them or none.
-func (e *Emitter) match(ev *Event, a *app, wanting []*hook) error {
-	var few [12]*hook
-	hooks := few[:0]
-	for _, h := range wanting {
-		if h.match.match(ev.Channel) {
-			hooks = append(hooks, h)
-		}
-	}
-	if e.debouncer != nil {
-		if taken, err := e.debouncer.take(ev, a, hooks); taken {
-			return err
-		}
-	}
-	if len(hooks) == 0 {
-		return nil
-	}
-	var space [256]byte
-	data := ev.appendJSON(space[:0])
-	if err := checkSize(data); err != nil {
-		return err
-	}
-	if err := e.admit(hooks, reservation(data)); err != nil {
-		return err
-	}
-	e.collect(ev, data, hooks)
-	return nil
-}
-
-// maxEncoded bounds an event's JSON, so that a job of one event fits every queue.
-const maxEncoded = defaultBatchBytes - bodyOverhead
-
-// checkSize refuses an event that has become too long by escapes, which can take six times the room.
-func checkSize(data []byte) error {
-	if len(data) > maxEncoded {
-		return fmt.Errorf("%w: it takes %d bytes in JSON, at most %d fit a job", ErrInvalidEvent, len(data), maxEncoded)
-	}
-	return nil
-}
-
-// admit makes room for an event at each of the hooks, or at none.
-func (e *Emitter) admit(hooks []*hook, size int64) error {
-	if !e.outbox.reserve(hooks, size) {
-		e.stats.overflowed.Add(1)
-		for _, h := range hooks {
-			e.watch.dropped(h, 1, ErrOverflow)
-		}
-		return fmt.Errorf("%w: the outbox of %d bytes is full, or the share of it that one of the event's webhooks may have", ErrOverflow, e.outbox.limit)
-	}
-	if e.closed.Load() { // Shutdown waits for what was admitted before it began
-		e.outbox.unreserve(hooks, size)
-		return ErrClosed
-	}
-	e.stats.matched.Add(int64(len(hooks)))
-	return nil
-}
-
-// collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
-	for _, h := range hooks {
-		e.batcher.add(h, data)
-	}
-	if len(hooks) > 0 {
-		e.watch.emitted(ev, len(hooks))
-	}
-}
-
-// Wants reports whether an event of this type on this channel would go to any webhook, so that a host can skip the
-// work of finding out what the event would say. It takes no lock.
-func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
-	a := e.apps.get(appID)
-	if a == nil || a.off || e.traits.Off {
-		return false
-	}
-	return a.wants(t, channel) || e.debouncer.wants(a, t, channel)
 }
 
 // SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the new one. Events that wait in
@@ -266,28 +163,32 @@ func (e *Emitter) SetApp(a App) error {
 	if err := configError(rulesOf(&e.opts).app("app", &a)); err != nil {
 		return err
 	}
-	err := e.apps.put(a.ID, func(old *app) (*app, error) {
-		c, err := compileApp(&a, old)
+	var old, now *app
+	err := e.apps.put(a.ID, func(before *app) (*app, error) {
+		c, err := compileApp(&a, before)
 		if err == nil {
 			c.since = time.Now().UnixMilli()
 		}
+		old, now = before, c
 		return c, err
 	})
-	if err == nil && e.pool != nil {
-		e.pool.setRates(e.apps.get(a.ID))
+	if err == nil && e.scheduler != nil && old != nil {
+		e.changeRates(old, now)
 	}
 	return err
+}
+
+// changeRates has the scheduler keep the rate limits that have changed.
+func (e *Emitter) changeRates(old, now *app) {
+	for _, h := range now.hooks {
+		if before := old.hook(h.id); before != nil && before.RateLimit != h.RateLimit {
+			e.scheduler.SetRate(h.lane, h.RateLimit.rate())
+		}
+	}
 }
 
 // RemoveApp takes an app out of the configuration. Emit then returns ErrUnknownApp for its events, and what is queued for its
 // webhooks becomes dead letters. An app that is not there is no error.
 func (e *Emitter) RemoveApp(id string) {
 	_ = e.apps.put(id, func(*app) (*app, error) { return nil, nil }) // can't fail
-}
-
-// drop gives up events that the queue can never take.
-func (e *Emitter) drop(h *hook, job string, events int, err error) {
-	e.stats.dropped.Add(int64(events))
-	e.log.dropped(h, job, events, err)
-	e.watch.dropped(h, events, err)
 }

@@ -56,8 +56,8 @@ func formatUUID(b *[16]byte) string {
 	return string(t[:])
 }
 
-// made reports whether this source made the ID, or the one that it was split from. A replayed job is nobody's: the
-// one that it was made of is settled, and counted as dead.
-func (s *idSource) made(id string) bool {
+// issued reports whether this source issued the ID, or the one that it was split from. It reports false for a replayed
+// job, whose original was already counted as dead.
+func (s *idSource) issued(id string) bool {
 	return len(id) >= 36 && strings.HasSuffix(id[:36], s.suffix) && !strings.Contains(id, "~")
 }

@@ -59,8 +59,13 @@ func appendJob(data []byte, env *envelope, s *signer) []byte {
 	return append(data, `"}`...)
 }
 
-// errUnreadable says that a job's Data is not a job of a version that this library knows.
-var errUnreadable = errors.New("not a job of version " + jobVersion)
+var (
+	// errUnreadable is returned when a job's Data is not a job.
+	errUnreadable = errors.New("not a job of version " + jobVersion)
+
+	// errNewerJob is returned when a job's Data is a job of a later version.
+	errNewerJob = errors.New("a job of a version after " + jobVersion)
+)
 
 // parsedJob is a job's Data taken apart. Its slices point into Data.
 type parsedJob struct {
@@ -77,9 +82,8 @@ func parseJob(data []byte) (*parsedJob, error) {
 	return j, j.parse(data, envelope{})
 }
 
-// parse is parseJob into j. The strings of like, an envelope that is probably much the same, serve again where they are equal,
-// which saves making them anew.
-func (j *parsedJob) parse(data []byte, like envelope) error {
+// parse is parseJob into j. Strings equal to those in hint, the envelope of a similar job, are reused instead of allocated.
+func (j *parsedJob) parse(data []byte, hint envelope) error {
 	i := bytes.LastIndexByte(data, '\n')
 	if i < 0 {
 		return errUnreadable
@@ -87,13 +91,13 @@ func (j *parsedJob) parse(data []byte, like envelope) error {
 	j.body = data[:i]
 	r := envelopeReader{rest: data[i+1:]}
 	r.literal(`{"v":` + jobVersion + `,"id":`)
-	j.id = r.text(like.id)
+	j.id = r.text(hint.id)
 	r.literal(`,"app":`)
-	j.app = r.text(like.app)
+	j.app = r.text(hint.app)
 	r.literal(`,"webhook":`)
-	j.webhook = r.text(like.webhook)
+	j.webhook = r.text(hint.webhook)
 	r.literal(`,"key":`)
-	j.key = r.text(like.key)
+	j.key = r.text(hint.key)
 	r.literal(`,"time_ms":`)
 	j.timeMS = r.number()
 	r.literal(`,"events":`)
@@ -106,9 +110,21 @@ func (j *parsedJob) parse(data []byte, like envelope) error {
 	r.rest = r.rest[len(j.mac):]
 	r.literal(`"}`)
 	if r.failed || len(r.rest) > 0 || j.events < 1 {
-		return errUnreadable
+		return unreadable(data[i+1:])
 	}
 	return nil
+}
+
+// unreadable tells the envelope of a newer version from anything else.
+func unreadable(envelope []byte) error {
+	r := envelopeReader{rest: envelope}
+	r.literal(`{"v":`)
+	version := r.number()
+	r.literal(`,`)
+	if current, _ := strconv.ParseInt(jobVersion, 10, 64); !r.failed && version > current {
+		return errNewerJob
+	}
+	return errUnreadable
 }
 
 // verify reports whether the job is, to the byte, as the holder of the key's secret made it, body and envelope.
@@ -116,9 +132,9 @@ func (j *parsedJob) verify(s *signer) bool {
 	return !bytes.ContainsAny(j.mac, "ABCDEF") && s.verifyMAC(string(j.mac), j.sealed) && s.verify(j.body, j.signature)
 }
 
-// distrust corrects the number of events of a job that may have been altered, so that the counters stay right as far as
-// can be told.
-func (j *parsedJob) distrust() {
+// clampEvents corrects the number of events of a job that may have been altered, so that the counters stay right as far
+// as can be told.
+func (j *parsedJob) clampEvents() {
 	events, ok := bodyOf(j.body)
 	if !ok || j.events > 1 && nthComma(events, j.events-1) < 0 {
 		j.events = 1
@@ -150,8 +166,8 @@ func (r *envelopeReader) number() int64 {
 	return n
 }
 
-// text reads a JSON string, which is probably equal to like.
-func (r *envelopeReader) text(like string) string {
+// text reads a JSON string, which is probably equal to hint.
+func (r *envelopeReader) text(hint string) string {
 	end := r.stringEnd()
 	if end < 0 {
 		r.failed = true
@@ -159,8 +175,8 @@ func (r *envelopeReader) text(like string) string {
 	}
 	raw := r.rest[:end]
 	r.rest = r.rest[end:]
-	if string(raw[1:end-1]) == like {
-		return like
+	if string(raw[1:end-1]) == hint {
+		return hint
 	}
 	if plain := raw[1 : end-1]; bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
 		return string(plain)
@@ -250,12 +266,13 @@ func halve(j *parsedJob, of queue.Job, key appKey) ([]queue.Job, bool) {
 	return halves, true
 }
 
-// seal signs a body and completes it to a job's Data. A job for a trusted queue, which nobody can alter, has no MAC.
-func seal(body []byte, env *envelope, key appKey, trusted bool) []byte {
+// seal signs a body and completes it to a job's Data. A job for an in-process queue, which nobody can alter, has no
+// MAC.
+func seal(body []byte, env *envelope, key appKey, inProcess bool) []byte {
 	var sig [64]byte
 	env.key = key.name
 	env.signature = string(key.signer.appendSignature(sig[:0], body))
-	if trusted {
+	if inProcess {
 		return appendJob(body, env, nil)
 	}
 	return appendJob(body, env, key.signer)

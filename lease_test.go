@@ -42,7 +42,7 @@ func TestAnAttemptIsCancelledAtItsLeasesEnd(t *testing.T) {
 					}}
 					// The attempt may take longer than the lease only in this test: options forbid it.
 					e := start(t, to, with(q), unbatched)
-					e.opts.RequestTimeout = 10 * time.Minute
+					e.sender.timeout = 10 * time.Minute
 					leased = time.Now()
 					emit(t, e, occupied(1))
 					at := <-ended
@@ -59,7 +59,7 @@ func TestAnAttemptIsCancelledAtItsLeasesEnd(t *testing.T) {
 func patient(t *testing.T, to *endpoint, q queue.Queue, change ...func(*Options)) *Emitter {
 	t.Helper()
 	e := start(t, to, append(change, with(q), unbatched)...)
-	e.opts.RequestTimeout = 10 * time.Minute
+	e.sender.timeout = 10 * time.Minute
 	return e
 }
 

@@ -9,13 +9,25 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/scheduler"
+	"github.com/pushhooks/webhook/queue"
 )
 
 // logger writes the emitter's lines. None holds a secret, a header value, or of a URL the user, password or query.
 type logger struct {
 	*slog.Logger
 	stats *counters
-	last  atomic.Int64 // when a line about the queue's trouble was written, in Unix nanoseconds
+
+	queueLine, dropLine, panicLine pace // of lines that come in crowds
+}
+
+// pace lets an event through once in a while.
+type pace struct{ last atomic.Int64 } // Unix nanoseconds
+
+// due reports whether the last time that it reported true is longer ago than d.
+func (p *pace) due(d time.Duration) bool {
+	now, last := time.Now().UnixNano(), p.last.Load()
+	return now-last >= int64(d) && p.last.CompareAndSwap(last, now)
 }
 
 // line writes a line. A handler that panics harms nothing.
@@ -35,7 +47,7 @@ func (l *logger) enabled(level slog.Level) bool {
 
 // attempt writes a line at Warn for a failed attempt, and at Debug for a successful one. What the receiver answered
 // stands there at Debug only: some echo the request.
-func (l *logger) attempt(t *task, h *hook, took time.Duration, out dispatch.Outcome, f fate) {
+func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispatch.Outcome, r scheduler.Result) {
 	level, text := slog.LevelWarn, "webhook attempt failed"
 	if out.Verdict == dispatch.Delivered {
 		level, text = slog.LevelDebug, "webhook delivered"
@@ -44,8 +56,8 @@ func (l *logger) attempt(t *task, h *hook, took time.Duration, out dispatch.Outc
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("app", h.app.id), slog.String("webhook", h.id), slog.String("job", t.job.id),
-		slog.String("target", h.printable()), slog.Int("attempt", t.lease.Attempts+1), slog.Int("events", t.job.events),
+		slog.String("app", h.app.id), slog.String("webhook", h.id), slog.String("job", j.parsed.id),
+		slog.String("target", h.printable()), slog.Int("attempt", j.task.Lease.Attempts+1), slog.Int("events", j.parsed.events),
 		slog.Duration("took", took), slog.Int("status", out.Status),
 	}
 	if out.Verdict != dispatch.Delivered {
@@ -54,15 +66,15 @@ func (l *logger) attempt(t *task, h *hook, took time.Duration, out dispatch.Outc
 	if out.Response != "" && l.enabled(slog.LevelDebug) {
 		attrs = append(attrs, slog.String("response", h.redact(out.Response)))
 	}
-	if f.kind == again {
-		attrs = append(attrs, slog.Duration("retry_in", f.delay))
+	if r.Action == scheduler.Retry {
+		attrs = append(attrs, slog.Duration("retry_in", r.Delay))
 	}
 	l.line(level, text, attrs...)
 }
 
-func (l *logger) deadLettered(t *task, reason string) {
-	l.line(slog.LevelWarn, "webhook job dead-lettered", slog.String("lane", t.lease.Lane), slog.String("job", t.lease.ID),
-		slog.Int("attempts", t.lease.Attempts+t.tried), slog.String("reason", reason))
+func (l *logger) deadLettered(j *deliveryJob, reason string) {
+	l.line(slog.LevelWarn, "webhook job dead-lettered", slog.String("lane", j.task.Lease.Lane), slog.String("job", j.task.Lease.ID),
+		slog.Int("attempts", j.attempts()), slog.String("reason", reason))
 }
 
 func (l *logger) dropped(h *hook, job string, events int, err error) {
@@ -70,18 +82,44 @@ func (l *logger) dropped(h *hook, job string, events int, err error) {
 		slog.String("job", job), slog.Int("events", events), slog.Any("error", err))
 }
 
-func (l *logger) leaseLost(t *task) {
-	l.line(slog.LevelWarn, "webhook job's lease ended before it was settled; it may be delivered again",
-		slog.String("lane", t.lease.Lane), slog.String("job", t.lease.ID))
+// overflowed writes a line about events for which a webhook had no room, at most one a second.
+func (l *logger) overflowed(h *hook) {
+	if l.dropLine.due(time.Second) {
+		l.line(slog.LevelWarn, "webhook has no room for events; others of the event's webhooks have",
+			slog.String("app", h.app.id), slog.String("webhook", h.id))
+	}
 }
 
-// queueTrouble writes a line about the queue's errors, at most one a second: they come in crowds.
-func (l *logger) queueTrouble(doing string, n int, err error) {
-	now, last := time.Now().UnixNano(), l.last.Load()
-	if now-last < int64(time.Second) || !l.last.CompareAndSwap(last, now) {
-		return
+func (l *logger) leaseLost(j *deliveryJob) {
+	l.line(slog.LevelWarn, "webhook job's lease ended before it was settled; it may be delivered again",
+		slog.String("lane", j.task.Lease.Lane), slog.String("job", j.task.Lease.ID))
+}
+
+// laneChanged writes a line when a webhook is held or works again after it was.
+func (l *logger) laneChanged(lane string, from, to scheduler.LaneState) {
+	switch {
+	case laneState(to) == LaneHeld:
+		l.line(slog.LevelWarn, "webhook is held: it gets no attempts for a while", slog.String("lane", lane),
+			slog.Time("until", to.HeldUntil), slog.Int("holds", to.Holds), slog.String("reason", to.Reason))
+	case from.Holds > 0 && to.Health == queue.Healthy:
+		l.line(slog.LevelInfo, "webhook works again", slog.String("lane", lane))
 	}
-	l.line(slog.LevelWarn, "webhook queue trouble", slog.String("doing", doing), slog.Int("n", n), slog.Any("error", err))
+}
+
+// queueFailed writes a line about an operation of the queue that failed, at most one a second.
+func (l *logger) queueFailed(operation string, n int, err error) {
+	if l.queueLine.due(time.Second) {
+		l.line(slog.LevelWarn, "webhook queue operation failed",
+			slog.String("operation", operation), slog.Int("n", n), slog.Any("error", err))
+	}
+}
+
+// panicked writes a line about a panic, at most one a minute.
+func (l *logger) panicked(j *deliveryJob, value any, stack []byte) {
+	if l.panicLine.due(time.Minute) {
+		l.line(slog.LevelError, "webhook attempt panicked", slog.String("lane", j.task.Lease.Lane),
+			slog.String("job", j.task.Lease.ID), slog.Any("panic", value), slog.String("stack", string(stack)))
+	}
 }
 
 // printable names the target, of a URL the scheme and host alone: the path of many a webhook is its secret.

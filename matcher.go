@@ -19,7 +19,7 @@ func (f *Filter) compile() (matcher, error) {
 	if f.ChannelNamespace != "" && len(m.namespaces) == 0 {
 		m.namespaces = []string{f.ChannelNamespace}
 	} else if f.ChannelNamespace != "" {
-		m.namespaces = both(f.ChannelNamespace, m.namespaces)
+		m.namespaces = intersect(f.ChannelNamespace, m.namespaces)
 	}
 	if f.ChannelPattern == "" {
 		return m, nil
@@ -29,8 +29,8 @@ func (f *Filter) compile() (matcher, error) {
 	return m, err
 }
 
-// both returns the namespaces that pass "is one" and "is among others": one alone, or none that any channel has.
-func both(one string, others []string) []string {
+// intersect returns the namespaces that satisfy both fields: one, or an empty set that matches no channel.
+func intersect(one string, others []string) []string {
 	if slices.Contains(others, one) {
 		return []string{one}
 	}

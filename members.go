@@ -6,17 +6,17 @@ import "sync"
 // see Options.MemberConnections.
 type members struct {
 	mu sync.Mutex
-	of map[subject]int
+	of map[debounceKey]int
 }
 
 // maxMembers bounds the count. Members beyond it are not counted: each of their events is sent.
 const maxMembers = 1_000_000
 
-func newMembers() *members { return &members{of: map[subject]int{}} }
+func newMembers() *members { return &members{of: map[debounceKey]int{}} }
 
-// counts reports whether an event is that of a user's first connection or last one, or is no member event. One that
-// is not is to be left out. m may be nil.
-func (m *members) counts(ev *Event) bool {
+// observe counts a member event's connection. It reports whether ev should be emitted: it is not a member event, or it
+// is for the user's first connection or last disconnection. m may be nil.
+func (m *members) observe(ev *Event) bool {
 	if m == nil {
 		return true
 	}
@@ -29,8 +29,8 @@ func (m *members) counts(ev *Event) bool {
 	return true
 }
 
-// undo takes an event back that counted and then was refused, so that the host can emit it again. m may be nil.
-func (m *members) undo(ev *Event) {
+// revert takes back an event that was observed and then refused, so that the host can emit it again. m may be nil.
+func (m *members) revert(ev *Event) {
 	if m == nil {
 		return
 	}
@@ -42,13 +42,13 @@ func (m *members) undo(ev *Event) {
 	}
 }
 
-func memberOf(ev *Event) subject {
-	return subject{app: ev.AppID, channel: ev.Channel, user: ev.UserID}
+func memberOf(ev *Event) debounceKey {
+	return debounceKey{app: ev.AppID, channel: ev.Channel, user: ev.UserID}
 }
 
 // add changes a user's number of connections and returns it. It is never less than 0; one that is not counted comes as
 // 1 when it is added, and as 0 when it is removed.
-func (m *members) add(s subject, n int) int {
+func (m *members) add(s debounceKey, n int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	count, known := m.of[s]

@@ -7,63 +7,141 @@ import (
 )
 
 // outbox keeps the account of everything that Emit took and the queue has not: it reserves room, takes cut
-// batches, and knows when all of them have been handed over. Handing over is the courier's work.
+// batches, and knows when all of them have been handed over. It is in memory. Handing over is the enqueuer's work.
+//
+// Failing webhooks share at most half of it. Whatever half a webhook is in, it may have a multiple of the room that is
+// free there, so that one whose lane is full leaves room for all others.
 type outbox struct {
-	limit int64
-	used  atomic.Int64  // bytes reserved for events and charged for batches
-	wake  chan struct{} // capacity 1: there are fresh batches
-	ended chan struct{} // closed when nothing will be handed over any more
+	limit   int64
+	used    atomic.Int64  // bytes reserved for events and charged for batches
+	failing atomic.Int64  // of those, bytes of failing webhooks
+	wake    chan struct{} // capacity 1: there are fresh batches, or webhooks that work again
+	ended   chan struct{} // closed when nothing will be handed over any more
 
-	mu     sync.Mutex
-	fresh  []*batch      // cut, and not yet seen by the courier
-	epoch  int           // grows with every flush
-	counts map[int]int   // batches not handed over, by the epoch of their cut
-	moved  chan struct{} // closed when batches were handed over, if somebody waits
+	mu        sync.Mutex
+	fresh     []*batch      // cut, and not yet seen by the enqueuer
+	recovered []string      // lanes that are not failing any more, and not yet seen by the enqueuer
+	epoch     int           // grows with every flush
+	counts    map[int]int   // batches not handed over, by the epoch of their cut
+	moved     chan struct{} // closed when batches were handed over, if somebody waits
+	line      waitingLine   // EmitWaits
 }
 
-// A webhook may hold this many times the outbox's free room, so that one whose lane is full leaves room for
-// all others: the dynamic threshold of Choudhury and Hahne (1998).
-const laneFactor = 8
+// A webhook may hold this many times the room that is free: the dynamic threshold (alpha) of Choudhury and Hahne (1998).
+const alpha = 8
 
 func newOutbox(limit int64, ended chan struct{}) *outbox {
 	return &outbox{limit: limit, ended: ended, counts: map[int]int{}, wake: make(chan struct{}, 1)}
 }
 
-// reserve makes room for one event of this size at each of the hooks, or for none.
-func (o *outbox) reserve(hooks []*hook, size int64) bool {
-	total := size * int64(len(hooks))
-	free := o.limit - o.used.Add(total)
-	fits := free >= 0
-	for _, h := range hooks {
-		fits = h.slot.held.Add(size) <= laneFactor*(free+size) && fits
+// account is what a webhook holds in the outbox: bytes, doubled, plus 1 while the webhook is failing. Being one number,
+// it is always known which bytes count as those of failing webhooks.
+type account struct{ atomic.Int64 }
+
+func (a *account) isFailing() bool { return a.Load()&1 != 0 }
+
+// setFailing returns the bytes that are held, and reports whether anything has changed.
+func (a *account) setFailing(failing bool) (held int64, changed bool) {
+	for {
+		old := a.Load()
+		if old&1 != 0 == failing {
+			return 0, false
+		}
+		if a.CompareAndSwap(old, old^1) {
+			return old >> 1, true
+		}
 	}
-	if !fits {
-		o.unreserve(hooks, size)
-	}
-	return fits
 }
 
+// charge counts bytes that the slot holds, without asking for room. It returns what the slot holds and whether it
+// is failing.
+func (o *outbox) charge(s *slot, size int64) (held int64, failing bool) {
+	n := s.account.Add(2 * size)
+	o.used.Add(size)
+	if failing = n&1 != 0; failing {
+		o.failing.Add(size)
+	}
+	return n >> 1, failing
+}
+
+// setFailing notes that a webhook fails, or works again.
+func (o *outbox) setFailing(h *hook, failing bool) {
+	held, changed := h.slot.account.setFailing(failing)
+	if !changed {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if failing {
+		o.failing.Add(held)
+	} else {
+		o.failing.Add(-held)
+		o.recovered = append(o.recovered, h.lane)
+		notify(o.wake)
+	}
+	o.change()
+}
+
+// reserve makes room for one event of this size at as many of the hooks as have room, and returns how many those
+// are. It puts them first in hooks. If the outbox as a whole is full, none has.
+func (o *outbox) reserve(hooks []*hook, size int64) int {
+	n := 0
+	for i, h := range hooks {
+		switch o.reserveOne(h.slot, size) {
+		case roomFound:
+			hooks[n], hooks[i] = h, hooks[n]
+			n++
+		case outboxFull:
+			o.unreserve(hooks[:n], size)
+			return 0
+		}
+	}
+	return n
+}
+
+type room uint8
+
+const (
+	roomFound  room = iota
+	shareFull       // the webhook has all that it may have now
+	outboxFull      // the outbox as a whole is full
+)
+
+// reserveOne makes room for one event of this size at a webhook.
+func (o *outbox) reserveOne(s *slot, size int64) room {
+	held, failing := o.charge(s, size)
+	free, result := o.limit-o.used.Load(), roomFound
+	if free < 0 {
+		result = outboxFull
+	} else if failing {
+		free = o.limit/2 - o.failing.Load()
+	}
+	if result == roomFound && (free < 0 || held > alpha*(free+size)) {
+		result = shareFull
+	}
+	if result != roomFound {
+		o.charge(s, -size)
+	}
+	return result
+}
+
+// unreserve gives room back.
 func (o *outbox) unreserve(hooks []*hook, size int64) {
 	for _, h := range hooks {
 		o.charge(h.slot, -size)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.tell()
+	o.change()
 }
 
-// tell wakes who waits for the account to change. The outbox is locked.
-func (o *outbox) tell() {
+// change tells whoever waits that the account has changed. The outbox is locked.
+func (o *outbox) change() {
 	if o.moved != nil {
 		close(o.moved)
 		o.moved = nil
 	}
-}
-
-// charge counts bytes that the slot holds, without asking for room.
-func (o *outbox) charge(s *slot, size int64) {
-	s.held.Add(size)
-	o.used.Add(size)
+	o.line.serve(o)
 }
 
 // push takes a cut batch.
@@ -75,25 +153,25 @@ func (o *outbox) push(b *batch) {
 	first := len(o.fresh) == 1
 	o.mu.Unlock()
 	if first {
-		nudge(o.wake)
+		notify(o.wake)
 	}
 }
 
-// nudge wakes who waits on a channel of capacity 1, now or at its next wait.
-func nudge(wake chan struct{}) {
+// notify wakes whoever waits on a channel of capacity 1, now or at its next wait.
+func notify(wake chan struct{}) {
 	select {
 	case wake <- struct{}{}:
 	default:
 	}
 }
 
-// take moves the fresh batches out.
-func (o *outbox) take() []*batch {
+// take moves the fresh batches out, and the lanes of webhooks that work again.
+func (o *outbox) take() (fresh []*batch, recovered []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	fresh := o.fresh
-	o.fresh = nil
-	return fresh
+	fresh, recovered = o.fresh, o.recovered
+	o.fresh, o.recovered = nil, nil
+	return fresh, recovered
 }
 
 // done strikes batches off the account: the queue has them, or they were dropped.
@@ -108,7 +186,7 @@ func (o *outbox) done(batches []*batch) {
 			delete(o.counts, b.epoch)
 		}
 	}
-	o.tell()
+	o.change()
 }
 
 // wait returns when every batch that was cut before the call has been handed over, or with ctx's error.
@@ -125,7 +203,7 @@ func (o *outbox) empty(ctx context.Context) error {
 	return o.until(ctx, func() bool { return o.used.Load() == 0 })
 }
 
-// until returns when the condition holds, which is looked at after every handover, or with ctx's error.
+// until returns when the condition holds, which is checked after every hand-over, or with ctx's error.
 func (o *outbox) until(ctx context.Context, holds func() bool) error {
 	for {
 		o.mu.Lock()

@@ -48,7 +48,7 @@ func compileApp(a *App, old *app) (*app, error) {
 		c.keys = append(c.keys, appKey{k.Key, newSigner(k.Secret)})
 	}
 	for i, id := range identities(a.Webhooks) {
-		h := &hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: a.ID + "/" + id}
+		h := &hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: laneOf(a.ID, id)}
 		var err error
 		if h.match, err = h.Filter.compile(); err != nil {
 			return nil, err
@@ -157,6 +157,15 @@ func (r *registry) get(id string) *app {
 		return nil
 	}
 	return t.get(hash, id)
+}
+
+// hook returns the webhook with this identity, nil if there is none.
+func (r *registry) hook(appID, id string) *hook {
+	a := r.get(appID)
+	if a == nil {
+		return nil
+	}
+	return a.hook(id)
 }
 
 func (t *table) get(hash uint64, id string) *app {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// backoff is a delay that doubles from first up to most, with up to 25 % added at random.
-type backoff struct{ first, most time.Duration }
+// backoff is a delay that doubles from first up to max, with up to 25 % added at random.
+type backoff struct{ first, max time.Duration }
 
 // delay returns the delay after the nth failure in a row, n from 1.
 func (b backoff) delay(n int) time.Duration {
-	d := b.most
+	d := b.max
 	if n < 32 && b.first<<(n-1)>>(n-1) == b.first {
 		d = min(d, b.first<<(n-1))
 	}
@@ -30,12 +30,29 @@ func (b backoff) sleep(ctx context.Context, n int) bool {
 	}
 }
 
-// next returns the delay before the attempt that follows the given number of failed ones, or false if there is
-// to be none: the number or the budget, which began at first, is used up. floor is what the receiver asked for.
-func (r Retry) next(attempts int, first, now time.Time, floor time.Duration) (time.Duration, bool) {
-	if r.Disabled || r.MaxAttempts > 0 && attempts >= r.MaxAttempts {
-		return 0, false
+// defaultMaxAge is Retry.MaxAge where it is not set, unless twice the budget is more.
+const defaultMaxAge = time.Hour
+
+// maxAge returns how old a job may be and still be tried.
+func (r Retry) maxAge() time.Duration {
+	if r.MaxAge > 0 {
+		return r.MaxAge
 	}
-	delay := max(floor, backoff{r.InitialBackoff, r.MaxBackoff}.delay(attempts))
-	return delay, now.Sub(first)+delay <= r.MaxElapsed
+	return max(defaultMaxAge, 2*r.MaxElapsed)
+}
+
+// exhausted reports whether this many attempts are all that a job gets.
+func (r Retry) exhausted(attempts int) bool {
+	return r.Disabled || r.MaxAttempts > 0 && attempts >= r.MaxAttempts
+}
+
+// delay returns the backoff after the given number of failed attempts, when so much of the budget is left. A backoff
+// that would end later ends with the budget.
+func (r Retry) delay(attempts int, left time.Duration) time.Duration {
+	d := backoff{r.InitialBackoff, r.MaxBackoff}.delay(attempts)
+	if d <= left {
+		return d
+	}
+	// Stores count milliseconds, and the last attempt must not begin before the budget's end.
+	return max(0, (left + time.Millisecond - 1).Truncate(time.Millisecond))
 }

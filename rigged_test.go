@@ -21,15 +21,16 @@ type riggedQueue struct {
 	onExtend  func(ctx context.Context, leases []queue.Lease) error
 	onAck     func(ctx context.Context, leases []queue.Lease) error
 	onNack    func(ctx context.Context, nacks []queue.Nack) error
+	onRelease func(ctx context.Context, leases []queue.Lease) error
 	onDead    func(ctx context.Context, l queue.Lease, reason string) error
 }
 
-// rig makes a riggedQueue that is durable and not trusted, as one on a server is.
+// rig makes a riggedQueue that is durable and not in this process, as one on a server is.
 func rig(t *testing.T, o queue.MemoryOptions) *riggedQueue {
 	t.Helper()
 	m := memory(t, o)
 	traits := m.Traits()
-	traits.Durable, traits.Trusted = true, false
+	traits.Durable, traits.InProcess = true, false
 	return &riggedQueue{Memory: m, traits: traits}
 }
 
@@ -78,6 +79,13 @@ func (q *riggedQueue) Nack(ctx context.Context, nacks []queue.Nack) error {
 		return q.onNack(ctx, nacks)
 	}
 	return q.Memory.Nack(ctx, nacks)
+}
+
+func (q *riggedQueue) Release(ctx context.Context, leases []queue.Lease) error {
+	if q.onRelease != nil {
+		return q.onRelease(ctx, leases)
+	}
+	return q.Memory.Release(ctx, leases)
 }
 
 func (q *riggedQueue) DeadLetter(ctx context.Context, l queue.Lease, reason string) error {
@@ -140,13 +148,10 @@ func deadLetters(t *testing.T, e *Emitter) []queue.DeadLetter {
 // replayAll replays all dead letters and returns how many there were.
 func replayAll(t *testing.T, e *Emitter) int {
 	t.Helper()
-	var ids []string
-	for _, d := range deadLetters(t, e) {
-		ids = append(ids, d.ID)
-	}
-	n, err := e.queue.(queue.DeadLetters).Replay(t.Context(), ids)
-	if err != nil || n != len(ids) {
-		t.Fatalf("replayed %d of %d: %v", n, len(ids), err)
+	want := len(deadLetters(t, e))
+	n, err := e.ReplayAll(t.Context())
+	if err != nil || n != want {
+		t.Fatalf("replayed %d of %d: %v", n, want, err)
 	}
 	return n
 }

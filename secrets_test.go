@@ -60,7 +60,7 @@ func TestNoSecretIsStoredLoggedOrTold(t *testing.T) {
 		o.Retry = Retry{MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond}
 		o.Trace = &Trace{
 			Emitted: func(i EmittedInfo) { told(i) }, Dropped: func(i DroppedInfo) { told(i) }, Enqueued: func(i EnqueuedInfo) { told(i) },
-			Attempted: func(i AttemptedInfo) { told(i) }, DeadLettered: func(i DeadLetteredInfo) { told(i) }, Breaker: func(i BreakerInfo) { told(i) },
+			Attempted: func(i AttemptedInfo) { told(i) }, DeadLettered: func(i DeadLetteredInfo) { told(i) }, LaneChanged: func(i LaneChangedInfo) { told(i) },
 		}
 	})
 	for i := range 5 {

@@ -13,7 +13,7 @@ import (
 // with ctx's error, or ErrClosed when the emitter was ended before. From then on those events are as durable as the queue. Events that are held back, by Options.Debounce
 // or CountInterval, stay held.
 func (e *Emitter) Flush(ctx context.Context) error {
-	if e.traits.Off {
+	if e.traits.Disabled {
 		return nil
 	}
 	e.batcher.flush()
@@ -44,7 +44,7 @@ func (e *Emitter) Drain(ctx context.Context) error {
 		select {
 		case <-e.settled:
 		case <-look.C:
-			if e.queueEmpty(ctx) && e.pool.quiet() {
+			if e.queueEmpty(ctx) && e.scheduler.Idle() {
 				return nil
 			}
 		case <-ctx.Done():
@@ -53,7 +53,7 @@ func (e *Emitter) Drain(ctx context.Context) error {
 			return ErrClosed
 		}
 	}
-	nudge(e.settled) // for others that wait
+	notify(e.settled) // for others that wait
 	return nil
 }
 
@@ -95,7 +95,7 @@ func (e *Emitter) drainQueue(ctx context.Context) {
 // after Close, returns the same result. While several calls wait, the first of their contexts to end is the one that counts, so
 // Close cuts a Shutdown off.
 func (e *Emitter) Shutdown(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { e.hasten(context.Cause(ctx)) })()
+	defer context.AfterFunc(ctx, func() { e.cancelShutdown(context.Cause(ctx)) })()
 	e.ending.Do(func() { go e.end() })
 	<-e.ended
 	return e.result
@@ -112,18 +112,18 @@ func (e *Emitter) Close() error {
 func (e *Emitter) end() {
 	defer close(e.ended)
 	e.closed.Store(true)
-	if !e.traits.Off {
-		e.finish(e.patience)
+	if !e.traits.Disabled {
+		e.finish(e.shutdownCtx)
 	}
 	e.stop()
-	e.moving.Wait()
+	e.background.Wait()
 	if left := e.Stats().Pending; left > 0 {
 		e.result = fmt.Errorf("webhook: shutdown: %d deliveries are left undone", left)
-		if cause := context.Cause(e.patience); cause != nil {
+		if cause := context.Cause(e.shutdownCtx); cause != nil {
 			e.result = fmt.Errorf("%w: %w", e.result, cause)
 		}
 	}
-	e.hasten(nil)
+	e.cancelShutdown(nil)
 	for _, f := range e.owned {
 		e.result = errors.Join(e.result, f())
 	}
@@ -135,12 +135,13 @@ func (e *Emitter) finish(ctx context.Context) {
 		e.debouncer.finish()
 	}
 	e.batcher.finish()
+	e.outbox.refuseWaiters()
 	handed := e.outbox.empty(ctx) == nil
-	if e.pool == nil {
+	if e.scheduler == nil {
 		return
 	}
 	if handed && !e.traits.Durable {
 		e.drainQueue(ctx)
 	}
-	e.pool.stop(ctx)
+	e.scheduler.Stop(ctx)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
-	"github.com/pushhooks/webhook/queue"
 )
 
 // TestResult is what came of a test delivery.
@@ -18,7 +17,7 @@ type TestResult struct {
 }
 
 // Test makes one delivery of a made-up event to a webhook, for a "send a test" button: signed, with the webhook's headers,
-// through the middleware, and at once. It goes past the queue, the circuit breaker and the counts, and it is never retried.
+// through the middleware, and at once. It goes past the queue, its holds and the counts, and it is never retried.
 // The event is of the first type that the webhook wants, on a channel named webhook-test with the filter's prefix and suffix.
 //
 // The error is ErrUnknownApp or ErrClosed, or says that the app has no such webhook; what the receiver makes of it is in the result.
@@ -34,12 +33,16 @@ func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResul
 	if h == nil {
 		return nil, fmt.Errorf("webhook: app %q has no webhook %q; it has %v", appID, shorten(webhookID), a.hookIDs())
 	}
-	t := e.testTask(h)
-	ctx, cancel := context.WithTimeout(ctx, h.timeout(e.opts.RequestTimeout))
+	j, err := e.testJob(h)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.sender.timeoutOf(h))
 	defer cancel()
-	r := e.request(t, h)
-	out := e.send(ctx, h, r)
-	return &TestResult{JobID: r.JobID, Body: r.Body, Duration: time.Since(t.began), Outcome: out}, nil
+	began := time.Now()
+	r := e.sender.request(j, h, 1, false)
+	out := e.sender.send(ctx, h, r)
+	return &TestResult{JobID: r.JobID, Body: r.Body, Duration: time.Since(began), Outcome: out}, nil
 }
 
 func (a *app) hookIDs() []string {
@@ -50,17 +53,14 @@ func (a *app) hookIDs() []string {
 	return ids
 }
 
-// testTask makes a task of a made-up event, as if it had been received from the queue.
-func (e *Emitter) testTask(h *hook) *task {
+// testJob makes a job of a made-up event, as if it had been received from the queue.
+func (e *Emitter) testJob(h *hook) (*parsedJob, error) {
 	now := time.Now()
 	ev := testEvent(h)
 	env := envelope{id: e.ids.next(now), app: h.app.id, webhook: h.id, timeMS: now.UnixMilli(), events: 1}
 	body := appendBodyStart(nil, env.timeMS)
 	body = append(ev.appendJSON(body), bodyEnd...)
-	data := seal(body, &env, h.app.keys[0], false)
-	t := &task{lease: queue.Lease{Job: queue.Job{ID: env.id, Lane: h.lane, Data: data}}, began: now}
-	t.parse()
-	return t
+	return parseJob(seal(body, &env, h.app.keys[0], false))
 }
 
 // testEvent makes up an event that the webhook wants; every field that its type needs is there.

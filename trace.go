@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/scheduler"
+	"github.com/pushhooks/webhook/queue"
 )
 
 // Trace is a set of functions that watch an emitter, each of them optional. They are called where things happen, Emitted
@@ -14,8 +16,9 @@ type Trace struct {
 	// Emitted is called for each event that Emit took for at least one webhook.
 	Emitted func(EmittedInfo)
 
-	// Dropped is called when events are lost to a webhook: Emit had no room for them, the queue can never take
-	// them, or an at-most-once queue's delivery failed.
+	// Dropped is called when events are lost to a webhook: there was no room for them, the queue can never take them, or
+	// an at-most-once queue's delivery failed. Err is ErrOverflow in the first case: for a single webhook of several, or
+	// for all of them if Emit returned it too.
 	Dropped func(DroppedInfo)
 
 	// Enqueued is called when the queue has taken a job.
@@ -27,8 +30,8 @@ type Trace struct {
 	// DeadLettered is called when a job was given up.
 	DeadLettered func(DeadLetteredInfo)
 
-	// Breaker is called when a webhook's circuit breaker changes.
-	Breaker func(BreakerInfo)
+	// LaneChanged is called when this process learns that a webhook's state has changed.
+	LaneChanged func(LaneChangedInfo)
 }
 
 // EmittedInfo is what Trace.Emitted gets.
@@ -70,11 +73,56 @@ type DeadLetteredInfo struct {
 	Reason                  string
 }
 
-// BreakerInfo is what Trace.Breaker gets.
-type BreakerInfo struct {
+// LaneState is the state of a webhook's lane in the queue.
+type LaneState uint8
+
+const (
+	// LaneUntried is the state of a webhook that has neither succeeded nor failed yet, as far as is known.
+	LaneUntried LaneState = iota
+	// LaneHealthy is the state of a webhook whose last delivery succeeded, or that has failed little since.
+	LaneHealthy
+	// LaneFailing is the state of a webhook that fails. It has fewer attempts at once.
+	LaneFailing
+	// LaneHeld is the state of a failing webhook that gets no attempts for a while. Its jobs wait in the queue. When the
+	// time is over, a single attempt decides.
+	LaneHeld
+)
+
+// String returns "untried", "healthy", "failing" or "held".
+func (s LaneState) String() string {
+	switch s {
+	case LaneUntried:
+		return "untried"
+	case LaneHealthy:
+		return "healthy"
+	case LaneFailing:
+		return "failing"
+	case LaneHeld:
+		return "held"
+	}
+	return "unknown"
+}
+
+// laneState names what the scheduler knows of a lane.
+func laneState(s scheduler.LaneState) LaneState {
+	switch {
+	case !s.HeldUntil.IsZero():
+		return LaneHeld
+	case s.Health == queue.Healthy:
+		return LaneHealthy
+	case s.Health == queue.Failing:
+		return LaneFailing
+	}
+	return LaneUntried
+}
+
+// LaneChangedInfo is what Trace.LaneChanged gets. From and To are equal when a held webhook is held again.
+type LaneChangedInfo struct {
 	AppID, WebhookID string
-	From, To         BreakerState
-	Until            time.Time // To is BreakerOpen: when the next probe may go
+	From, To         LaneState
+	HeldUntil        time.Time // when the next attempt may be made; zero unless To is LaneHeld
+	Holds            int       // how often it was held since its last success
+	Reason           string    // why it fails
 }
 
 // watcher calls a Trace's functions and survives them.
@@ -106,8 +154,8 @@ func (w *watcher) dropped(h *hook, events int, err error) {
 }
 
 // lost tells of a job whose attempt failed and that the queue has no more.
-func (w *watcher) lost(t *task, reason string) {
-	call(w, w.Dropped, DroppedInfo{t.job.app, t.job.webhook, t.job.events, errors.New("webhook: not delivered: " + reason)})
+func (w *watcher) lost(j *deliveryJob, reason string) {
+	call(w, w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, j.events(), errors.New("webhook: not delivered: " + reason)})
 }
 
 func (w *watcher) enqueued(b *batch) {
@@ -116,26 +164,30 @@ func (w *watcher) enqueued(b *batch) {
 	}
 }
 
-func (w *watcher) attempted(t *task, h *hook, took time.Duration, out dispatch.Outcome, f fate) {
+func (w *watcher) attempted(j *deliveryJob, h *hook, took time.Duration, out dispatch.Outcome, r scheduler.Result) {
 	if w.Attempted == nil {
 		return
 	}
 	call(w, w.Attempted, AttemptedInfo{
-		AppID: h.app.id, WebhookID: h.id, JobID: t.job.id, Attempt: t.lease.Attempts + 1, Events: t.job.events,
-		Duration: took, Outcome: out, Retry: f.kind == again, After: f.delay,
+		AppID: h.app.id, WebhookID: h.id, JobID: j.parsed.id, Attempt: j.task.Lease.Attempts + 1, Events: j.parsed.events,
+		Duration: took, Outcome: out, Retry: r.Action == scheduler.Retry, After: r.Delay,
 	})
 }
 
-func (w *watcher) deadLettered(t *task, reason string) {
-	info := DeadLetteredInfo{JobID: t.lease.ID, Events: 1, Attempts: t.lease.Attempts + t.tried, Reason: reason}
-	if t.job != nil {
-		info.AppID, info.WebhookID, info.JobID, info.Events = t.job.app, t.job.webhook, t.job.id, t.job.events
+func (w *watcher) deadLettered(j *deliveryJob, reason string) {
+	info := DeadLetteredInfo{JobID: j.task.Lease.ID, Events: j.events(), Attempts: j.attempts(), Reason: reason}
+	if j.err == nil {
+		info.AppID, info.WebhookID, info.JobID = j.parsed.app, j.parsed.webhook, j.parsed.id
 	}
 	call(w, w.DeadLettered, info)
 }
 
-func (w *watcher) breaker(t *task, from, to BreakerState, until time.Time) {
-	if t.job != nil {
-		call(w, w.Breaker, BreakerInfo{t.job.app, t.job.webhook, from, to, until})
+func (w *watcher) laneChanged(app, webhook string, from, to scheduler.LaneState) {
+	if w.LaneChanged == nil {
+		return
 	}
+	call(w, w.LaneChanged, LaneChangedInfo{
+		AppID: app, WebhookID: webhook, From: laneState(from), To: laneState(to),
+		HeldUntil: to.HeldUntil, Holds: to.Holds, Reason: to.Reason,
+	})
 }

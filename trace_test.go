@@ -72,7 +72,7 @@ func TestFault40PanicsAreRecoveredAndCounted(t *testing.T) {
 				Attempted:    func(AttemptedInfo) { panic("attempted") },
 				DeadLettered: func(DeadLetteredInfo) { panic("dead") },
 				Dropped:      func(DroppedInfo) { panic("dropped") },
-				Breaker:      func(BreakerInfo) { panic("breaker") },
+				LaneChanged:  func(LaneChangedInfo) { panic("lane changed") },
 			}
 			o.Middleware = []dispatch.Middleware{func(next dispatch.Sender) dispatch.Sender {
 				return dispatch.SenderFunc(func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
@@ -144,7 +144,7 @@ func TestTraceTellsWhatHappened(t *testing.T) {
 		e := start(t, &endpoint{answer: fine}, apps(a), func(o *Options) {
 			o.Trace = &Trace{
 				Emitted: func(i EmittedInfo) { note(i) }, Enqueued: func(i EnqueuedInfo) { note(i) }, Attempted: func(i AttemptedInfo) { note(i) },
-				DeadLettered: func(i DeadLetteredInfo) { note(i) }, Dropped: func(i DroppedInfo) { note(i) }, Breaker: func(i BreakerInfo) { note(i) },
+				DeadLettered: func(i DeadLetteredInfo) { note(i) }, Dropped: func(i DroppedInfo) { note(i) },
 			}
 		})
 		emit(t, e, occupied(1), occupied(2))

@@ -85,7 +85,7 @@ func validateOptions(o *Options) []Problem {
 	if o.Workers > maxWorkers {
 		c.failf("webhooks.concurrency", "is %d; must be at most %d", o.Workers, maxWorkers)
 	}
-	if t := traitsOf(o.Queue); !t.Off && t.Lease <= 0 {
+	if t := traitsOf(o.Queue); !t.Disabled && t.Lease <= 0 {
 		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0", t.Lease)
 	}
 	c.between("Options.Receivers", o.Receivers, 1, maxReceivers)
@@ -164,7 +164,7 @@ func (c *checker) requestTimeout(path string, d time.Duration, traits queue.Trai
 		c.failf(path, "is %v; must be from 0 (the default) to %v", d, maxRequestTimeout)
 		return
 	}
-	if traits.Off || traits.Lease <= 0 || d+leaseMargin <= traits.Lease {
+	if traits.Disabled || traits.Lease <= 0 || d+leaseMargin <= traits.Lease {
 		return
 	}
 	c.failf(path, "is %v; the queue leases jobs for %v, so it must be at most %v, or the lease longer",
@@ -180,10 +180,19 @@ func (c *checker) retry(path string, r Retry) {
 		c.failf(path+".max_attempts", "is %d; must be at least 1, or 0 for no bound", r.MaxAttempts)
 	}
 	c.duration(path+".max_elapsed_time_ms", r.MaxElapsed, maxRetryTime)
+	c.duration(path+".max_age_ms", r.MaxAge, 2*maxRetryTime)
+	c.maxAge(path+".max_age_ms", r)
 	c.duration(path+".initial_backoff_ms", r.InitialBackoff, maxRetryTime)
 	c.duration(path+".max_backoff_ms", r.MaxBackoff, maxRetryTime)
 	if r.MaxBackoff > 0 && r.InitialBackoff > r.MaxBackoff {
 		c.failf(path+".initial_backoff_ms", "is %v, which is longer than max_backoff_ms, %v", r.InitialBackoff, r.MaxBackoff)
+	}
+}
+
+// maxAge checks that a job lives as long as its budget.
+func (c *checker) maxAge(path string, r Retry) {
+	if r.MaxAge > 0 && r.MaxAge < r.MaxElapsed {
+		c.failf(path, "is %v, which is shorter than max_elapsed_time_ms, %v", r.MaxAge, r.MaxElapsed)
 	}
 }
 

@@ -22,19 +22,21 @@ const (
 
 // rules are what an app is checked against. They stay the same while an emitter runs.
 type rules struct {
-	types   []EventType // known and declared
-	lambda  bool        // there is a sender for Lambda functions
-	traits  queue.Traits
-	timeout time.Duration
+	types        []EventType // known and declared
+	lambda       bool        // there is a sender for Lambda functions
+	traits       queue.Traits
+	timeout      time.Duration
+	defaultRetry Retry
 }
 
 // rulesOf returns the rules that o makes; its defaults have been filled in.
 func rulesOf(o *Options) *rules {
 	return &rules{
-		types:   slices.Concat(knownTypes, o.EventTypes),
-		lambda:  o.Lambda != nil,
-		traits:  traitsOf(o.Queue),
-		timeout: o.RequestTimeout,
+		types:        slices.Concat(knownTypes, o.EventTypes),
+		lambda:       o.Lambda != nil,
+		traits:       traitsOf(o.Queue),
+		timeout:      o.RequestTimeout,
+		defaultRetry: o.Retry,
 	}
 }
 
@@ -134,10 +136,13 @@ func (c *appChecker) webhook(path string, w *Webhook) {
 	c.filter(path+".filter", &w.Filter)
 	c.headers(path+".headers", w.Headers)
 	c.retry(path+".retry", w.Retry)
+	if r := w.Retry.or(c.defaultRetry); w.Retry.MaxAge == 0 && w.Retry.MaxElapsed > 0 || w.Retry.MaxElapsed == 0 && w.Retry.MaxAge > 0 {
+		c.maxAge(path+".retry.max_age_ms", r)
+	}
 	if w.RequestTimeout != 0 && w.RequestTimeout != c.timeout { // the default's own mistakes are told once
 		c.requestTimeout(path+".request_timeout_ms", w.RequestTimeout, c.traits)
 	}
-	if w.Ordered && !c.traits.Ordered && !c.traits.Off {
+	if w.Ordered && !c.traits.Ordered && !c.traits.Disabled {
 		c.failf(path+".ordered", "is true, but this queue cannot keep jobs in order; memory, disk, redis and SQS FIFO queues can")
 	}
 	c.rateLimit(path+".rate_limit", w.RateLimit)

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/scheduler"
 )
 
 // App is one application of the WebSocket server: its credentials, and who wants to know
@@ -93,9 +95,15 @@ type Retry struct {
 	// MaxAttempts bounds the number of attempts. Defaults to no bound but MaxElapsed.
 	MaxAttempts int
 
-	// MaxElapsed is the budget: how long after its first attempt, or after the circuit breaker first held it back, a
-	// job is still tried. Defaults to 5 minutes, Pusher's figure.
+	// MaxElapsed is the budget: how long after its first attempt a job is still tried. A job is given up after a failed
+	// attempt at the end of its budget or later, so a backoff that would end later is shortened. Defaults to 5 minutes,
+	// Pusher's figure.
 	MaxElapsed time.Duration
+
+	// MaxAge is how old a job may be and still be tried, counted from when the queue took it or from its replay. An older
+	// one is given up without an attempt, such as when its webhook was down for long. Defaults to 1 hour, or to twice
+	// MaxElapsed if that is more.
+	MaxAge time.Duration
 
 	// InitialBackoff is the delay after the first failed attempt; it doubles with every other
 	// one, up to MaxBackoff, and up to 25 % are added at random. Default to 1 second and 60 seconds.
@@ -107,6 +115,15 @@ type Retry struct {
 type RateLimit struct {
 	PerSecond float64 // attempts a second on average; 0 is no limit
 	Burst     int     // attempts at once after a pause. Defaults to PerSecond rounded up.
+}
+
+// rate returns r with its default.
+func (r RateLimit) rate() scheduler.Rate {
+	burst := r.Burst
+	if burst == 0 {
+		burst = int(math.Ceil(r.PerSecond))
+	}
+	return scheduler.Rate{PerSecond: r.PerSecond, Burst: burst}
 }
 
 // Secret is a key's secret. It prints, logs and marshals as REDACTED; string(s) is the secret itself.

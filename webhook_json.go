@@ -198,6 +198,7 @@ func (r *Retry) decode(v strict.Value) {
 		},
 		"max_attempts":        strict.Int(&r.MaxAttempts, 1),
 		"max_elapsed_time_ms": strict.Millis(&r.MaxElapsed),
+		"max_age_ms":          strict.Millis(&r.MaxAge),
 		"initial_backoff_ms":  strict.Millis(&r.InitialBackoff),
 		"max_backoff_ms":      strict.Millis(&r.MaxBackoff),
 	}.Read(v)

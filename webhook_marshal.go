@@ -95,9 +95,10 @@ func (r Retry) MarshalJSON() ([]byte, error) {
 		Enabled        *bool `json:"enabled,omitempty"`
 		MaxAttempts    int   `json:"max_attempts,omitempty"`
 		MaxElapsed     int64 `json:"max_elapsed_time_ms,omitempty"`
+		MaxAge         int64 `json:"max_age_ms,omitempty"`
 		InitialBackoff int64 `json:"initial_backoff_ms,omitempty"`
 		MaxBackoff     int64 `json:"max_backoff_ms,omitempty"`
-	}{enabled, r.MaxAttempts, millis(r.MaxElapsed), millis(r.InitialBackoff), millis(r.MaxBackoff)})
+	}{enabled, r.MaxAttempts, millis(r.MaxElapsed), millis(r.MaxAge), millis(r.InitialBackoff), millis(r.MaxBackoff)})
 }
 
 // MarshalJSON writes the limit as the JSON file has it.

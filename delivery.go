@@ -1,0 +1,139 @@
+package webhook
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pushhooks/webhook/internal/scheduler"
+	"github.com/pushhooks/webhook/queue"
+)
+
+// delivery gives the queue's jobs their meaning: it is the scheduler's Handler. It knows webhooks, and nothing of lanes
+// and workers.
+type delivery struct {
+	deliveryConfig
+	report
+}
+
+// deliveryConfig is what delivery gets from the Emitter.
+type deliveryConfig struct {
+	sender *sender
+	apps   *registry
+	ids    *idSource
+	outbox *outbox
+	traits queue.Traits
+	retry  Retry         // of webhooks that have none of their own
+	ended  chan struct{} // capacity 1: notified when a job has left the queue
+}
+
+// report is where counts, trace calls and log lines go.
+type report struct {
+	stats *counters
+	watch *watcher
+	log   *logger
+}
+
+// deliveryJob is a job under lease. It implements scheduler.Job.
+type deliveryJob struct {
+	d      *delivery
+	task   *scheduler.Task
+	parsed parsedJob
+	err    error     // why the job cannot be read; nil if it can
+	opened time.Time // when the lease was received
+	began  time.Time // when Run began
+	tried  int       // attempts made under this lease: 0 or 1
+}
+
+// Open reads the job of a lease.
+func (d *delivery) Open(t *scheduler.Task) scheduler.Job {
+	j := &deliveryJob{d: d, task: t, opened: time.Now()}
+	hint := envelope{}
+	if last, ok := t.Previous().(*deliveryJob); ok {
+		hint = last.parsed.envelope
+	}
+	hint.id = t.Lease.ID
+	j.err = j.parsed.parse(t.Lease.Data, hint)
+	return j
+}
+
+// LaneChanged tells the outbox and the host of a webhook's new state.
+func (d *delivery) LaneChanged(lane string, from, to scheduler.LaneState) {
+	app, webhook := splitLane(lane)
+	if h := d.apps.hook(app, webhook); h != nil {
+		d.outbox.setFailing(h, to.Health == queue.Failing)
+	}
+	d.watch.laneChanged(app, webhook, from, to)
+	d.log.laneChanged(lane, from, to)
+}
+
+// LeaseLost tells of a job that another process may have now.
+func (d *delivery) LeaseLost(j scheduler.Job) { d.log.leaseLost(j.(*deliveryJob)) }
+
+// QueueFailed tells of an operation of the queue that failed.
+func (d *delivery) QueueFailed(operation string, n int, err error) {
+	d.log.queueFailed(operation, n, err)
+}
+
+// Panicked counts and tells of a panic outside middleware and senders, which have a recover of their own.
+func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) {
+	d.stats.panics.Add(1)
+	d.log.panicked(j.(*deliveryJob), value, stack)
+}
+
+// laneOf names the lane of a webhook. splitLane is its inverse.
+func laneOf(app, webhook string) string { return app + "/" + webhook }
+
+// splitLane returns the app and the webhook that a lane is for. An app's ID may contain a slash, a webhook's may not.
+func splitLane(lane string) (app, webhook string) {
+	i := strings.LastIndexByte(lane, '/')
+	return lane[:max(i, 0)], lane[i+1:]
+}
+
+// Rate returns the current rate limit of the job's webhook.
+func (j *deliveryJob) Rate() scheduler.Rate {
+	if j.err != nil {
+		return scheduler.Rate{}
+	}
+	h := j.d.apps.hook(j.parsed.app, j.parsed.webhook)
+	if h == nil {
+		return scheduler.Rate{}
+	}
+	return h.RateLimit.rate()
+}
+
+// events returns how many events the job holds, 1 if that cannot be read.
+func (j *deliveryJob) events() int {
+	if j.err != nil {
+		return 1
+	}
+	return j.parsed.events
+}
+
+// age returns how long ago the queue took the job.
+func (j *deliveryJob) age() time.Duration { return j.task.Lease.Age + time.Since(j.opened) }
+
+// replayed reports whether the job is a dead letter's replay: receivers see the ID of the job that it replays.
+func (j *deliveryJob) replayed() bool { return j.task.Lease.ID != j.parsed.id }
+
+// attempts returns how many attempts were made so far, this lease's included.
+func (j *deliveryJob) attempts() int { return j.task.Lease.Attempts + j.tried }
+
+// Settled counts a job that left the queue. The host is told first: when Drain returns, it knows.
+func (j *deliveryJob) Settled(r scheduler.Result) {
+	d, events := j.d, int64(j.events())
+	own := d.ids.issued(j.task.Lease.ID)
+	switch r.Action {
+	case scheduler.Ack:
+		d.stats.settled(&d.stats.delivered, events, own)
+	case scheduler.DeadLetter:
+		d.watch.deadLettered(j, r.Reason)
+		d.log.deadLettered(j, r.Reason)
+		d.stats.settled(&d.stats.dead, events, own)
+	case scheduler.Drop:
+		d.watch.lost(j, r.Reason)
+		d.stats.settled(&d.stats.dropped, events, own)
+	default:
+		return
+	}
+	notify(d.ended)
+}

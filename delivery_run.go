@@ -1,0 +1,124 @@
+package webhook
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/scheduler"
+)
+
+const (
+	// A job that this process lacks the configuration for is given back for as long as it is old, within these bounds, so
+	// that thousands of them cost next to nothing.
+	minUnknownDelay = time.Second
+	maxUnknownDelay = time.Minute
+
+	// unsentDelay is when an attempt is repeated before which nothing was sent.
+	unsentDelay = time.Second
+)
+
+// Reasons of this package in dead letters. Those of dispatch.Outcome are others.
+const (
+	reasonUnreadable   = "unreadable"
+	reasonNewer        = "newer_version"
+	reasonBadSignature = "bad_signature"
+	reasonTooOld       = "too_old"
+	reasonTooLarge     = "too_large"
+	reasonDisabled     = "disabled"
+)
+
+// Run checks the job, makes at most one attempt, and decides what becomes of the job.
+func (j *deliveryJob) Run() scheduler.Result {
+	j.began = time.Now()
+	if j.err == errNewerJob { //nolint:errorlint // parse returns it as it is
+		return j.unknown(reasonNewer, "it was made by a newer version of this library", Retry{}.or(j.d.retry).maxAge())
+	}
+	if j.err != nil {
+		return deadLetter(reasonUnreadable, "%v", j.err)
+	}
+	h, key, r, ok := j.resolve()
+	if !ok {
+		return r
+	}
+	if !j.d.traits.InProcess && !j.parsed.verify(key.signer) {
+		j.parsed.clampEvents()
+		return deadLetter(reasonBadSignature, "the job was altered, or made with another secret")
+	}
+	retry := h.Retry.or(j.d.retry)
+	if age := j.age(); age > retry.maxAge() {
+		return deadLetter(reasonTooOld, "it is %v old, and at most %v is allowed; %d attempts were made",
+			age.Round(time.Second), retry.maxAge(), j.task.Lease.Attempts)
+	}
+	if limit := h.slot.bodyLimit(); limit > 0 && int64(len(j.parsed.body)) > limit && j.parsed.events > 1 {
+		return j.halve(h, scheduler.None)
+	}
+	return j.attempt(h, retry)
+}
+
+// deadLetter returns the result that gives a job up without a word about its endpoint.
+func deadLetter(reason, format string, args ...any) scheduler.Result {
+	return scheduler.Result{Action: scheduler.DeadLetter, Reason: reason + ": " + fmt.Sprintf(format, args...)}
+}
+
+// resolve finds the job's webhook and the key that signed it. Without one of them it returns what becomes of the job:
+// what was removed here is given up, what is not known here yet waits.
+func (j *deliveryJob) resolve() (h *hook, key appKey, r scheduler.Result, ok bool) {
+	p := &j.parsed
+	a := j.d.apps.get(p.app)
+	if a == nil {
+		return nil, key, j.unknownTarget("app", tombstone{app: p.app}), false
+	}
+	s := a.signer(p.key)
+	if s == nil && j.d.traits.InProcess { // nobody can have altered it, so it need not verify
+		p.key, s = a.key, a.keys[0].signer
+		p.signature = ""
+	}
+	if s == nil {
+		return nil, key, j.unknownTarget("key", tombstone{app: p.app, key: p.key}), false
+	}
+	if h = a.hook(p.webhook); h == nil {
+		return nil, key, j.unknownTarget("webhook", tombstone{app: p.app, webhook: p.webhook}), false
+	}
+	if a.off {
+		return nil, key, deadLetter(reasonDisabled, "the app's webhooks were turned off"), false
+	}
+	return h, appKey{p.key, s}, r, true
+}
+
+// unknownTarget decides on a job whose app, webhook or key is not configured here.
+func (j *deliveryJob) unknownTarget(what string, name tombstone) scheduler.Result {
+	if j.d.apps.removed(name) {
+		return deadLetter("removed_"+what, "it was taken out of the configuration")
+	}
+	return j.unknown("unknown_"+what, "it is not configured here", j.d.retry.maxAge())
+}
+
+// unknown gives a job back, uncounted, that this process can't judge and another one may. It gives up a job over age.
+func (j *deliveryJob) unknown(reason, why string, maxAge time.Duration) scheduler.Result {
+	age := j.age()
+	if age > maxAge {
+		return deadLetter(reason, "%s, and the job is %v old", why, age.Round(time.Second))
+	}
+	return scheduler.Result{Action: scheduler.Retry, Delay: min(max(age, minUnknownDelay), maxUnknownDelay)}
+}
+
+// attempt makes one attempt and tells of it.
+func (j *deliveryJob) attempt(h *hook, retry Retry) scheduler.Result {
+	d := j.d
+	ctx, cancel := j.task.Attempt(d.sender.timeoutOf(h))
+	j.tried = 1
+	d.stats.attempts.Add(1)
+	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempts(), j.replayed()))
+	cancel()
+	if out.Verdict == dispatch.Unsent { // it was no attempt
+		j.tried = 0
+		d.stats.attempts.Add(-1)
+	}
+	took := time.Since(j.began)
+	r := j.classify(h, retry, out)
+	r.Host = h.host()
+	d.watch.attempted(j, h, took, out, r)
+	d.log.attempt(j, h, took, out, r)
+	return r
+}

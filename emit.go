@@ -1,0 +1,190 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Emit takes an event for every webhook of its app that wants it. It does no I/O and never waits for any; once it has
+// returned nil, the event is in a batch that will be handed to the queue. When several goroutines emit, each webhook gets
+// their events in the order of their Emits.
+//
+// A webhook may have no room while the others of the event have: then Emit returns nil, and for that webhook the event
+// is dropped, which Stats.Dropped counts and Trace.Dropped tells. Webhooks that fail share half of the room.
+//
+// It returns ErrUnknownApp, ErrInvalidEvent, ErrOverflow (no webhook has room, and nothing was taken) or ErrClosed. For
+// an app that is disabled or has no webhooks, and with queue.None, it returns nil and nothing happens.
+func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
+
+// EmitWait is Emit for producers that may wait: where Emit would drop the event or return ErrOverflow, it waits until
+// all of the event's webhooks that are not failing have room. For a failing webhook it does not wait: the event is
+// dropped and counted if failing webhooks hold their share of the room. For each webhook, EmitWaits that wait get room
+// in the order of their calls.
+//
+// Besides Emit's errors it returns ctx's error when ctx ends first, and then the event was not taken. ErrOverflow means
+// that Options.OutboxBytes can never hold the event for all of its webhooks.
+//
+// Room is made by other goroutines of the emitter. EmitWait must not be called from a Trace function, from middleware or
+// from a sender: those goroutines would wait for themselves.
+func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
+	w := &waiter{ctx: ctx}
+	err := e.emit(&ev, w)
+	if w.lined {
+		e.outbox.leave(w)
+	}
+	return err
+}
+
+// emit is Emit, or EmitWait if w is not nil.
+func (e *Emitter) emit(ev *Event, w *waiter) error {
+	if e.closed.Load() {
+		return ErrClosed
+	}
+	a := e.apps.get(ev.AppID)
+	if a == nil {
+		return fmt.Errorf("%w: app_id %q is not configured", ErrUnknownApp, shorten(ev.AppID))
+	}
+	if a.off || e.traits.Disabled {
+		return nil
+	}
+	wanting := a.wanting(ev.Type)
+	if wanting == nil && !e.types[ev.Type] {
+		return fmt.Errorf("%w: name %q is neither a known event type nor declared in Options.EventTypes", ErrInvalidEvent, shorten(string(ev.Type)))
+	}
+	if err := ev.validate(); err != nil {
+		return err
+	}
+	if !e.members.observe(ev) {
+		e.stats.emitted.Add(1)
+		e.stats.suppressed.Add(1)
+		return nil
+	}
+	if err := e.match(ev, a, wanting, w); err != nil {
+		e.members.revert(ev)
+		return err
+	}
+	e.stats.emitted.Add(1)
+	return nil
+}
+
+// match finds the webhooks that want a valid event, and takes it for those that have room.
+func (e *Emitter) match(ev *Event, a *app, wanting []*hook, w *waiter) error {
+	var buf [12]*hook
+	hooks := buf[:0]
+	for _, h := range wanting {
+		if h.match.match(ev.Channel) {
+			hooks = append(hooks, h)
+		}
+	}
+	if e.debouncer != nil {
+		if taken, err := e.debouncer.take(ev, a, hooks, w); taken {
+			return err
+		}
+	}
+	if len(hooks) == 0 {
+		return nil
+	}
+	var space [256]byte
+	data := ev.appendJSON(space[:0])
+	if err := checkSize(data); err != nil {
+		return err
+	}
+	hooks, err := e.admit(hooks, reservation(data), w)
+	if err != nil {
+		return err
+	}
+	e.collect(ev, data, hooks)
+	return nil
+}
+
+// maxEncoded bounds an event's JSON, so that a job of one event fits every queue.
+const maxEncoded = defaultBatchBytes - bodyOverhead
+
+// checkSize refuses an event that has become too long by escapes, which can take six times the room.
+func checkSize(data []byte) error {
+	if len(data) > maxEncoded {
+		return fmt.Errorf("%w: it takes %d bytes in JSON, at most %d fit a job", ErrInvalidEvent, len(data), maxEncoded)
+	}
+	return nil
+}
+
+// admit makes room for an event at the hooks and returns those that have it, one at least. For the others the event is
+// dropped. If w is not nil it waits for room.
+func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
+	if len(hooks) == 0 {
+		return hooks, nil
+	}
+	n := 0
+	if w == nil {
+		if n = e.outbox.reserve(hooks, size); n == 0 {
+			return nil, e.overflow(hooks)
+		}
+	} else {
+		hooks = slices.Clone(hooks) // so that those of an Emit stay on the stack
+		var err error
+		if n, err = e.outbox.waitFor(w, hooks, size); err != nil {
+			return nil, e.waitError(hooks, err)
+		}
+	}
+	if e.closed.Load() { // Shutdown waits for what was admitted before it began
+		e.outbox.unreserve(hooks[:n], size)
+		return nil, ErrClosed
+	}
+	e.stats.matched.Add(int64(len(hooks)))
+	for _, h := range hooks[n:] {
+		e.stats.dropped.Add(1)
+		e.log.overflowed(h)
+		e.watch.dropped(h, 1, ErrOverflow)
+	}
+	return hooks[:n], nil
+}
+
+// overflow counts and tells of an event that was taken for no webhook.
+func (e *Emitter) overflow(hooks []*hook) error {
+	e.stats.overflowed.Add(1)
+	for _, h := range hooks {
+		e.watch.dropped(h, 1, ErrOverflow)
+	}
+	return fmt.Errorf("%w: the outbox of %d bytes is full, or each of the event's webhooks has its share of it", ErrOverflow, e.outbox.limit)
+}
+
+// waitError words the error of an EmitWait that has not taken its event.
+func (e *Emitter) waitError(hooks []*hook, err error) error {
+	switch {
+	case errors.Is(err, ErrOverflow):
+		_ = e.overflow(hooks)
+		return fmt.Errorf("%w: an outbox of %d bytes can never hold the event for its %d webhooks", ErrOverflow, e.outbox.limit, len(hooks))
+	case errors.Is(err, ErrClosed):
+		return ErrClosed
+	}
+	return fmt.Errorf("webhook: waiting for room: %w", err)
+}
+
+// cancel takes back what was admitted.
+func (e *Emitter) cancel(hooks []*hook, size int64) {
+	e.stats.suppressed.Add(1)
+	e.stats.matched.Add(-int64(len(hooks)))
+	e.outbox.unreserve(hooks, size)
+}
+
+// collect puts an admitted event into the batches of the hooks.
+func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
+	for _, h := range hooks {
+		e.batcher.add(h, data)
+	}
+	if len(hooks) > 0 {
+		e.watch.emitted(ev, len(hooks))
+	}
+}
+
+// Wants reports whether an event of this type on this channel would go to any webhook, so that a host can skip the
+// work of finding out what the event would say. It takes no lock.
+func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
+	a := e.apps.get(appID)
+	if a == nil || a.off || e.traits.Disabled {
+		return false
+	}
+	return a.wants(t, channel) || e.debouncer.wants(a, t, channel)
+}

@@ -1,0 +1,190 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// enqueuer hands batches over from the outbox to the queue. It makes jobs of them, hands many over in one call and
+// waits when the queue is away. A job that is refused on account of its lane holds up that lane alone.
+type enqueuer struct {
+	enqueuerConfig
+	report
+	pending []*batch // taken from the outbox, in order
+	blocked blockedLanes
+}
+
+// enqueuerConfig is what an enqueuer gets from the Emitter.
+type enqueuerConfig struct {
+	queue     queue.Queue
+	inProcess bool // Traits.InProcess
+	outbox    *outbox
+	apps      *registry
+	ids       *idSource
+}
+
+const (
+	enqueueJobs  = 256
+	enqueueBytes = 2 << 20
+	enqueueTime  = 30 * time.Second
+)
+
+// queueBackoff is how to wait for a queue that returns errors.
+var queueBackoff = backoff{20 * time.Millisecond, time.Second}
+
+func newEnqueuer(c enqueuerConfig, r report) *enqueuer {
+	return &enqueuer{enqueuerConfig: c, report: r, blocked: blockedLanes{byName: map[string]*blockedLane{}}}
+}
+
+// run hands over what is pushed to the outbox, until ctx ends.
+func (q *enqueuer) run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		now := time.Now()
+		if batches := q.collect(now); len(batches) > 0 {
+			q.offer(ctx, batches)
+			continue
+		}
+		timer.Reset(q.blocked.untilRetry(now))
+		select {
+		case <-q.outbox.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// collect returns the batches to offer next: those of a few blocked lanes whose time has come, then fresh ones.
+func (q *enqueuer) collect(now time.Time) []*batch {
+	if len(q.pending) == 0 {
+		q.refill(now)
+	}
+	batches, room := q.blocked.due(now)
+	for len(batches) < enqueueJobs && room > 0 {
+		b := q.next(now)
+		if b == nil {
+			break
+		}
+		q.pack(b)
+		if !q.blocked.queueUp(b) {
+			room -= len(b.job.Data)
+			batches = append(batches, b)
+		}
+	}
+	return batches
+}
+
+// next takes the next fresh batch, or nil.
+func (q *enqueuer) next(now time.Time) *batch {
+	if len(q.pending) == 0 {
+		q.refill(now)
+	}
+	if len(q.pending) == 0 {
+		return nil
+	}
+	b := q.pending[0]
+	q.pending[0] = nil
+	q.pending = q.pending[1:]
+	return b
+}
+
+// refill takes what the outbox has. The lanes of webhooks that work again are offered at once.
+func (q *enqueuer) refill(now time.Time) {
+	fresh, recovered := q.outbox.take()
+	q.pending = fresh
+	for _, lane := range recovered {
+		q.blocked.recover(lane, now)
+	}
+}
+
+// pack makes a batch's job, signed with the key that its app has now: once, however often it is offered.
+func (q *enqueuer) pack(b *batch) {
+	app := q.apps.get(b.hook.app.id)
+	if app == nil {
+		app = b.hook.app
+	}
+	env := envelope{
+		id: q.ids.next(time.UnixMilli(b.timeMS)), app: app.id, webhook: b.hook.id,
+		timeMS: b.timeMS, events: b.events,
+	}
+	data := seal(b.buf, &env, app.keys[0], q.inProcess)
+	b.buf = nil
+	b.job = queue.Job{ID: env.id, Lane: b.hook.lane, Ordered: b.hook.Ordered, Data: data}
+}
+
+// offer hands the batches over, waiting out errors of the whole call: nobody knows then which were taken, and
+// the queue takes none twice.
+func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
+	jobs := make([]queue.Job, len(batches))
+	events := int64(0)
+	for i, b := range batches {
+		jobs[i] = b.job
+		events += int64(b.events)
+	}
+	for n := 1; ; n++ {
+		q.stats.enqueued.Add(events) // before the call, since another goroutine may settle a job before it returns
+		err := q.enqueue(ctx, jobs)
+		var partly *queue.BatchError
+		if err == nil || errors.As(err, &partly) {
+			q.settle(batches, err)
+			return
+		}
+		q.stats.enqueued.Add(-events)
+		q.log.queueFailed("enqueue", n, err)
+		if !queueBackoff.sleep(ctx, n) {
+			return
+		}
+	}
+}
+
+func (q *enqueuer) enqueue(ctx context.Context, jobs []queue.Job) error {
+	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
+	defer cancel()
+	return q.queue.Enqueue(ctx, jobs)
+}
+
+// settle strikes off what the queue took, and keeps what it refused.
+func (q *enqueuer) settle(batches []*batch, result error) {
+	now := time.Now()
+	var taken []*batch
+	var refused refusals
+	for i, b := range batches {
+		err := queue.ErrorOf(result, i)
+		if err == nil {
+			q.watch.enqueued(b)
+			taken = append(taken, b)
+			continue
+		}
+		q.stats.enqueued.Add(-int64(b.events))
+		if errors.Is(err, queue.ErrTooLarge) {
+			q.drop(b, err)
+			taken = append(taken, b)
+			continue
+		}
+		refused.add(b, err)
+		if errors.Is(err, queue.ErrLaneFailing) {
+			q.outbox.setFailing(b.hook, true)
+		} else {
+			q.log.queueFailed("enqueue", 1, err)
+		}
+	}
+	q.blocked.block(refused, now)
+	q.blocked.settle(now)
+	for _, b := range taken {
+		if b.hook.slot.account.isFailing() && !q.blocked.has(b) {
+			q.outbox.setFailing(b.hook, false) // the queue has all of the lane's
+		}
+	}
+	q.outbox.done(taken)
+}
+
+// drop gives up a batch that the queue can never take.
+func (q *enqueuer) drop(b *batch, err error) {
+	q.stats.dropped.Add(int64(b.events))
+	q.log.dropped(b.hook, b.job.ID, b.events, err)
+	q.watch.dropped(b.hook, b.events, err)
+}

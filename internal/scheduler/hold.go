@@ -1,0 +1,105 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// expect has the lane behave already as the update that is under way says.
+func (s *Scheduler) expect(l *lane, u queue.LaneUpdate, now time.Time) {
+	if u.Health != queue.Failing {
+		return
+	}
+	s.setHealth(l, queue.Failing)
+	if u.Hold > 0 {
+		l.held, l.until, l.heldAt = true, now.Add(u.Hold), now
+	}
+}
+
+// setLane changes a lane's state in the queue, and here as the queue has answered. The caller then
+// settles the job whose attempt led to it: a probe's hold is due again when the probe is settled first.
+func (s *Scheduler) setLane(l *lane, u queue.LaneUpdate, before LaneState) {
+	ctx, cancel := context.WithTimeout(s.settleCtx, settleTime)
+	err := s.q.SetLane(ctx, u)
+	cancel()
+	if err != nil && !errors.Is(err, queue.ErrLaneHealthy) {
+		s.failed(opSetLane, err)
+	} else {
+		s.worked(opSetLane)
+	}
+	now := time.Now()
+	s.mu.Lock()
+	s.apply(l, u, err, now)
+	released, after := s.trim(l, now), l.state()
+	s.update(l, now)
+	s.wake()
+	s.mu.Unlock()
+	s.release(released)
+	s.laneChanged(l.name, before, after)
+}
+
+// apply changes a lane as the queue has answered an update.
+func (s *Scheduler) apply(l *lane, u queue.LaneUpdate, err error, now time.Time) {
+	s.changes++
+	l.changed, l.at = s.changes, now
+	switch {
+	case err != nil && u.Health == queue.Untried:
+	case errors.Is(err, queue.ErrLaneHealthy):
+		s.setHealth(l, queue.Healthy)
+		l.failures.forget()
+		s.holdHere(l, u, now)
+	case err != nil:
+		s.holdHere(l, u, now)
+	case u.Health == queue.Untried:
+		s.setHealth(l, queue.Untried)
+		l.held, l.holds, l.reason = false, 0, ""
+		l.failures.forget()
+	default:
+		s.setHealth(l, queue.Failing)
+		l.reason = u.Reason
+		if u.Hold > 0 {
+			l.holds++
+			l.failures.forget()
+		}
+	}
+}
+
+// holdHere holds a lane for this process alone, after the queue refused the hold or did not hear of it.
+func (s *Scheduler) holdHere(l *lane, u queue.LaneUpdate, now time.Time) {
+	if u.Hold == 0 {
+		return
+	}
+	l.held = false
+	l.failures.forget()
+	l.ownUntil = now.Add(u.Hold)
+	l.ownHolds++
+	l.probation = true
+}
+
+// acked notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a hold
+// only if t was the probe (H1).
+func (s *Scheduler) acked(t *Task) {
+	now := time.Now()
+	s.mu.Lock()
+	l := t.lane
+	if l.health == queue.Healthy && !l.held {
+		s.mu.Unlock()
+		return
+	}
+	before := l.state()
+	s.changes++
+	l.changed, l.at = s.changes, now
+	if t.Lease.Probe {
+		l.held = false
+	}
+	l.holds, l.reason = 0, ""
+	s.setHealth(l, queue.Healthy)
+	s.update(l, now)
+	s.wake()
+	after := l.state()
+	s.mu.Unlock()
+	s.laneChanged(l.name, before, after)
+}

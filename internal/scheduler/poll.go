@@ -1,0 +1,212 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// uselessBackoff is the pause after Receives that brought only what had to be released.
+var uselessBackoff = backoff{first: time.Millisecond, max: 100 * time.Millisecond}
+
+// poll receives whenever there are few tasks left, until the scheduler stops.
+func (s *Scheduler) poll() {
+	useless := 0
+	for {
+		r := s.reserve()
+		if r == nil {
+			return
+		}
+		if s.receive(r) {
+			useless = 0
+			continue
+		}
+		if useless++; !uselessBackoff.sleep(s.stopCtx, useless) {
+			return
+		}
+	}
+}
+
+// receive receives once. It reports false if all that came had to be released.
+func (s *Scheduler) receive(r *reservation) (useful bool) {
+	ctx, cancel := r.ctx, context.CancelFunc(func() {})
+	if r.suspect {
+		ctx, cancel = context.WithTimeout(ctx, suspectReceive)
+	}
+	leases, err := s.q.Receive(ctx, r.want)
+	failed := err != nil && ctx.Err() == nil
+	cancel()
+	tasks := s.locate(leases)
+	defer func() { // also if opening a job ends this goroutine
+		released := s.admit(tasks, r)
+		s.release(released)
+		useful = failed || len(tasks) == 0 || len(released) < len(tasks)
+		if failed {
+			queueBackoff.sleep(s.stopCtx, s.failed(opReceive, err))
+		} else {
+			s.worked(opReceive)
+		}
+	}()
+	for i, t := range tasks {
+		if i > 0 && tasks[i-1].Lease.Lane == t.Lease.Lane {
+			t.previous = handled(tasks[i-1].job)
+		}
+		s.open(t)
+		t.previous = nil
+	}
+	return true
+}
+
+// locate makes tasks of leases. From here on they are renewed.
+func (s *Scheduler) locate(leases []queue.Lease) []*Task {
+	if len(leases) == 0 {
+		return nil
+	}
+	tasks := make([]*Task, len(leases))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range leases {
+		t := &Task{Lease: leases[i], until: leases[i].Until, job: unopened{}, aborted: s.aborting}
+		t.inLane.item, t.inAll.item = t, t
+		t.Lease.Health = known(t.Lease.Health)
+		if l := s.lanes[t.Lease.Lane]; l != nil {
+			t.previous = handled(l.lastJob)
+		}
+		s.tasks.pushBack(&t.inAll)
+		tasks[i] = t
+	}
+	return tasks
+}
+
+// admit lets opened tasks begin, and returns those that have to be released: they exceed what their
+// lane or class may have, or the scheduler has stopped.
+func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task) {
+	rates := make([]Rate, len(tasks))
+	for i, t := range tasks {
+		rates[i] = s.rateOf(t)
+	}
+	now := time.Now()
+	var news []news
+	s.mu.Lock()
+	s.unreserve(r)
+	for i, t := range tasks {
+		l := s.lane(t)
+		t.lane = l
+		s.seq++
+		t.seq = s.seq
+		if handled(t.job) != nil {
+			l.rate.set(rates[i], now)
+		}
+		news = s.learn(t, r, now, news)
+		if s.stopped || t.lost || !s.wanted(t, now) {
+			t.inAll.leave()
+			released = append(released, t)
+		} else {
+			l.lastJob = t.job
+			s.enqueue(t)
+		}
+		s.update(l, now)
+	}
+	if r.suspect && len(tasks) == 0 {
+		s.suspicion.nothing()
+	}
+	s.wake()
+	s.mu.Unlock()
+	for _, n := range news {
+		s.laneChanged(n.lane, n.from, n.to)
+	}
+	return released
+}
+
+// wanted reports whether a task that was just received may stay.
+func (s *Scheduler) wanted(t *Task, now time.Time) bool {
+	if s.suspicion.on && !s.suspicion.wants(t.lane, s.waiting > 0) {
+		return false
+	}
+	return !s.over(t.lane, now, 1) || t.Lease.Probe && !s.overProbe(t.lane, now)
+}
+
+// overProbe reports whether the probe of a lane has to be released: the lane's allowance counts it only
+// once it waits.
+func (s *Scheduler) overProbe(l *lane, now time.Time) bool {
+	c := &s.classes[l.health]
+	return now.Before(l.ownUntil) || c.running+c.waiting >= c.limit+c.prefetch
+}
+
+// lane returns the record of t's lane.
+func (s *Scheduler) lane(t *Task) *lane {
+	l := s.lanes[t.Lease.Lane]
+	if l == nil {
+		l = newLane(t.Lease.Lane)
+		s.lanes[l.name] = l
+		l.holds = t.Lease.Holds
+		s.setHealth(l, t.Lease.Health)
+		if t.Lease.Probe {
+			s.setHealth(l, queue.Failing)
+			l.held = true
+		}
+	}
+	return l
+}
+
+// news is a change of a lane's state to tell the handler of.
+type news struct {
+	lane     string
+	from, to LaneState
+}
+
+// learn takes over the lane's state from a lease, unless this process has changed it since.
+func (s *Scheduler) learn(t *Task, r *reservation, now time.Time, n []news) []news {
+	l, lease := t.lane, &t.Lease
+	leased := lease.Until.Add(-s.traits.Lease)
+	if l.changed > r.changes && !leased.After(l.at) && !lease.Probe {
+		return n
+	}
+	before := l.state()
+	l.holds = lease.Holds
+	switch {
+	case lease.Probe && !l.held:
+		l.held, l.until, l.heldAt = true, now, now
+		s.setHealth(l, queue.Failing)
+	case !lease.Probe:
+		l.held = false
+		s.setHealth(l, lease.Health)
+	}
+	if l.health != queue.Failing {
+		l.reason = ""
+	}
+	if after := l.state(); after != before && after.Health != before.Health {
+		n = append(n, news{l.name, before, after})
+	}
+	return n
+}
+
+// release gives back tasks unused. Where that fails their leases end by themselves, but an
+// at-most-once queue has nothing to fall back on.
+func (s *Scheduler) release(tasks []*Task) {
+	for len(tasks) > 0 {
+		ctx, cancel := context.WithTimeout(s.settleCtx, settleTime)
+		err := s.q.Release(ctx, leasesOf(tasks))
+		cancel()
+		if err == nil {
+			s.worked(opRelease)
+			return
+		}
+		left, lost := unreleased(tasks, err)
+		if s.traits.AtMostOnce {
+			s.notReleased(lost, err)
+		}
+		if tasks = left; len(tasks) == 0 {
+			return
+		}
+		n := s.failed(opRelease, err)
+		if !s.traits.AtMostOnce {
+			return
+		}
+		if isClosed(err) || !queueBackoff.sleep(s.settleCtx, n) {
+			s.notReleased(tasks, err)
+			return
+		}
+	}
+}

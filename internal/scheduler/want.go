@@ -1,0 +1,138 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// reservation is what a Receive under way may bring. Receives that run side by side share the room,
+// so that together they stay within it.
+type reservation struct {
+	want    queue.Want
+	ctx     context.Context
+	changes uint64 // the changes of lanes that had been made when it began
+	suspect bool
+}
+
+// reserve waits until there is room and returns what may be received, or nil when the scheduler has
+// stopped.
+func (s *Scheduler) reserve() *reservation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.stopped {
+		if r := s.tryReserve(time.Now()); r != nil {
+			s.receiving++
+			s.reserved += r.want.Max
+			s.classes[queue.Untried].reserved += r.want.MaxUntried
+			s.classes[queue.Failing].reserved += r.want.MaxFailing
+			s.wake()
+			return r
+		}
+		s.roomFree.Wait()
+	}
+	return nil
+}
+
+// unreserve ends a reservation.
+func (s *Scheduler) unreserve(r *reservation) {
+	s.receiving--
+	s.reserved -= r.want.Max
+	s.classes[queue.Untried].reserved -= r.want.MaxUntried
+	s.classes[queue.Failing].reserved -= r.want.MaxFailing
+}
+
+// tryReserve returns what may be received now, or nil.
+func (s *Scheduler) tryReserve(now time.Time) *reservation {
+	r := &reservation{ctx: s.receiveCtx, changes: s.changes}
+	if s.suspicion.on {
+		if s.receiving > 0 || s.tasks.len > s.running || !s.suspicion.due(now) {
+			return nil
+		}
+		r.suspect = true
+		r.want = queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1, Lanes: s.suspicion.skipped()}
+		return r
+	}
+	n := s.room()
+	if n <= 0 || !s.low() {
+		return nil
+	}
+	r.want = queue.Want{
+		Max:        s.portion(n),
+		MaxUntried: s.portion(s.classes[queue.Untried].room()),
+		MaxFailing: s.portion(s.classes[queue.Failing].room()),
+		MaxPerLane: 2 * min(firstConcurrency, s.workers),
+	}
+	s.nameLanes(&r.want, now)
+	return r
+}
+
+// room returns how many tasks may be received in all.
+func (s *Scheduler) room() int {
+	blocked := max(maxBlocked, blockedFactor*s.workers)
+	if s.bytes > maxBlockedBytes {
+		blocked = blockedFactor * s.workers
+	}
+	prefetch := s.perWork * s.workers
+	return min(s.workers+prefetch-s.running-s.readyTasks(), blocked+prefetch-s.waiting) - s.reserved
+}
+
+// room returns how many tasks of the class may be received.
+func (c *class) room() int { return max(0, c.limit+c.prefetch-c.running-c.waiting-c.reserved) }
+
+// portion returns the part of n that a poller may reserve, so that the others can receive as well.
+func (s *Scheduler) portion(n int) int {
+	pollers := max(1, s.pollers-s.receiving)
+	return (n + pollers - 1) / pollers
+}
+
+// nameLanes limits the lanes that have tasks here: first those that may get none, then others.
+func (s *Scheduler) nameLanes(w *queue.Want, now time.Time) {
+	n := min(s.full.len+s.active.len, queue.MaxNamed)
+	if n == 0 {
+		return
+	}
+	w.Lanes = make(map[string]int, n)
+	share := s.share(now)
+	for _, from := range []*list[lane]{&s.full, &s.active} {
+		for node := from.front; node != nil && len(w.Lanes) < n; node = node.next {
+			l := node.item
+			left := max(0, l.allowance(now, share, s.perWork)-l.tasks())
+			l.starved = left == 0
+			w.MaxPerLane = max(w.MaxPerLane, left)
+			w.Lanes[l.name] = (left + s.pollers - 1) / s.pollers
+		}
+	}
+}
+
+// refreshIfStarved ends the Receives under way if they skip l although it could begin a task.
+func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
+	if !l.starved {
+		return
+	}
+	if s.receiving == 0 {
+		l.starved = false
+		return
+	}
+	if l.limit(now, share) > l.tasks() {
+		l.starved = false
+		s.refreshReceives()
+	}
+}
+
+// refreshIfIdle ends the Receives under way if they ask for no task of a class that could begin one.
+func (s *Scheduler) refreshIfIdle(c *class) {
+	if s.receiving > 0 && c.reserved == 0 && c.running+c.waiting < c.limit {
+		s.refreshReceives()
+	}
+}
+
+// refreshReceives ends the Receives under way, whose Want is out of date.
+func (s *Scheduler) refreshReceives() {
+	if s.stopped {
+		return
+	}
+	s.refresh()
+	s.receiveCtx, s.refresh = context.WithCancel(context.Background())
+}

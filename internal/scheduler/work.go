@@ -1,0 +1,63 @@
+package scheduler
+
+import (
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// work is a worker.
+func (s *Scheduler) work() {
+	for t := s.next(); t != nil; t = s.next() {
+		s.process(t)
+	}
+}
+
+// process takes a task from its attempt to its end. What comes after Run also comes when Run ends the
+// goroutine, so it is deferred.
+func (s *Scheduler) process(t *Task) {
+	if t.lost {
+		defer s.free(t)
+		s.leaseLost(t)
+		return
+	}
+	r := Result{Action: Retry, Counted: true, Delay: panicDelay(t), Reason: "panic"}
+	defer func() { s.finish(t, r) }()
+	s.run(t, &r)
+}
+
+// finish draws the conclusions from a result, and settles the task.
+func (s *Scheduler) finish(t *Task, r Result) {
+	defer s.free(t)
+	t.endAttempt()
+	if r = normal(r); s.traits.AtMostOnce && r.Action == Retry && r.Counted {
+		r.Action = Drop // a failed attempt is the last
+	}
+	c := s.judge(t, &r)
+	defer s.settle(t, r)
+	s.release(c.released)
+	if c.change {
+		s.setLane(t.lane, c.update, c.before)
+	}
+}
+
+// free ends a task.
+func (s *Scheduler) free(t *Task) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := t.lane
+	c := &s.classes[l.health]
+	t.inLane.leave()
+	t.inAll.leave()
+	l.running--
+	c.running--
+	s.running--
+	if t.trial && s.suspicion.trying {
+		s.suspicion.skip(l.name, now)
+	}
+	s.update(l, now)
+	s.refreshIfIdle(&s.classes[queue.Untried])
+	s.refreshIfIdle(&s.classes[queue.Failing])
+	s.wake()
+}

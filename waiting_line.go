@@ -1,0 +1,151 @@
+package webhook
+
+import (
+	"context"
+	"slices"
+)
+
+// waiter is an EmitWait. A nil waiter is an Emit, which does not wait.
+type waiter struct {
+	ctx   context.Context
+	hooks []*hook
+	size  int64
+	lined bool // it is in the line of each of its webhooks
+	done  bool // admitted, or refused with err
+	err   error
+	n     int           // admitted: how many of hooks there is room for; those come first
+	ready chan struct{} // closed when it is done
+}
+
+// waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the order of their arrival
+// for each webhook. An EmitWait is first in all of its webhooks' lines when it is its turn. The outbox's mutex
+// guards it.
+type waitingLine struct {
+	slots  []*slot // with a line
+	turn   int     // where serve begins
+	closed bool
+}
+
+// waitFor makes room for w's event, waiting until all webhooks that are not failing have it. It returns how many of
+// the hooks there is room for; it puts those first.
+func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
+	if size > o.limit/int64(len(hooks)) {
+		return 0, ErrOverflow // it can never fit
+	}
+	o.mu.Lock()
+	w.hooks, w.size, w.ready = hooks, size, make(chan struct{})
+	o.line.join(w)
+	o.line.admit(o, w)
+	o.mu.Unlock()
+	select {
+	case <-w.ready:
+	case <-w.ctx.Done():
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if !w.done {
+			return 0, w.ctx.Err()
+		}
+	}
+	return w.n, w.err
+}
+
+// leave has w leave the line, when its event is in its batches or has not been taken. The next one comes forward.
+func (o *outbox) leave(w *waiter) {
+	if !w.lined {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.line.leave(w)
+	o.line.serve(o)
+}
+
+// refuseWaiters ends every EmitWait that waits, and those to come.
+func (o *outbox) refuseWaiters() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.line.closed = true
+	for _, s := range o.line.slots {
+		for _, w := range s.line {
+			w.finish(0, ErrClosed)
+		}
+	}
+}
+
+func (w *waiter) finish(n int, err error) {
+	if !w.done {
+		w.n, w.err, w.done = n, err, true
+		close(w.ready)
+	}
+}
+
+func (l *waitingLine) join(w *waiter) {
+	w.lined = true
+	for _, h := range w.hooks {
+		if len(h.slot.line) == 0 {
+			l.slots = append(l.slots, h.slot)
+		}
+		h.slot.line = append(h.slot.line, w)
+	}
+	if l.closed {
+		w.finish(0, ErrClosed)
+	}
+}
+
+func (l *waitingLine) leave(w *waiter) {
+	w.lined = false
+	for _, h := range w.hooks {
+		s := h.slot
+		if i := slices.Index(s.line, w); i >= 0 {
+			s.line = slices.Delete(s.line, i, i+1)
+		}
+		if len(s.line) == 0 {
+			s.line = nil
+			l.slots = slices.DeleteFunc(l.slots, func(other *slot) bool { return other == s })
+		}
+	}
+}
+
+// serve admits those that are first in their lines and have room. It begins with another webhook each time.
+func (l *waitingLine) serve(o *outbox) {
+	n := len(l.slots)
+	if n == 0 {
+		return
+	}
+	l.turn++
+	for i := range n {
+		if o.used.Load() >= o.limit {
+			return
+		}
+		l.admit(o, l.slots[(l.turn+i)%n].line[0])
+	}
+}
+
+// admit makes room for w if it is its turn and there is room. An event for a failing webhook whose share is full
+// does not wait for it.
+func (l *waitingLine) admit(o *outbox, w *waiter) {
+	if w.done {
+		return
+	}
+	for _, h := range w.hooks {
+		if h.slot.line[0] != w {
+			return
+		}
+	}
+	n := 0
+	for i, h := range w.hooks {
+		result := o.reserveOne(h.slot, w.size)
+		switch {
+		case result == roomFound:
+			w.hooks[n], w.hooks[i] = h, w.hooks[n]
+			n++
+		case result == shareFull && h.slot.account.isFailing():
+		default:
+			for _, h := range w.hooks[:n] {
+				o.charge(h.slot, -w.size)
+			}
+			return
+		}
+	}
+	w.finish(n, nil)
+}
