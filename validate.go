@@ -34,6 +34,8 @@ const (
 var knownTypes = []EventType{
 	TypeChannelOccupied, TypeChannelVacated, TypeMemberAdded, TypeMemberRemoved, TypeMemberUpdated,
 	TypeClientEvent, TypeCacheMiss, TypeSubscriptionCount,
+	TypeAIRunStarted, TypeAIRunEnded, TypeAITurnStarted, TypeAITurnEnded, TypeAICancelRequested,
+	TypeAIStreamCancelled, TypeAIStreamOrphaned, TypeMessageVersionCreated, TypeAnnotationCreated, TypeAnnotationDeleted,
 }
 
 // Validate reports every mistake in o, as New does, without starting anything. The error is a *ConfigError; paths of
