@@ -2,6 +2,7 @@ package strict
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -46,6 +47,18 @@ func Int(dst *int, least int) Field {
 		n, ok := v.whole()
 		if !ok || n < int64(least) || n > math.MaxInt32 {
 			v.wrong("a whole number of at least " + strconv.Itoa(least))
+			return
+		}
+		*dst = int(n)
+	}
+}
+
+// Between reads a whole number from low to high.
+func Between(dst *int, low, high int) Field {
+	return func(v Value) {
+		n, ok := v.whole()
+		if !ok || n < int64(low) || n > int64(high) {
+			v.wrong(fmt.Sprintf("a whole number from %d to %d", low, high))
 			return
 		}
 		*dst = int(n)

@@ -52,6 +52,9 @@ func syntaxMessage(data []byte) string {
 	return fmt.Sprintf("line %d, column %d: %s", line, max(column, 1), syntax)
 }
 
+// Path returns where the value is, such as "webhooks[2].filter"; empty for the outermost value.
+func (v Value) Path() string { return v.path }
+
 // Raw returns the value's JSON text.
 func (v Value) Raw() []byte { return v.raw }
 
@@ -118,6 +121,24 @@ func (v Value) kind() string {
 		return "null"
 	default:
 		return "a number"
+	}
+}
+
+// Embedded reads a value with f, or a string that holds the value's JSON text.
+func Embedded(f Field) Field {
+	return func(v Value) {
+		if v.raw[0] != '"' {
+			f(v)
+			return
+		}
+		var text string
+		String(&text)(v)
+		if !json.Valid([]byte(text)) {
+			v.Fail("is a string, which must hold JSON: %s", syntaxMessage([]byte(text)))
+			return
+		}
+		v.raw = bytes.TrimSpace([]byte(text))
+		v.read(f)
 	}
 }
 
