@@ -13,7 +13,10 @@ func Suggest(name string, known []string) string {
 
 // Nearest returns the known name that name is most likely meant to be, or "" if none is near: about one letter in
 // three may be wrong. Case, "-" and "_" do not count.
-func Nearest(name string, known []string) string {
+func Nearest(name string, known []string) string { return NearestWithin(name, known, len(name)) }
+
+// NearestWithin is Nearest where at most limit letters may be wrong.
+func NearestWithin(name string, known []string, limit int) string {
 	const longest = 100 // a longer one is no name, and the cost grows with the square
 	if len(name) > longest {
 		return ""
@@ -22,7 +25,7 @@ func Nearest(name string, known []string) string {
 	plain := simplify(name)
 	for _, candidate := range known {
 		target := simplify(candidate)
-		most := allowed(target)
+		most := min(allowed(target), limit)
 		if len(plain) > len(target)+most || len(target) > len(plain)+most {
 			continue // too long or too short, so there is nothing to count
 		}
