@@ -238,6 +238,8 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 		{"https://exa mple.com/topsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
 		{"https://example.com/\ntopsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
 		{"https://example.com/" + long(2048), "is 2068 bytes long; at most 2048"},
+		{"https://example.com/REDACTED", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
+		{"https://REDACTED@example.com/", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
 		{"https://u:REDACTED@example.com/", "has the password REDACTED: the configuration was marshaled, which hides passwords"},
 	}
 	for _, tt := range tests {
