@@ -181,7 +181,7 @@ webhooks.batching.enabled: must be true or false, not "on"
 webhooks.batching.duration: must be a whole number of milliseconds, at least 1, not "50ms"
 webhooks.batching.size: must be a whole number of at least 0, not -1
 webhooks.batching.delay: unknown field; known are duration, enabled, size
-webhooks.retry.max_retries: unknown field; known are enabled, initial_backoff_ms, max_attempts, max_backoff_ms, max_elapsed_time_ms
+webhooks.retry.max_retries: unknown field; known are enabled, initial_backoff_ms, max_age_ms, max_attempts, max_backoff_ms, max_elapsed_time_ms
 webhooks.request_timeout: unknown field; did you mean "request_timeout_ms"?
 queue.driver: is "reddis", which is not a driver; did you mean "redis"?
 queue.redis.cluster_mode: is true; use "driver": "redis-cluster" and list the nodes in queue.redis_cluster.nodes
