@@ -19,6 +19,7 @@ const (
 	maxDebounce       = time.Minute
 	maxWorkers        = 10_000
 	maxReceivers      = 1_000
+	maxEnqueueJobs    = 100_000
 	maxRequestTimeout = 15 * time.Minute // how long a Lambda function can run
 	maxRetryTime      = 30 * 24 * time.Hour
 	minRate           = 0.001
@@ -91,6 +92,7 @@ func validateOptions(o *Options) []Problem {
 		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0", t.Lease)
 	}
 	c.between("Options.Receivers", o.Receivers, 1, maxReceivers)
+	c.between("Options.EnqueueJobs", o.EnqueueJobs, 1, maxEnqueueJobs)
 	if o.OutboxBytes < 0 {
 		c.failf("Options.OutboxBytes", "is %d; must be more than 0", o.OutboxBytes)
 	}

@@ -88,6 +88,8 @@ func (l *loader) inFile(path string) string {
 		return "webhooks.custom_event_types" + path[len(types):]
 	case path == backoff && l.Webhooks.Retry.InitialBackoff == 0:
 		return "queue.reliability.retry_base_delay_ms"
+	case path == "Options.EnqueueJobs":
+		return "queue.reliability.max_batch_size"
 	case path == "Options.Receivers" && l.Queue.Driver == DriverRedis:
 		return "queue.redis.concurrency"
 	case path == "Options.Receivers":

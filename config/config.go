@@ -176,6 +176,7 @@ func (c *Config) Options() webhook.Options {
 		Workers:        c.Webhooks.Concurrency,
 		Debounce:       c.Webhooks.Debounce,
 		Receivers:      c.Queue.receivers(),
+		EnqueueJobs:    c.Queue.Reliability.MaxBatchSize,
 	}
 }
 
