@@ -110,24 +110,29 @@ func checkSize(data []byte) error {
 	return nil
 }
 
-// admit makes room for an event at the hooks and returns those that have it, one at least. For the others the event is
-// dropped. If w is not nil it waits for room.
+// admit makes room for an event at the hooks and returns those that have it. For the others the event is dropped. If w
+// is not nil it waits for room; else one at least must have room.
 func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
 	if len(hooks) == 0 {
 		return hooks, nil
 	}
-	n := 0
-	if w == nil {
-		if n = e.outbox.reserve(hooks, size); n == 0 {
-			return nil, e.overflow(hooks)
+	if w != nil {
+		waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
+		n, err := e.outbox.waitFor(w, waiting, size)
+		if err != nil {
+			return nil, e.waitError(waiting, err)
 		}
-	} else {
-		hooks = slices.Clone(hooks) // so that those of an Emit stay on the stack
-		var err error
-		if n, err = e.outbox.waitFor(w, hooks, size); err != nil {
-			return nil, e.waitError(hooks, err)
-		}
+		return e.admitted(waiting, n, size)
 	}
+	n := e.outbox.reserve(hooks, size)
+	if n == 0 {
+		return nil, e.overflow(hooks)
+	}
+	return e.admitted(hooks, n, size)
+}
+
+// admitted counts an event that the first n of the hooks have room for.
+func (e *Emitter) admitted(hooks []*hook, n int, size int64) ([]*hook, error) {
 	if e.closed.Load() { // Shutdown waits for what was admitted before it began
 		e.outbox.unreserve(hooks[:n], size)
 		return nil, ErrClosed

@@ -273,7 +273,7 @@ func TestAnEndpointThatBeginsToHangGetsNoMoreWorkers(t *testing.T) {
 			emit(t, e, occupied(i))
 			time.Sleep(100 * time.Millisecond)
 		}
-		if n, _ := g.at(""); n > 6 {
+		if n, _ := g.at(""); n > 10 { // what came within a second, after which the first is slow
 			t.Errorf("%d workers are with an endpoint that hangs", n)
 		}
 	})

@@ -77,6 +77,10 @@ func TestAnAtMostOnceQueueGivesFewJobsAhead(t *testing.T) {
 					most.Store(max(most.Load(), waiting.Add(int64(len(leases)))))
 					return leases, err
 				}
+				q.onRelease = func(ctx context.Context, leases []queue.Lease) error {
+					waiting.Add(-int64(len(leases)))
+					return q.Memory.Release(ctx, leases)
+				}
 				var urls []string
 				for i := range webhooks {
 					urls = append(urls, fmt.Sprintf("http://%d.test/", i))

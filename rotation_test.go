@@ -128,7 +128,7 @@ func TestAnOldJobGetsAFreshTimeAndSignature(t *testing.T) {
 		t.Run(fmt.Sprint("KeepTime ", keep), func(t *testing.T) {
 			t.Parallel()
 			onQueues(t, func(t *testing.T, q queue.Queue) {
-				to := &endpoint{answer: answers(status(500))}
+				to := &endpoint{answer: answers(status(503))}
 				e := start(t, to, with(q), func(o *Options) { o.KeepTime = keep })
 				began := time.Now()
 				emit(t, e, occupied(1), occupied(2))

@@ -147,7 +147,7 @@ func TestShutdownLeavesADurableQueueToTheNextProcess(t *testing.T) {
 		checkTotals(t, e)
 
 		next := start(t, &endpoint{}, with(q))
-		time.Sleep(5 * time.Second)
+		time.Sleep(15 * time.Second) // the webhook is held after ten failures
 		if s := next.Stats(); s.Delivered != 11 || s.Adopted != 11 {
 			t.Errorf("the next process's stats: %+v", s)
 		}
@@ -164,12 +164,10 @@ func TestFault38ShutdownWithAThousandJobsInFlight(t *testing.T) {
 					q := rig(t, queue.MemoryOptions{})
 					q.traits.Durable = durable
 					to := &endpoint{answer: hangs}
-					list := manyApps("app", 500)
+					list := manyApps("app", 1000) // new webhooks begin with one attempt
 					e := start(t, to, with(q), unbatched, apps(list...), func(o *Options) { o.Workers = workers })
-					for range 2 {
-						for _, a := range list {
-							emit(t, e, ChannelOccupied(a.ID, "c"))
-						}
+					for _, a := range list {
+						emit(t, e, ChannelOccupied(a.ID, "c"))
 					}
 					time.Sleep(100 * time.Millisecond)
 					if n := e.Stats().Attempts; workers == 2000 && n != 1000 {

@@ -221,11 +221,5 @@ func options(url string, q queue.Queue, size int) webhook.Options {
 
 // emit waits where there is no room.
 func emit(em *webhook.Emitter, ev webhook.Event) error {
-	for {
-		err := em.Emit(ev)
-		if !errors.Is(err, webhook.ErrOverflow) {
-			return err
-		}
-		time.Sleep(time.Millisecond)
-	}
+	return em.EmitWait(context.Background(), ev)
 }

@@ -67,7 +67,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Webhooks: Webhooks{
 			Batching: webhook.Batching{Duration: 250 * time.Millisecond, Size: -1},
 			Retry: webhook.Retry{
-				Enabled: true, MaxAttempts: 5, MaxElapsed: 10 * time.Minute, InitialBackoff: 2 * time.Second, MaxBackoff: 30 * time.Second,
+				Enabled: true, MaxAttempts: 5, MaxElapsed: 10 * time.Minute, MaxAge: 2 * time.Hour, InitialBackoff: 2 * time.Second, MaxBackoff: 30 * time.Second,
 			},
 			RequestTimeout: 4 * time.Second, Concurrency: 50, Debounce: 3 * time.Second,
 		},

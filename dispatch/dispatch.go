@@ -63,8 +63,8 @@ const (
 	Stop
 	// TooLarge says that the receiver refuses requests of this size: smaller ones may succeed.
 	TooLarge
-	// Unsent says that this host, not the receiver, was unable to make the attempt (no file
-	// descriptors, say): nothing was sent, and it says nothing about the receiver.
+	// Unsent says that nothing was sent because of this host and not of the receiver, as far as can be
+	// told: no file descriptor, no route, no name server that answers.
 	Unsent
 )
 

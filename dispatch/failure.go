@@ -34,8 +34,12 @@ func (a *attempt) failure(ctx context.Context, err error) Outcome {
 		err = ctx.Err()
 	}
 	reason := a.reason(err)
+	verdict := reasonVerdict(reason)
+	if verdict == Retry && isCutOff(err) {
+		verdict = Unsent
+	}
 	return Outcome{
-		Verdict: reasonVerdict(reason),
+		Verdict: verdict,
 		Reason:  reason,
 		Err:     fmt.Errorf("%s: %w", a.target.origin, a.explain(reason, err)),
 	}
@@ -124,6 +128,22 @@ func isLocal(err error) bool {
 	}
 	var dns *net.DNSError
 	return errors.As(err, &dns) && (strings.Contains(dns.Err, syscall.EMFILE.Error()) || outOfFiles())
+}
+
+// isCutOff reports whether this host found no way to the receiver: no route, or no name server that answers. An address
+// that refuses or is silent, a name that does not exist and a name server that reports a failure are about the receiver.
+func isCutOff(err error) bool {
+	var dial *dialError
+	if !errors.As(err, &dial) {
+		return false
+	}
+	for _, lack := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN} {
+		if errors.Is(err, lack) {
+			return true
+		}
+	}
+	var dns *net.DNSError
+	return errors.As(err, &dns) && !dns.IsNotFound && dns.Err != "server misbehaving" // what net says of SERVFAIL
 }
 
 // outOfFiles tries whether a file can be opened. A resolver that can't open the files and sockets that it needs may

@@ -40,7 +40,7 @@ func TestFault17NameServerThatIsSilent(t *testing.T) {
 		return here, nil
 	}}
 	h := newHTTP(t, dispatch.HTTPOptions{Resolver: resolver, ConnectTimeout: 100 * time.Millisecond})
-	want(t, send(t, h, newRequest("http://receiver.test.")), dispatch.Retry, dispatch.ReasonDNS)
+	want(t, send(t, h, newRequest("http://receiver.test.")), dispatch.Unsent, dispatch.ReasonDNS)
 }
 
 func TestNameWithAddressesOfBothKinds(t *testing.T) {

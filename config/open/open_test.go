@@ -47,7 +47,7 @@ func roundTrip(t *testing.T, cfg *config.Config) queue.Queue {
 	if err := q.Enqueue(ctx, []queue.Job{{ID: "j1", Lane: "app/webhook", Data: []byte(`{"a":1}`)}}); err != nil {
 		t.Fatal(err)
 	}
-	leases, err := q.Receive(ctx, queue.Want{Jobs: 1, Lane: 1, Cold: 1})
+	leases, err := q.Receive(ctx, queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1})
 	if err != nil || len(leases) != 1 || leases[0].ID != "j1" {
 		t.Fatalf("received %v, %v", leases, err)
 	}
@@ -69,7 +69,7 @@ func TestMemoryIsTheDefault(t *testing.T) {
 func TestNoneIsOff(t *testing.T) {
 	t.Parallel()
 	q, err := Queue(t.Context(), parse(t, map[string]any{"driver": "none"}))
-	if err != nil || !q.Traits().Off {
+	if err != nil || !q.Traits().Disabled {
 		t.Errorf("got %v, %v", q, err)
 	}
 }

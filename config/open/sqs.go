@@ -23,7 +23,7 @@ func sqsQueue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
 		VisibilityTimeout: s.VisibilityTimeout,
 		WaitTime:          s.WaitTime,
 		MaxMessages:       s.MaxMessages,
-		Receivers:         s.Concurrency,
+		Pollers:           s.Concurrency,
 		RetryBackoff:      s.RetryBackoff,
 	})
 	if err != nil {

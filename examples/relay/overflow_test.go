@@ -97,7 +97,7 @@ func TestNothingIsDroppedWhenThereIsNoRoom(t *testing.T) {
 	}
 }
 
-// The line for which there is no room is then as good as not read.
+// The line for which there is no room is not taken then.
 func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 	t.Parallel()
 	url, _ := counting(t, func(r *http.Request) { <-r.Context().Done() })
@@ -112,7 +112,7 @@ func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 	code := run(ctx, []string{"-drain", "300ms", "-config", config}, input, &stdout, &stderr)
 	got := read(t, code, stdout.String(), stderr.String())
 	got.want(exitLeft, totals{Emitted: got.Emitted, Matched: got.Emitted, Pending: got.Emitted, Attempts: got.Attempts})
-	got.says("stopped before line", "no room for the event")
+	got.says("stopped before line", "waiting for room")
 	if !<-stuck || got.Emitted < fits {
 		t.Errorf("%d of %d events were emitted", got.Emitted, moreThanFits)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/pushhooks/webhook"
 )
@@ -43,7 +42,7 @@ func (r *relay) take(ctx context.Context, l line) {
 	switch {
 	case err == nil:
 		r.emitted++
-	case errors.Is(err, webhook.ErrOverflow): // told to stop: this line is as good as not read
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // told to stop: this line was not taken
 		fmt.Fprintf(r.stderr, "relay: stopped before line %d: %v\n", l.number, err)
 	default:
 		r.invalid++
@@ -51,10 +50,8 @@ func (r *relay) take(ctx context.Context, l line) {
 	}
 }
 
-// roomLook is how often relay tries again when there is no room.
-const roomLook = 5 * time.Millisecond
-
-// emit emits one line's event, waiting for room where there is none. It returns webhook.ErrOverflow only when ctx has ended.
+// emit emits one line's event, and waits where there is no room. Only for a webhook that is failing, and whose share is
+// full, the event is dropped. It returns ctx's error when ctx has ended.
 func (r *relay) emit(ctx context.Context, l line) error {
 	if l.err != nil {
 		return l.err
@@ -66,17 +63,7 @@ func (r *relay) emit(ctx context.Context, l line) error {
 	if err := ev.Validate(); err != nil { // Emit does not look at the events of disabled apps
 		return err
 	}
-	for {
-		err := r.em.Emit(ev)
-		if !errors.Is(err, webhook.ErrOverflow) {
-			return err
-		}
-		select {
-		case <-time.After(roomLook):
-		case <-ctx.Done():
-			return err
-		}
-	}
+	return r.em.EmitWait(ctx, ev)
 }
 
 // finish waits, at most the time of -drain, until all is settled, or with -emit-only until the queue has it, and shuts down.

@@ -2,7 +2,7 @@ package lanes
 
 import "time"
 
-// Job is a job of a Set.
+// Job is a job of a Set. A store may index a million of them, so its fields are packed.
 type Job[T any] struct {
 	// Value is the driver's.
 	Value T
@@ -14,7 +14,7 @@ type Job[T any] struct {
 	began    time.Duration // when the current lease began
 	until    time.Duration // when the lease or the delay ends
 	lease    uint64        // number of the current lease, or of the last one
-	size     int64
+	size     uint32        // larger jobs count as 4 GiB
 	attempts int32
 	timer    int32
 	state    State
@@ -52,7 +52,7 @@ func (j *Job[T]) State() State { return j.state }
 func (j *Job[T]) Lane() *Lane[T] { return j.lane }
 
 // Size returns the size that the job was added with.
-func (j *Job[T]) Size() int64 { return j.size }
+func (j *Job[T]) Size() int64 { return int64(j.size) }
 
 // Attempts returns how many leases counted as attempts.
 func (j *Job[T]) Attempts() int { return int(j.attempts) }

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"cmp"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -29,9 +30,10 @@ type Set[T any] struct {
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
 
-	counts  [states]int // jobs
-	bytes   int64       // of all jobs
-	failing usage       // of Failing lanes
+	counts  [states]int   // jobs
+	sizes   [states]int64 // of them
+	bytes   int64         // of all jobs
+	failing usage         // of Failing lanes
 
 	waiters []*Waiter
 }
@@ -65,6 +67,9 @@ func (s *Set[T]) Lane(name string) *Lane[T] { return s.lanes[name] }
 
 // Count returns how many jobs are in a state.
 func (s *Set[T]) Count(state State) int { return s.counts[state] }
+
+// Size returns the size of the jobs in a state.
+func (s *Set[T]) Size(state State) int64 { return s.sizes[state] }
 
 // Jobs returns how many jobs there are, Pending ones included, and their size.
 func (s *Set[T]) Jobs() (n int, size int64) {
@@ -117,13 +122,14 @@ func (s *Set[T]) lane(name string) *Lane[T] {
 
 // New makes a Pending job with a lane. It counts from now on, and can be received after Enter.
 func (s *Set[T]) New(lane string, ordered bool, size int64, value T, now time.Duration) *Job[T] {
-	j := &Job[T]{Value: value, lane: s.lane(lane), enqueued: now, size: size}
+	j := &Job[T]{Value: value, lane: s.lane(lane), enqueued: now, size: uint32(min(size, math.MaxUint32))}
 	j.node.item = j
 	j.lane.Ordered = ordered
 	if j.lane.node.in == &s.idle {
 		j.lane.node.leave()
 	}
 	s.counts[Pending]++
+	s.sizes[Pending] += size
 	s.account(j, 1)
 	return j
 }
@@ -141,14 +147,17 @@ type Progress struct {
 	Due      time.Duration // delayed until then, if later than now
 }
 
-// Restore puts a Pending job that was stored by an earlier process where it belongs.
+// Restore puts a Pending job that was stored by an earlier process where it belongs. Jobs of a lane
+// are restored in the order in which they are to be received.
 func (s *Set[T]) Restore(j *Job[T], p Progress, now time.Duration) {
 	j.enqueued, j.attempts, j.first, j.tried = p.Enqueued, int32(p.Attempts), p.First, p.Tried
-	j.returned = p.Returned || p.Attempts > 0
 	if p.Due > now {
+		j.returned = true
 		s.delay(j, p.Due)
 		return
 	}
+	// Jobs of an ordered lane are restored in their order, and none of them goes before another.
+	j.returned = (p.Returned || p.Attempts > 0) && !j.lane.Ordered
 	s.enter(j, false)
 }
 
@@ -182,7 +191,7 @@ func (s *Set[T]) remove(j *Job[T], now time.Duration) {
 
 // account counts a job n times.
 func (s *Set[T]) account(j *Job[T], n int) {
-	size := int64(n) * j.size
+	size := int64(n) * j.Size()
 	l := j.lane
 	l.jobs += n
 	l.bytes += size
@@ -218,6 +227,8 @@ func (s *Set[T]) move(j *Job[T], to State) {
 	l.delayed += b2i(to == Delayed) - b2i(from == Delayed)
 	s.counts[from]--
 	s.counts[to]++
+	s.sizes[from] -= int64(j.size)
+	s.sizes[to] += int64(j.size)
 	j.state = to
 }
 
@@ -232,7 +243,7 @@ func b2i(b bool) int {
 // which it has a job.
 func (s *Set[T]) place(l *Lane[T]) {
 	switch {
-	case !l.open():
+	case !l.open(), l.probe != nil: // a probe may outlive the hold's time while its settlement is stored
 		s.holds.remove(l)
 		s.rest(l)
 		return

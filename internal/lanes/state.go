@@ -119,6 +119,17 @@ type Stored struct {
 	Emptied   time.Duration // when the last job left; 0 while there are jobs
 }
 
+// Stored returns what is to be stored of a lane's state; false if there is nothing worth keeping.
+func (s *Set[T]) Stored(l *Lane[T]) (st Stored, ok bool) {
+	st = Stored{
+		Health: l.health, Since: l.since, Held: l.held, HeldUntil: l.heldUntil, Holds: l.holds, Reason: l.reason,
+	}
+	if l.jobs == 0 {
+		st.Emptied = l.emptied
+	}
+	return st, l.stateful()
+}
+
 // RestoreLane sets the state of a lane that an earlier process stored. All leases of this process
 // are later than its hold.
 func (s *Set[T]) RestoreLane(name string, st Stored, now time.Duration) {

@@ -49,7 +49,6 @@ func (s *Scheduler) apply(l *lane, u queue.LaneUpdate, err error, now time.Time)
 	case err != nil && u.Health == queue.Untried:
 	case errors.Is(err, queue.ErrLaneHealthy):
 		s.setHealth(l, queue.Healthy)
-		l.failures.forget()
 		s.holdHere(l, u, now)
 	case err != nil:
 		s.holdHere(l, u, now)

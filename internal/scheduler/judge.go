@@ -39,25 +39,11 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 		r.Evidence = None
 	}
 	c.released = s.suspect(t, r, now)
-	switch r.Evidence {
-	case Up:
-		l.succeeded(t, now, s.share(now))
-		if r.Action != Ack && (t.Lease.Probe || l.health == queue.Failing && !l.held) {
-			c.change = true
-			c.update = queue.LaneUpdate{Lane: l.name, Health: queue.Untried, Since: t.since()}
-		}
-	case Down, Unsent:
-		c.change = s.fail(t, r, &c.update, now)
+	if r.Evidence == Unsent && t.Lease.Probe && t.cost() < failingCost {
+		r.Evidence = None // another process may reach the endpoint: it gets the probe
 	}
-	if r.Evidence == None && t.Lease.Probe && l.held {
-		l.until = now.Add(r.Delay) // when the hold is due again
-	}
-	if r.Hold > 0 && !c.change && !(l.held && !t.Lease.Probe) {
-		c.change = true
-		c.update = queue.LaneUpdate{Lane: l.name, Health: queue.Failing, Hold: r.Hold, Since: t.since()}
-	}
-	if c.change {
-		c.update.Reason = r.Reason
+	if c.change = s.weigh(t, r, &c.update, now); c.change {
+		c.update.Lane, c.update.Reason = l.name, r.Reason
 		c.before = l.state()
 		s.expect(l, c.update, now)
 	}
@@ -65,6 +51,31 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 	s.update(l, now)
 	s.wake()
 	return c
+}
+
+// weigh takes note of what a result says of the endpoint, and reports whether the lane's state changes
+// because of it, and how.
+func (s *Scheduler) weigh(t *Task, r *Result, u *queue.LaneUpdate, now time.Time) (change bool) {
+	l := t.lane
+	switch r.Evidence {
+	case Up:
+		l.succeeded(t, now, s.share(now))
+		if r.Action != Ack && (t.Lease.Probe || l.health == queue.Failing && !l.held) {
+			*u = queue.LaneUpdate{Health: queue.Untried, Since: t.since()}
+			change = true
+		}
+	case Down, Unsent:
+		change = s.fail(t, r, u, now)
+	case None:
+		if t.Lease.Probe && l.held {
+			l.until = now.Add(r.Delay) // when the hold is due again
+		}
+	}
+	if r.Hold > 0 && !change && (t.Lease.Probe || !l.held) {
+		*u = queue.LaneUpdate{Health: queue.Failing, Hold: r.Hold, Since: t.since()}
+		change = true
+	}
+	return change
 }
 
 // fail takes note of a failure, and reports whether the lane's state changes because of it, and how.
@@ -76,7 +87,7 @@ func (s *Scheduler) fail(t *Task, r *Result, u *queue.LaneUpdate, now time.Time)
 	l.slowDown(t, now)
 	f := &l.failures
 	f.failed(t, r.Evidence == Down, now)
-	*u = queue.LaneUpdate{Lane: l.name, Health: queue.Failing, Since: f.since}
+	*u = queue.LaneUpdate{Health: queue.Failing, Since: f.since}
 	if u.Since.Receipt == "" {
 		u.Since = t.since()
 	}

@@ -50,6 +50,7 @@ type lane struct {
 	attempts list[Task] // begun, and Run has not returned; the oldest first
 	running  int        // begun, and not settled
 	ready    int        // waiting and may begin now
+	probes   int        // waiting or running
 	turn     int64      // of the next to begin
 	lastJob  Job        // that was opened; nil while there are no tasks
 
@@ -141,6 +142,14 @@ func (l *lane) allowance(now time.Time, share, prefetch int) int {
 	return n + l.prefetch(n, prefetch)
 }
 
+// left returns how many more tasks may be received. Of a held lane that is its probe.
+func (l *lane) left(now time.Time, share, prefetch int) int {
+	if l.held && !now.Before(l.ownUntil) {
+		return max(0, 1-l.probes)
+	}
+	return max(0, l.allowance(now, share, prefetch)-l.tasks())
+}
+
 // prefetch returns how many tasks are prefetched when n may run at once.
 func (l *lane) prefetch(n, perWorker int) int {
 	if l.latency == 0 {
@@ -164,6 +173,13 @@ func (l *lane) begin(t *Task, now time.Time) {
 		l.filledAt = now
 	}
 	l.peak = max(l.peak, l.running)
+}
+
+// ended notes that t is not here any longer.
+func (l *lane) ended(t *Task) {
+	if t.Lease.Probe {
+		l.probes--
+	}
 }
 
 // succeeded notes that t, which is still counted as running, found the endpoint working.

@@ -42,7 +42,7 @@ func (s *Scheduler) begin(now time.Time) *Task {
 		c.running++
 		s.running++
 		if !now.Before(t.until) {
-			t.lost = true // it was not extended in time
+			t.lost, t.expired = true, true // it was not extended in time
 		}
 		if s.suspicion.on {
 			s.suspicion.trying, t.trial = true, true
@@ -113,6 +113,7 @@ func (s *Scheduler) enqueue(t *Task) {
 		l.turn = max(l.turn, s.turn)
 	}
 	if t.Lease.Probe {
+		l.probes++
 		l.waiting.pushFront(&t.inLane)
 	} else {
 		l.waiting.pushBack(&t.inLane)
@@ -124,6 +125,7 @@ func (s *Scheduler) enqueue(t *Task) {
 func (s *Scheduler) drop(t *Task) {
 	t.inLane.leave()
 	t.inAll.leave()
+	t.lane.ended(t)
 	s.count(t, -1)
 }
 
@@ -132,7 +134,7 @@ func (s *Scheduler) trim(l *lane, now time.Time) (out []*Task) {
 	if l.waiting.len == 0 {
 		return nil
 	}
-	for l.waiting.len > 0 && s.over(l, now, 0) {
+	for l.waiting.len > 0 && (l.tasks() > l.allowance(now, s.share(now), s.perWork) || s.crowded(l, 0)) {
 		t := l.waiting.back.item
 		s.drop(t)
 		out = append(out, t)
@@ -140,16 +142,10 @@ func (s *Scheduler) trim(l *lane, now time.Time) (out []*Task) {
 	return out
 }
 
-// over reports whether the lane or its class would have too many tasks with n more of them.
-func (s *Scheduler) over(l *lane, now time.Time, n int) bool {
+// crowded reports whether the lane's class would have too many tasks with n more of them.
+func (s *Scheduler) crowded(l *lane, n int) bool {
 	c := &s.classes[l.health]
-	switch {
-	case l.tasks()+n > l.allowance(now, s.share(now), s.perWork):
-		return true
-	case l.health == queue.Healthy:
-		return false
-	}
-	return c.running+c.waiting+n > c.limit+c.prefetch
+	return l.health != queue.Healthy && c.running+c.waiting+n > c.limit+c.prefetch
 }
 
 // setHealth moves a lane to another class. The caller updates it.
@@ -194,7 +190,7 @@ func (s *Scheduler) sort(l *lane, now time.Time, share int) {
 	case l.tasks() == 0 && !now.Before(l.ownUntil):
 		s.rest(l, now)
 		return
-	case l.tasks() >= l.allowance(now, share, s.perWork):
+	case l.left(now, share, s.perWork) == 0:
 		to = &s.full
 	default:
 		to = &s.active

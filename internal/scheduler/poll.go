@@ -39,13 +39,16 @@ func (s *Scheduler) receive(r *reservation) (useful bool) {
 	cancel()
 	tasks := s.locate(leases)
 	defer func() { // also if opening a job ends this goroutine
-		released := s.admit(tasks, r)
+		released, news := s.admit(tasks, r)
 		s.release(released)
 		useful = failed || len(tasks) == 0 || len(released) < len(tasks)
 		if failed {
 			queueBackoff.sleep(s.stopCtx, s.failed(opReceive, err))
 		} else {
 			s.worked(opReceive)
+		}
+		for _, n := range news {
+			s.laneChanged(n.lane, n.from, n.to)
 		}
 	}()
 	for i, t := range tasks {
@@ -80,15 +83,15 @@ func (s *Scheduler) locate(leases []queue.Lease) []*Task {
 }
 
 // admit lets opened tasks begin, and returns those that have to be released: they exceed what their
-// lane or class may have, or the scheduler has stopped.
-func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task) {
+// lane or class may have, or the scheduler has stopped. It also returns what the leases tell of lanes.
+func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task, changes []news) {
 	rates := make([]Rate, len(tasks))
 	for i, t := range tasks {
 		rates[i] = s.rateOf(t)
 	}
 	now := time.Now()
-	var news []news
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.unreserve(r)
 	for i, t := range tasks {
 		l := s.lane(t)
@@ -98,7 +101,7 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task) {
 		if handled(t.job) != nil {
 			l.rate.set(rates[i], now)
 		}
-		news = s.learn(t, r, now, news)
+		changes = s.learn(t, r, now, changes)
 		if s.stopped || t.lost || !s.wanted(t, now) {
 			t.inAll.leave()
 			released = append(released, t)
@@ -112,26 +115,19 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task) {
 		s.suspicion.nothing()
 	}
 	s.wake()
-	s.mu.Unlock()
-	for _, n := range news {
-		s.laneChanged(n.lane, n.from, n.to)
-	}
-	return released
+	return released, changes
 }
 
 // wanted reports whether a task that was just received may stay.
 func (s *Scheduler) wanted(t *Task, now time.Time) bool {
-	if s.suspicion.on && !s.suspicion.wants(t.lane, s.waiting > 0) {
+	l := t.lane
+	switch {
+	case s.suspicion.on && !s.suspicion.wants(l, s.waiting > 0):
+		return false
+	case l.held && !t.Lease.Probe:
 		return false
 	}
-	return !s.over(t.lane, now, 1) || t.Lease.Probe && !s.overProbe(t.lane, now)
-}
-
-// overProbe reports whether the probe of a lane has to be released: the lane's allowance counts it only
-// once it waits.
-func (s *Scheduler) overProbe(l *lane, now time.Time) bool {
-	c := &s.classes[l.health]
-	return now.Before(l.ownUntil) || c.running+c.waiting >= c.limit+c.prefetch
+	return l.left(now, s.share(now), s.perWork) > 0 && !s.crowded(l, 1)
 }
 
 // lane returns the record of t's lane.

@@ -23,7 +23,7 @@ func (s *Scheduler) settle(t *Task, r Result) {
 	began := time.Now()
 	for n := 1; ; n++ {
 		err := s.settleOnce(t, r)
-		if err == nil || s.heard(t, r, n, err) {
+		if err == nil || s.heard(t, n, err) {
 			s.worked(opSettle)
 			s.confirm(t, r)
 			return
@@ -73,7 +73,7 @@ func (s *Scheduler) settleOnce(t *Task, r Result) error {
 }
 
 // heard reports whether an earlier call was heard and only its answer lost.
-func (s *Scheduler) heard(t *Task, r Result, n int, err error) bool {
+func (s *Scheduler) heard(t *Task, n int, err error) bool {
 	return n > 1 && errors.Is(err, queue.ErrLeaseLost) && time.Now().Before(s.leaseEnd(t))
 }
 
@@ -90,10 +90,10 @@ func (s *Scheduler) leaseEnd(t *Task) time.Time {
 
 // confirm tells the job that r is settled.
 func (s *Scheduler) confirm(t *Task, r Result) {
+	defer s.settled(t, r) // also if the handler ends this goroutine when it hears of the lane
 	if r.Action == Ack {
 		s.acked(t)
 	}
-	s.settled(t, r)
 }
 
 // abandon ends a job that could not be settled. Its lease ends by itself, and the job is received

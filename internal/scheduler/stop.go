@@ -72,7 +72,7 @@ func (s *Scheduler) takeWaiting() (out []*Task) {
 	for n := s.tasks.front; n != nil; {
 		t := n.item
 		n = n.next
-		if t.inLane.in == &t.lane.waiting {
+		if t.lane != nil && t.inLane.in == &t.lane.waiting {
 			s.drop(t)
 			s.update(t.lane, now)
 			out = append(out, t)

@@ -16,6 +16,10 @@ const (
 	suspectFirst = time.Second
 	suspectMax   = 10 * time.Second
 
+	// A suspicion that was wrong makes the next one harder for a while: nothing may then have been sent
+	// for the whole window, so that some hosts without a route do not delay the others again and again.
+	suspectTrust = 10 * time.Minute
+
 	// suspectReceive is for how long it asks the queue for a lane that it has not tried yet.
 	suspectReceive = time.Second
 )
@@ -24,13 +28,16 @@ const (
 type suspicion struct {
 	hosts map[string]time.Time // that nothing could be sent to, since anything was sent
 	since time.Time            // when the first of those attempts ended
+	sent  time.Time            // when an attempt last ended that was sent
+	trust time.Time            // until when the last suspicion, which was wrong, is remembered
 
-	on     bool
-	trying bool // the one attempt runs
-	tries  int
-	next   time.Time           // the next attempt's time
-	lanes  map[string]struct{} // that were tried already
-	tried  map[string]struct{} // their hosts
+	on       bool
+	trying   bool // the one attempt runs
+	tries    int
+	next     time.Time           // the next attempt's time
+	lanes    map[string]struct{} // that were tried already
+	tried    map[string]struct{} // their hosts
+	anywhere bool                // no healthy lane is left to try
 }
 
 // note takes note of how an attempt that began at the time ended. It reports whether the suspicion
@@ -38,9 +45,12 @@ type suspicion struct {
 func (x *suspicion) note(host string, e Evidence, at, now time.Time) (began, ended bool) {
 	switch {
 	case e == Up, e == Down && !at.Before(x.since):
-		ended = x.on
-		if ended || len(x.hosts) > 0 {
-			*x = suspicion{}
+		x.sent = now
+		if ended = x.on; ended {
+			*x = suspicion{sent: now, trust: now.Add(suspectTrust)}
+		}
+		if len(x.hosts) > 0 {
+			x.hosts = nil
 		}
 		return false, ended
 	case e != Unsent || host == "" || x.on:
@@ -55,10 +65,10 @@ func (x *suspicion) note(host string, e Evidence, at, now time.Time) (began, end
 		}
 	}
 	x.hosts[host] = now
-	if len(x.hosts) < suspectHosts {
+	if len(x.hosts) < suspectHosts || now.Before(x.trust) && now.Sub(x.sent) < suspectWindow {
 		return false, false
 	}
-	*x = suspicion{on: true, since: x.since, next: now.Add(suspectFirst), lanes: map[string]struct{}{}, tried: map[string]struct{}{}}
+	*x = suspicion{on: true, since: x.since, sent: x.sent, next: now.Add(suspectFirst), lanes: map[string]struct{}{}, tried: map[string]struct{}{}}
 	return true, false
 }
 
@@ -82,6 +92,16 @@ func (x *suspicion) skip(lane string, now time.Time) {
 // due reports whether it is time for the next attempt.
 func (x *suspicion) due(now time.Time) bool { return !x.trying && !now.Before(x.next) }
 
+// want returns what to receive for the next attempt: of a lane that was not tried, healthy ones first,
+// since their endpoints are the likeliest to work.
+func (x *suspicion) want() queue.Want {
+	w := queue.Want{Max: 1, MaxPerLane: 1, Lanes: x.skipped()}
+	if x.anywhere {
+		w.MaxUntried, w.MaxFailing = 1, 1
+	}
+	return w
+}
+
 // skipped returns the lanes that the next attempt leaves out.
 func (x *suspicion) skipped() map[string]int {
 	named := make(map[string]int, len(x.lanes))
@@ -94,10 +114,12 @@ func (x *suspicion) skipped() map[string]int {
 	return named
 }
 
-// nothing notes that the queue has no lane that was not tried: all may be tried again.
+// nothing notes that the queue has no such lane: others are tried then, and at last all of them again.
 func (x *suspicion) nothing() {
-	clear(x.lanes)
-	clear(x.tried)
+	if x.anywhere = !x.anywhere; !x.anywhere {
+		clear(x.lanes)
+		clear(x.tried)
+	}
 }
 
 // wants reports whether a task of l may be the next attempt. waiting reports that there is one already.

@@ -24,6 +24,7 @@ type Task struct {
 	until    time.Time  // the lease's end
 	began    time.Time
 	lost     bool // the lease ended under way
+	expired  bool // the lease ended before the task began; only its worker reads it after that
 	settling bool // the queue is being told what becomes of the job
 	trial    bool // it is the one attempt of a process that suspects itself
 

@@ -51,7 +51,7 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 			return nil
 		}
 		r.suspect = true
-		r.want = queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1, Lanes: s.suspicion.skipped()}
+		r.want = s.suspicion.want()
 		return r
 	}
 	n := s.room()
@@ -71,7 +71,10 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 // room returns how many tasks may be received in all.
 func (s *Scheduler) room() int {
 	blocked := max(maxBlocked, blockedFactor*s.workers)
-	if s.bytes > maxBlockedBytes {
+	switch {
+	case s.traits.AtMostOnce:
+		blocked = s.workers
+	case s.bytes > maxBlockedBytes:
 		blocked = blockedFactor * s.workers
 	}
 	prefetch := s.perWork * s.workers
@@ -98,7 +101,7 @@ func (s *Scheduler) nameLanes(w *queue.Want, now time.Time) {
 	for _, from := range []*list[lane]{&s.full, &s.active} {
 		for node := from.front; node != nil && len(w.Lanes) < n; node = node.next {
 			l := node.item
-			left := max(0, l.allowance(now, share, s.perWork)-l.tasks())
+			left := l.left(now, share, s.perWork)
 			l.starved = left == 0
 			w.MaxPerLane = max(w.MaxPerLane, left)
 			w.Lanes[l.name] = (left + s.pollers - 1) / s.pollers
@@ -115,7 +118,8 @@ func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 		l.starved = false
 		return
 	}
-	if l.limit(now, share) > l.tasks() {
+	waits := l.held || l.rate.limits() // for a probe, or for the next token with a task at hand
+	if l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && l.left(now, share, s.perWork) > 0 {
 		l.starved = false
 		s.refreshReceives()
 	}

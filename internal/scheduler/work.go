@@ -16,7 +16,7 @@ func (s *Scheduler) work() {
 // process takes a task from its attempt to its end. What comes after Run also comes when Run ends the
 // goroutine, so it is deferred.
 func (s *Scheduler) process(t *Task) {
-	if t.lost {
+	if t.expired {
 		defer s.free(t)
 		s.leaseLost(t)
 		return
@@ -50,6 +50,7 @@ func (s *Scheduler) free(t *Task) {
 	c := &s.classes[l.health]
 	t.inLane.leave()
 	t.inAll.leave()
+	l.ended(t)
 	l.running--
 	c.running--
 	s.running--

@@ -80,6 +80,8 @@ type world struct {
 	failed   map[string]int
 	panics   int
 	next     int
+	done     chan struct{} // closed when the scheduler stops
+	stopped  sync.Once
 }
 
 type worldJob struct {
@@ -93,7 +95,8 @@ func newWorld(tb testing.TB, q queue.Queue) *world {
 		q = memory(tb)
 	}
 	return &world{
-		tb: tb, q: q, fallback: takes(5 * time.Millisecond),
+		done: make(chan struct{}),
+		tb:   tb, q: q, fallback: takes(5 * time.Millisecond),
 		lanes: map[string]endpoint{}, rates: map[string]Rate{}, hosts: map[string]string{}, running: map[string]int{},
 		peak: map[string]int{}, sent: map[string]time.Time{}, settled: map[string]Result{}, failed: map[string]int{},
 	}
@@ -120,9 +123,12 @@ func (w *world) start(workers, pollers int) *world {
 
 // stop aborts what runs.
 func (w *world) stop() {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	w.s.Stop(ctx)
+	w.stopped.Do(func() {
+		close(w.done)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		w.s.Stop(ctx)
+	})
 }
 
 func (w *world) set(lane string, e endpoint) {

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/queue"
 )
 
 // account checks at the end of a world what became of every event and every attempt.
 func (w *world) account() {
+	w.checkStore()
 	dead := w.deadLetters()
 	for _, n := range w.all {
 		if !n.dead.Load() {
@@ -26,7 +26,6 @@ func (w *world) account() {
 		w.checkWaits(e)
 		w.checkFound(e)
 	}
-	w.checkStore()
 }
 
 // letter is a dead letter of an endpoint.
@@ -217,8 +216,8 @@ func (w *world) checkStore() {
 	slices.SortFunc(list, func(a, b queue.LaneInfo) int { return cmp.Compare(b.Ready, a.Ready) })
 	for _, l := range list[:min(3, len(list))] {
 		if l.Ready+l.Delayed+l.Leased > 0 {
-			w.fail("lane %q: %+v", l.Lane, l)
+			e := w.endpoint(w.webhookOf(l.Lane))
+			w.fail("lane %q: %+v; %s, %+v", l.Lane, l, e.kind, e.config)
 		}
 	}
-	_ = webhook.ErrClosed
 }

@@ -18,7 +18,7 @@ type kind int
 
 const (
 	healthy  kind = iota // answers quickly, always
-	slow                 // takes from half a second to three
+	slow                 // takes up to a third of its timeout
 	hanging              // times out until it is back
 	refusing             // refuses connections until it is back
 	flapping             // works, hangs, works, …
@@ -63,13 +63,12 @@ type attempt struct {
 }
 
 // newEndpoint makes an endpoint of a world that lasts for length.
-func newEndpoint(rng *rand.Rand, i int, length time.Duration) *endpoint {
+func newEndpoint(rng *rand.Rand, i int, length, timeout time.Duration) *endpoint {
 	e := &endpoint{
 		kind:      kind(rng.IntN(kinds)),
 		app:       "app" + strconv.Itoa(i/10),
 		id:        "w" + strconv.Itoa(i),
 		latency:   time.Duration(1+rng.IntN(50)) * time.Millisecond,
-		back:      length/4 + rand.N(length),
 		delivered: map[int]int{},
 		attempts:  map[string][]*attempt{},
 	}
@@ -81,7 +80,7 @@ func newEndpoint(rng *rand.Rand, i int, length time.Duration) *endpoint {
 		e.kind = healthy
 	}
 	if e.kind == slow {
-		e.latency = 500*time.Millisecond + time.Duration(rng.Int64N(int64(2500*time.Millisecond)))
+		e.latency = timeout/20 + time.Duration(rng.Int64N(int64(timeout/4)))
 	}
 	e.config = webhook.Webhook{
 		ID: e.id, URL: "https://" + e.id + ".example.com/hook",
@@ -93,6 +92,19 @@ func newEndpoint(rng *rand.Rand, i int, length time.Duration) *endpoint {
 		e.config.RateLimit = webhook.RateLimit{PerSecond: 2 + 20*rng.Float64(), Burst: 1 + rng.IntN(5)}
 	}
 	return e
+}
+
+// capacity returns how far apart the endpoint's bursts of events have to be, at least, so that it can
+// be given all of them in time.
+func (e *endpoint) capacity(workers, endpoints int) time.Duration {
+	every := 8 * e.latency * time.Duration(endpoints) / time.Duration(workers)
+	if e.config.Ordered {
+		every = max(every, 8*e.latency)
+	}
+	if r := e.config.RateLimit.PerSecond; r > 0 {
+		every = max(every, time.Duration(8/r*float64(time.Second)))
+	}
+	return every
 }
 
 // steady reports whether the endpoint never fails.

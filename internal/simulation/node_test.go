@@ -19,9 +19,9 @@ type node struct {
 	number  int
 	workers int
 	em      *webhook.Emitter
-	dead    atomic.Bool // killed: nothing of it reaches anybody
-	cut     atomic.Bool // it cannot reach the store
-	offline atomic.Bool // it cannot reach any endpoint
+	dead    atomic.Bool  // killed: nothing of it reaches anybody
+	cut     atomic.Bool  // it cannot reach the store
+	offline atomic.Bool  // it cannot reach any endpoint
 	since   atomic.Int64 // when that began, in Unix nanoseconds
 
 	mu      sync.Mutex

@@ -344,8 +344,8 @@ func (l *link) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 	if err := l.reach(); err != nil {
 		return err
 	}
-	if u.Hold > 0 && u.Health == queue.Failing && l.n.offlineFor() > 10*time.Second {
-		l.n.w.fail("node %d, which has been without network for %v, holds lane %q for all nodes", l.n.number, l.n.offlineFor(), u.Lane)
+	if u.Hold > 0 && u.Health == queue.Failing && l.n.offlineFor() > l.n.w.timeout+10*time.Second && len(l.n.w.endpoints) >= 6 {
+		l.n.w.fail("node %d, which has been without network for %v, holds lane %q for %v for all nodes: %s", l.n.number, l.n.offlineFor(), u.Lane, u.Hold, u.Reason)
 	}
 	err := l.store.SetLane(ctx, u)
 	l.laneSet(u, err)

@@ -96,11 +96,14 @@ func newWorld(seed uint64) *world {
 		w.lossy = rng.IntN(20)
 	}
 	n := int(math.Exp(rng.Float64() * math.Log(300)))
+	if w.workers == 1 {
+		n = min(n, 10)
+	}
 	events := 200 + rng.IntN(1500)
 	for i := range max(1, n) {
-		e := newEndpoint(rng, i, w.length)
+		e := newEndpoint(rng, i, w.length, w.timeout)
 		e.every = w.length * time.Duration(max(1, n)) / time.Duration(events)
-		e.every = time.Duration(float64(e.every) * (0.2 + 3*rng.Float64()))
+		e.every = max(time.Duration(float64(e.every)*(0.2+3*rng.Float64())), e.capacity(w.workers, max(1, n)))
 		w.endpoints = append(w.endpoints, e)
 	}
 	return w

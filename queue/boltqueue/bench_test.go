@@ -13,7 +13,7 @@ import (
 )
 
 // The benchmarks come in pairs: the queue, and bare bbolt updates of the same batches, so that
-// their ratio says what the queue costs whatever the disk is.
+// their ratio tells what the queue costs whatever the disk is.
 
 const (
 	benchData  = 500
@@ -102,8 +102,8 @@ func BenchmarkProducers(b *testing.B) {
 	})
 }
 
-// BenchmarkThrough enqueues, receives and acks at the same time, with a backlog of some thousand jobs at most,
-// as a host does whose receivers keep up.
+// BenchmarkThrough enqueues, receives and acks at the same time, with a backlog of some thousand
+// jobs at most, as a host does whose receivers keep up.
 func BenchmarkThrough(b *testing.B) {
 	for _, size := range []int{benchData, 14_000} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
@@ -121,7 +121,7 @@ func BenchmarkThrough(b *testing.B) {
 	}
 }
 
-// reportCommits tells how many jobs shared a commit.
+// reportCommits reports how many jobs shared a commit.
 func reportCommits(b *testing.B, q *Queue) {
 	must(b, q.db.View(func(tx *bbolt.Tx) error {
 		b.ReportMetric(float64(b.N)/float64(tx.ID()), "jobs/commit")
@@ -139,7 +139,7 @@ func put(b *testing.B, q *Queue, jobs []queue.Job, backlog chan<- struct{}) {
 	}
 }
 
-// takeAndAck settles so many jobs, in as many calls as it takes.
+// takeAndAck settles as many jobs as are left, in as many calls as it takes.
 func takeAndAck(b *testing.B, q *Queue, backlog <-chan struct{}, left int) {
 	for left > 0 {
 		leases, err := q.Receive(b.Context(), all(left))

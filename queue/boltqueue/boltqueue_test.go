@@ -45,6 +45,11 @@ func jobs(lane string, ids ...string) []queue.Job {
 	return list
 }
 
+// replayed returns the replay of a dead letter.
+func replayed(id, lane string) queue.Replayed {
+	return queue.Replayed{ID: id, Job: job(queue.ReplayID(id), lane)}
+}
+
 // numbered returns jobs with the ids prefix-0 to prefix-n-1.
 func numbered(prefix, lane string, n int) []queue.Job {
 	list := make([]queue.Job, n)
@@ -61,7 +66,9 @@ func enqueue(t testing.TB, q *Queue, jobs ...queue.Job) {
 	}
 }
 
-func all(n int) queue.Want { return queue.Want{Jobs: n, Lane: n, Cold: n} }
+func all(n int) queue.Want {
+	return queue.Want{Max: n, MaxPerLane: n, MaxUntried: n, MaxFailing: n}
+}
 
 // receive returns up to n jobs, and none if there are none within the wait.
 func receive(t testing.TB, q *Queue, n int) []queue.Lease {

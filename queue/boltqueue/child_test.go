@@ -28,7 +28,8 @@ func childCommand(task, path string) *exec.Cmd {
 	return cmd
 }
 
-// child starts a child, shows its lines to f until that is false, kills it, and shows f what it wrote until it died.
+// child starts a child, shows its lines to f until that is false, kills it, and shows f what it
+// wrote until it died.
 func child(t *testing.T, task, path string, f func(line string) bool) {
 	t.Helper()
 	cmd := childCommand(task, path)

@@ -3,6 +3,7 @@ package boltqueue
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,21 +12,22 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// op is a change of the queue. The committer takes every op of a group through the three steps, each
-// step for all of them before the next.
+// op is a change of the queue. The committer takes every op of a group through the three steps,
+// each step for all of them before the next.
 type op interface {
-	// admit decides, with the index locked, what the op changes, and reserves it. It is false if nothing is to be written.
-	admit(x *index) bool
+	// admit decides, with the index locked, what the op changes, and reserves it. It reports
+	// whether anything is to be written.
+	admit(x *index, now time.Duration) bool
 
 	// write puts the change into the group's transaction.
 	write(t *tables) error
 
-	// finish makes the change visible, with the index locked. If it was not written, which err tells, it takes the
-	// reservation back.
-	finish(x *index, err error)
+	// finish makes the change visible, with the index locked. If it was not written, because of
+	// err, it takes the reservation back.
+	finish(x *index, now time.Duration, err error)
 }
 
-// task is an op and who waits for it.
+// task is an op whose caller waits.
 type task struct {
 	op   op
 	done chan error // receives the commit's error; has room for it
@@ -112,11 +114,13 @@ func (q *Queue) commit(tasks []*task) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err == nil {
-		t.apply(q.index)
+	now := q.index.tick()
+	t.apply(err)
+	if err != nil {
+		slices.Reverse(tasks) // what was reserved last is taken back first
 	}
 	for _, task := range tasks {
-		task.op.finish(q.index, err)
+		task.op.finish(q.index, now, err)
 	}
 	return err
 }
@@ -125,12 +129,21 @@ func (q *Queue) commit(tasks []*task) error {
 func (q *Queue) admit(tasks []*task) *tables {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.index.tick()
-	t := &tables{x: q.index, opts: &q.opts}
+	x := q.index
+	now := x.tick()
+	x.setClock()
+	t := x.tables(&q.opts)
+	if ended := (&noteOp{entries: x.ended}); ended.admit(x, now) {
+		t.ops, x.ended = append(t.ops, ended), nil
+	}
 	for _, task := range tasks {
-		if task.op.admit(q.index) {
+		if task.op.admit(x, now) {
 			t.ops = append(t.ops, task.op)
 		}
+	}
+	if len(t.ops) > 0 {
+		t.evicted = x.dead.evict(&q.opts, time.Now())
+		t.planLanes(now)
 	}
 	return t
 }
@@ -152,24 +165,24 @@ func (q *Queue) do(ctx context.Context, o op) error {
 	}
 }
 
-// tables is the transaction of a group, and what it changes in the index if it succeeds. Only the committer has
-// one, and only it changes markers and dead letters, so it may read those without the lock.
+// tables is the transaction of a group, and what it changes in the index if it succeeds. Only the
+// committer has one, and only it changes markers and dead letters, so it may read those without the
+// lock.
 type tables struct {
 	x    *index
 	opts *Options
 	ops  []op
 
-	meta, jobs, data, dead, acked *bbolt.Bucket
+	meta, jobs, data, dead, acked, laneStates *bbolt.Bucket
 
-	marked  []string          // IDs to remember
-	unmark  int               // groups of markers that give way
-	markKey uint64            // of the group of markers that is written
-	buried  map[idHash]uint64 // new dead letters
-	dug     []idHash          // dead letters that are gone
-	dropped int64             // those of them that gave way
-	trim    bool              // dead letters may be too many or too old
-	eldest  int64             // when the oldest dead letter was given up
+	marked  []string      // IDs to remember
+	unmark  int           // groups of markers to evict
+	markKey uint64        // of the group of markers that is written
+	evicted []*deadLetter // dead letters to evict
+	lanes   []laneWrite
 }
+
+func (x *index) tables(opts *Options) *tables { return &tables{x: x, opts: opts} }
 
 // write writes the group.
 func (t *tables) write(tx *bbolt.Tx) error {
@@ -179,20 +192,33 @@ func (t *tables) write(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	if err := t.trimDead(time.Now()); err != nil {
+	if err := t.evictDead(); err != nil {
+		return err
+	}
+	if err := t.writeLanes(); err != nil {
 		return err
 	}
 	return t.writeMarkers()
 }
 
-// open finds the buckets. All but meta grow at their end, so their pages are filled up.
+// open finds the buckets.
 func (t *tables) open(tx *bbolt.Tx) {
 	for _, b := range []struct {
 		bucket **bbolt.Bucket
 		name   string
-	}{{&t.meta, metaBucket}, {&t.jobs, jobsBucket}, {&t.data, dataBucket}, {&t.dead, deadBucket}, {&t.acked, ackedBucket}} {
+		grows  bool // at its end, so that its pages are filled up
+	}{
+		{&t.meta, metaBucket, false},
+		{&t.jobs, jobsBucket, true},
+		{&t.data, dataBucket, true},
+		{&t.dead, deadBucket, true},
+		{&t.acked, ackedBucket, true},
+		{&t.laneStates, lanesBucket, false},
+	} {
 		*b.bucket = tx.Bucket([]byte(b.name))
-		(*b.bucket).FillPercent = 1
+		if b.grows {
+			(*b.bucket).FillPercent = 1
+		}
 	}
 }
 
@@ -200,21 +226,31 @@ func (t *tables) open(tx *bbolt.Tx) {
 func (t *tables) putJob(e *entry, job *queue.Job) error {
 	r := record{
 		id: job.ID, lane: job.Lane, ordered: job.Ordered,
-		span: e.span, size: e.size, enqueued: e.enqueued,
+		span: e.Value.span, size: uint32(e.Size()), enqueued: t.x.unix(e.Enqueued()), progress: t.x.progress(e),
 	}
-	if err := t.jobs.Put(key(e.seq), r.append(make([]byte, 0, recFixed+len(r.lane)+len(r.id)))); err != nil {
+	if err := t.jobs.Put(key(e.Value.seq), r.append(make([]byte, 0, recFixed+len(r.lane)+len(r.id)))); err != nil {
 		return err
 	}
-	return t.data.Put(key(e.seq), job.Data)
+	return t.data.Put(key(e.Value.seq), job.Data)
 }
 
-// noteProgress rewrites a job's progress.
+// noteProgress rewrites a job's progress, unless that changes nothing.
 func (t *tables) noteProgress(seq uint64, p progress) error {
 	old := t.jobs.Get(key(seq))
-	if len(old) < recFixed {
+	if len(old) < recFixed || decodeProgress(old[recProgress:]) == p {
 		return nil
 	}
 	return t.jobs.Put(key(seq), patched(old, p))
+}
+
+// noteAll rewrites the progress of jobs.
+func (t *tables) noteAll(notes []note) error {
+	for _, n := range notes {
+		if err := t.noteProgress(n.seq, n.progress); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeJob deletes a job that was settled and remembers its ID.
@@ -226,17 +262,11 @@ func (t *tables) removeJob(seq uint64, id string) error {
 	return t.data.Delete(key(seq))
 }
 
-// apply makes the index agree with what was written.
-func (t *tables) apply(x *index) {
-	t.applyMarkers(x)
-	for h, n := range t.buried {
-		x.dead[h] = n
+// apply makes the index agree with the file after a group was written, or was not because of err.
+func (t *tables) apply(err error) {
+	t.applyLanes(err)
+	t.applyEvicted(err)
+	if err == nil {
+		t.applyMarkers()
 	}
-	for _, h := range t.dug {
-		delete(x.dead, h)
-	}
-	if t.trim {
-		x.eldest = t.eldest
-	}
-	x.dropped += t.dropped
 }

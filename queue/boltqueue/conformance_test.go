@@ -18,10 +18,11 @@ func TestConformance(t *testing.T) {
 		Reopen: func(t *testing.T, q queue.Queue) queue.Queue {
 			return open(t, q.(*Queue).path, Options{})
 		},
-		OpenBounded: func(t *testing.T, jobs int) queue.Queue { return with(Options{MaxJobs: jobs})(t) },
-		OpenDead:    func(t *testing.T, letters int) queue.Queue { return with(Options{MaxDead: letters})(t) },
-		TooLarge:    0,
-		Virtual:     true,
-		Delay:       time.Millisecond,
+		OpenBounded:      func(t *testing.T, jobs int) queue.Queue { return with(Options{MaxJobs: jobs})(t) },
+		OpenBoundedBytes: func(t *testing.T, bytes int64) queue.Queue { return with(Options{MaxBytes: bytes})(t) },
+		OpenDead:         func(t *testing.T, letters int) queue.Queue { return with(Options{MaxDead: letters})(t) },
+		TooLarge:         0,
+		Virtual:          true,
+		Delay:            time.Millisecond,
 	})
 }

@@ -8,6 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.etcd.io/bbolt"
+
+	"github.com/pushhooks/webhook/internal/lanes"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -50,7 +53,7 @@ func TestAReleaseAfterACrashTakesTheCountBack(t *testing.T) {
 				t.Fatalf("it was only released, and has %d attempts since %v", l[i].Attempts, l[i].First)
 			}
 		}
-		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: l[0]}, {Lease: l[1]}, {Lease: l[2]}}))
+		must(t, q.Release(t.Context(), l))
 	}
 }
 
@@ -63,7 +66,7 @@ func TestPartsKeepTheirPlaceAfterACrash(t *testing.T) {
 			if l.ID == id {
 				must(t, q.Replace(t.Context(), l, jobs("a", parts...)))
 			} else {
-				must(t, q.Nack(t.Context(), []queue.Nack{{Lease: l}}))
+				must(t, q.Release(t.Context(), []queue.Lease{l}))
 			}
 		}
 	}
@@ -72,7 +75,7 @@ func TestPartsKeepTheirPlaceAfterACrash(t *testing.T) {
 	replace("b", "e", "f")
 	replace("e", "g")
 	q = open(t, crashed(t, q), Options{})
-	expect(t, receive(t, q, 10), "j-0 g f c d j-2")
+	expect(t, receive(t, q, 10), "g f c d j-0 j-2") // parts go before what was never worked on
 }
 
 func TestSplittingWithoutEndIsRefusedAndLosesNothing(t *testing.T) {
@@ -174,6 +177,87 @@ func TestAFullDiskTakesNothingAndLosesNothing(t *testing.T) {
 	}
 }
 
+// breakDisk has every read and write of a queue fail until mend is called. The committer is idle.
+func breakDisk(t *testing.T, q *Queue) (mend func()) {
+	t.Helper()
+	broken := open(t, file(t), Options{}).db
+	must(t, broken.Close())
+	whole := q.db
+	set := func(db *bbolt.DB) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.db = db
+	}
+	set(broken)
+	mend = func() { set(whole) }
+	t.Cleanup(mend) // before the queue is closed
+	return mend
+}
+
+func TestDeadLettersThatCouldNotBeEvictedAreKept(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{MaxDead: 1})
+	enqueue(t, q, numbered("j", "a", 2)...)
+	l := receive(t, q, 2)
+	must(t, q.DeadLetter(t.Context(), l[0], "gone"))
+	mend := breakDisk(t, q)
+	if err := q.DeadLetter(t.Context(), l[1], "gone"); err == nil {
+		t.Error("DeadLetter succeeded without a disk")
+	}
+	mend()
+	equalDead(t, q, "j-0", 0)
+	must(t, q.DeadLetter(t.Context(), l[1], "gone"))
+	equalDead(t, q, "j-1", 1)
+}
+
+func TestADeadLetterAndItsReplayInOneGroupAreUndoneTogether(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	enqueue(t, q, job("j", "a"))
+	l := receive(t, q, 1)
+	again := job("j~1", "a")
+	ops := func() []op {
+		return []op{
+			&deadOp{lease: l[0], reason: "gone"},
+			&removeOp{opts: &q.opts, removals: []removal{{id: "j", job: &again}}},
+		}
+	}
+	mend := breakDisk(t, q)
+	for _, err := range group(q, ops()...) {
+		if err == nil {
+			t.Error("it was written without a disk")
+		}
+	}
+	mend()
+	equalDead(t, q, "", 0)
+	must(t, q.Extend(t.Context(), l))
+	for _, err := range group(q, ops()...) {
+		must(t, err)
+	}
+	equalDead(t, q, "", 0)
+	expect(t, receive(t, q, 10), "j~1")
+	q = open(t, crashed(t, q), Options{})
+	enqueue(t, q, job("j", "a"))
+	expect(t, receive(t, q, 10), "j~1") // j is remembered
+}
+
+func TestASuspectWhoseLeaseHasEndedIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		q = open(t, crashed(t, q), Options{})
+		taken, _, err := q.takeOrWait(lanes.Want(all(1)))
+		must(t, err)
+		time.Sleep(time.Minute) // the lease ends before Receive has written it
+		must(t, q.noteSuspects(taken))
+		q = open(t, crashed(t, q), Options{})
+		if l := receive(t, q, 1)[0]; l.Attempts != 1 || l.First.IsZero() {
+			t.Errorf("it has %d attempts since %v, want 1", l.Attempts, l.First)
+		}
+	})
+}
+
 func TestErrorsOfTheDiskUndoWhatWasAdmitted(t *testing.T) {
 	t.Parallel()
 	path := file(t)
@@ -183,11 +267,7 @@ func TestErrorsOfTheDiskUndoWhatWasAdmitted(t *testing.T) {
 	q = open(t, path, Options{}) // it has nothing in memory
 	l := receive(t, q, 4)
 	must(t, q.DeadLetter(t.Context(), l[3], "gone"))
-	must(t, q.db.Close())
-	q.db = nil
-	db := open(t, file(t), Options{}).db
-	must(t, db.Close()) // a database whose every write fails
-	q.db = db
+	breakDisk(t, q)
 
 	calls := map[string]error{
 		"Enqueue":    q.Enqueue(t.Context(), numbered("k", "b", 2)),
@@ -201,9 +281,8 @@ func TestErrorsOfTheDiskUndoWhatWasAdmitted(t *testing.T) {
 			t.Errorf("%s succeeded without a disk", name)
 		}
 	}
-	found := []digging{{key: 1, record: deadRecord{id: l[3].ID, lane: "a"}, job: job("j-3~1", "a")}}
-	if err := q.do(t.Context(), &digOp{opts: &q.opts, replay: true, letters: found}); err == nil || q.index.dead[q.index.hash("j-3")] != 1 {
-		t.Errorf("a replay without a disk: %v", err)
+	if n, err := q.Replay(t.Context(), []queue.Replayed{replayed("j-3", "a")}); n != 0 || err == nil {
+		t.Errorf("a replay without a disk: %d, %v", n, err)
 	}
 	if _, err := q.Receive(t.Context(), all(1)); err == nil {
 		t.Error("Receive succeeded without a disk")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -15,138 +14,136 @@ import (
 
 // DeadLetter moves the job of l to the dead letters. Its reason is cut at 1024 bytes.
 func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) error {
-	o := &buryOp{lease: l, reason: reason}
+	o := &deadOp{lease: l, reason: reason}
 	if err := q.do(ctx, o); err != nil {
 		return err
 	}
 	return o.err
 }
 
-type buryOp struct {
+// deadOp makes a dead letter of a job.
+type deadOp struct {
 	lease  queue.Lease
 	reason string
 	entry  *entry
 	record deadRecord
+	letter *deadLetter
 	err    error
 }
 
-func (o *buryOp) admit(x *index) bool {
-	e := x.claim(&o.lease)
+func (o *deadOp) admit(x *index, now time.Duration) bool {
+	e := x.claim(&o.lease, now)
 	if e == nil {
 		o.err = queue.ErrLeaseLost
 		return false
 	}
+	first := e.Began()
+	if at, ok := e.First(); ok {
+		first = at
+	}
 	o.entry = e
 	o.record = deadRecord{
-		id: o.lease.ID, lane: e.lane.name, reason: o.reason, ordered: e.lane.ordered,
-		attempts: e.attempts + 1, first: e.first, at: time.Now().UnixNano(), data: e.seq,
+		id: o.lease.ID, lane: e.Lane().Name, reason: o.reason, ordered: e.Lane().Ordered,
+		attempts: uint32(e.Attempts()) + 1, first: x.unix(first), at: x.unix(now),
+		data: e.Value.seq, size: uint32(e.Size()),
 	}
+	o.letter = x.addDead(&o.record)
 	return true
 }
 
-func (o *buryOp) write(t *tables) error {
-	if err := t.jobs.Delete(key(o.entry.seq)); err != nil {
-		return err
-	}
-	return t.bury(&o.record)
+// addDead takes a dead letter into the index, with the next key.
+func (x *index) addDead(d *deadRecord) *deadLetter {
+	x.dead.last++
+	n := &deadLetter{key: x.dead.last, hash: x.hash(d.id), size: int64(d.size), at: d.at}
+	x.dead.add(n, d.lane)
+	return n
 }
 
-func (o *buryOp) finish(x *index, err error) {
+func (o *deadOp) write(t *tables) error {
+	if err := t.jobs.Delete(key(o.entry.Value.seq)); err != nil {
+		return err
+	}
+	return t.dead.Put(key(o.letter.key), o.record.encode())
+}
+
+func (o *deadOp) finish(x *index, now time.Duration, err error) {
 	switch {
 	case o.entry == nil:
 	case err != nil:
-		x.unclaim(o.entry)
+		x.dead.remove(o.letter)
+		delete(x.dead.left, o.letter.hash)
+		x.set.Abort(o.entry)
 	default:
-		if h := x.hash(o.lease.ID); x.known[h] == o.entry {
-			delete(x.known, h) // it is in x.dead now
+		if h := o.letter.hash; x.known[h] == o.entry {
+			delete(x.known, h) // it is known as a dead letter now
 		}
-		x.remove(o.entry)
+		x.set.Remove(o.entry, now)
 	}
 }
 
-// bury writes a dead letter.
-func (t *tables) bury(d *deadRecord) error {
-	last, _ := t.dead.Cursor().Last()
-	n := uint64(1)
-	if last != nil {
-		n = number(last) + 1
-	}
-	if t.buried == nil {
-		t.buried = make(map[idHash]uint64)
-	}
-	t.buried[t.x.hash(d.id)] = n
-	t.trim = true
-	return t.dead.Put(key(n), d.encode())
-}
-
-// dig deletes a dead letter and remembers its ID.
-func (t *tables) dig(k []byte, d *deadRecord) error {
-	h := t.x.hash(d.id)
-	if _, fresh := t.buried[h]; fresh {
-		delete(t.buried, h)
-	} else {
-		t.dug = append(t.dug, h)
-	}
-	if d.id != "" {
-		t.marked = append(t.marked, d.id)
-	}
-	t.trim = true
-	if err := t.data.Delete(key(d.data)); err != nil {
-		return err
+// removeDead deletes a dead letter and remembers its ID.
+func (t *tables) removeDead(n *deadLetter) error {
+	k := key(n.key)
+	d, err := decodeDead(t.dead.Get(k))
+	if err == nil {
+		if d.id != "" {
+			t.marked = append(t.marked, d.id)
+		}
+		if err := t.data.Delete(key(d.data)); err != nil {
+			return err
+		}
 	}
 	return t.dead.Delete(k)
 }
 
-// trimDead lets the oldest dead letters give way that are too many or too old.
-func (t *tables) trimDead(now time.Time) error {
-	if !t.trim {
-		return nil
-	}
-	cutoff := now.Add(-t.opts.MaxDeadAge).UnixNano()
-	for {
-		k, v := t.dead.Cursor().First()
-		if k == nil {
-			t.eldest = math.MaxInt64
-			break
-		}
-		d, err := decodeDead(v)
-		if err == nil && d.at > cutoff && len(t.x.dead)+len(t.buried)-len(t.dug) <= t.opts.MaxDead {
-			t.eldest = d.at
-			break
-		}
-		if err := t.dig(bytes.Clone(k), &d); err != nil {
+// evictDead deletes the dead letters that are beyond the bounds.
+func (t *tables) evictDead() error {
+	for _, n := range t.evicted {
+		if err := t.removeDead(n); err != nil {
 			return err
 		}
-		t.dropped++
 	}
-	if t.dropped == 0 {
+	if len(t.evicted) == 0 {
 		return nil
 	}
-	return t.meta.Put([]byte(droppedKey), key(uint64(t.x.dropped+t.dropped)))
+	return t.meta.Put([]byte(droppedKey), key(uint64(t.x.dead.evicted)+uint64(len(t.evicted))))
 }
 
-// trimOp lets the oldest dead letters give way.
+// applyEvicted counts the dead letters that were evicted, or takes them back.
+func (t *tables) applyEvicted(err error) {
+	d := t.x.dead
+	if err == nil {
+		d.evicted += int64(len(t.evicted))
+		return
+	}
+	for _, n := range t.evicted {
+		d.add(n, n.lane.name)
+	}
+}
+
+// trimOp has the dead letters evicted that are beyond the bounds.
 type trimOp struct{}
 
-func (trimOp) admit(*index) bool     { return true }
-func (trimOp) write(t *tables) error { t.trim = true; return nil }
-func (trimOp) finish(*index, error)  {}
+func (trimOp) admit(*index, time.Duration) bool    { return true }
+func (trimOp) write(*tables) error                 { return nil }
+func (trimOp) finish(*index, time.Duration, error) {}
 
-// dropOld lets dead letters give way that have become too old.
+// dropOld evicts dead letters that have become too old.
 func (q *Queue) dropOld(ctx context.Context) error {
-	x, err := q.begin()
+	x, _, err := q.begin()
 	if err != nil {
 		return err
 	}
-	old := len(x.dead) > 0 && x.eldest <= time.Now().Add(-q.opts.MaxDeadAge).UnixNano()
+	beyond := x.dead.excess(&q.opts, time.Now()) != nil
 	q.end()
-	if !old {
+	if !beyond {
 		return nil
 	}
 	return q.do(ctx, trimOp{})
 }
 
-// DeadLetters lists dead letters, oldest first. If after is not one of them (any more), it starts at the oldest.
+// DeadLetters lists dead letters, oldest first. It begins with the oldest if after was never one of
+// them, or left too long ago to be known.
 func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]queue.DeadLetter, error) {
 	if err := q.dropOld(ctx); err != nil {
 		return nil, err
@@ -168,14 +165,18 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	return list, err
 }
 
-// deadAfter is the first key behind that of the dead letter with this ID.
+// deadAfter returns the first key behind that of the dead letter with this ID.
 func (q *Queue) deadAfter(id string) (uint64, error) {
-	x, err := q.begin()
+	x, _, err := q.begin()
 	if err != nil {
 		return 0, err
 	}
 	defer q.end()
-	return x.dead[x.hash(id)] + 1, nil
+	h := x.hash(id)
+	if n := x.dead.byID[h]; n != nil {
+		return n.key + 1, nil
+	}
+	return x.dead.left[h] + 1, nil
 }
 
 // letter returns the dead letter with its Data.
@@ -190,29 +191,37 @@ func (d *deadRecord) letter(tx *bbolt.Tx) queue.DeadLetter {
 	}
 }
 
-// digAtOnce is how many dead letters one transaction replays or discards, since their Data is in memory then.
-const digAtOnce = 100
+// removeAtOnce is how many dead letters one transaction replays or discards.
+const removeAtOnce = 100
 
-// Replay puts dead letters back on their lanes. When one does not fit it stops, with ErrFull; that one
-// and those after it stay where they are.
-func (q *Queue) Replay(ctx context.Context, ids []string) (int, error) {
-	return q.dig(ctx, ids, true)
+// Replay puts new jobs in the places of dead letters. When one does not fit it stops, with ErrFull;
+// that one and those after it stay where they are.
+func (q *Queue) Replay(ctx context.Context, letters []queue.Replayed) (int, error) {
+	removals := make([]removal, len(letters))
+	for i := range letters {
+		if err := checkJob(&letters[i].Job); err != nil {
+			return 0, fmt.Errorf("replay of %q: %w", letters[i].ID, err)
+		}
+		removals[i] = removal{id: letters[i].ID, job: &letters[i].Job}
+	}
+	return q.removeLetters(ctx, removals)
 }
 
 // Discard forgets dead letters.
 func (q *Queue) Discard(ctx context.Context, ids []string) (int, error) {
-	return q.dig(ctx, ids, false)
+	removals := make([]removal, len(ids))
+	for i := range ids {
+		removals[i].id = ids[i]
+	}
+	return q.removeLetters(ctx, removals)
 }
 
-func (q *Queue) dig(ctx context.Context, ids []string, replay bool) (total int, err error) {
+func (q *Queue) removeLetters(ctx context.Context, removals []removal) (total int, err error) {
 	if err := q.dropOld(ctx); err != nil {
 		return 0, err
 	}
-	for chunk := range slices.Chunk(ids, digAtOnce) {
-		o := &digOp{opts: &q.opts, replay: replay}
-		if o.letters, err = q.find(chunk); err != nil {
-			return total, err
-		}
+	for chunk := range slices.Chunk(removals, removeAtOnce) {
+		o := &removeOp{opts: &q.opts, removals: chunk}
 		if err := q.do(ctx, o); err != nil {
 			return total, err
 		}
@@ -224,123 +233,85 @@ func (q *Queue) dig(ctx context.Context, ids []string, replay bool) (total int, 
 	return total, nil
 }
 
-// digging is a dead letter that is replayed or discarded.
-type digging struct {
-	key    uint64
-	record deadRecord
-	job    queue.Job // to replay; its ID is the new one
-	entry  *entry    // nil if it is not to be enqueued
-	out    bool      // it leaves the dead letters
+// removal is a dead letter that is replayed or discarded.
+type removal struct {
+	id     string
+	job    *queue.Job  // to replay; nil to discard
+	letter *deadLetter // nil if there is none
+	entry  *entry      // of job; nil if it is not to be enqueued
 }
 
-// find reads the dead letters with these IDs.
-func (q *Queue) find(ids []string) ([]digging, error) {
-	keys, err := q.deadKeys(ids)
-	if err != nil {
-		return nil, err
-	}
-	var found []digging
-	err = q.view(func(tx *bbolt.Tx) error {
-		b := tx.Bucket([]byte(deadBucket))
-		for _, n := range keys {
-			if d, err := decodeDead(b.Get(key(n))); err == nil {
-				job := d.letter(tx).Job
-				job.ID = queue.ReplayID(d.id)
-				found = append(found, digging{key: n, record: d, job: job})
-			}
+// removeOp takes dead letters out, and replays them.
+type removeOp struct {
+	opts     *Options
+	removals []removal
+	n        int
+	err      error
+}
+
+func (o *removeOp) admit(x *index, now time.Duration) bool {
+	for i := range o.removals {
+		r := &o.removals[i]
+		letter := x.dead.byID[x.hash(r.id)]
+		if letter == nil {
+			continue
 		}
-		return nil
-	})
-	return found, err
-}
-
-// deadKeys returns the keys of the dead letters with these IDs, each once.
-func (q *Queue) deadKeys(ids []string) ([]uint64, error) {
-	x, err := q.begin()
-	if err != nil {
-		return nil, err
-	}
-	defer q.end()
-	var keys []uint64
-	for _, id := range ids {
-		if n, ok := x.dead[x.hash(id)]; ok && !slices.Contains(keys, n) {
-			keys = append(keys, n)
-		}
-	}
-	return keys, nil
-}
-
-// deadTaken stands in index.dead for the key of a dead letter that is being replayed or discarded.
-const deadTaken = 0
-
-// digOp takes dead letters out, and replays them.
-type digOp struct {
-	opts    *Options
-	replay  bool
-	letters []digging
-	n       int
-	err     error
-}
-
-func (o *digOp) admit(x *index) bool {
-	for i := range o.letters {
-		l := &o.letters[i]
-		h := x.hash(l.record.id)
-		if x.dead[h] != l.key {
-			continue // somebody else took it
-		}
-		if o.replay {
-			if o.err = o.enqueue(x, l); o.err != nil {
+		if r.job != nil {
+			if err := r.enqueue(x, o.opts, letter.lane.name, now); err != nil {
+				o.err = fmt.Errorf("boltqueue: replay of %q: %w", r.id, err)
 				break
 			}
 		}
-		x.dead[h] = deadTaken
-		l.out = true
+		x.dead.remove(letter)
+		r.letter = letter
 		o.n++
 	}
 	return o.n > 0
 }
 
 // enqueue makes room for a replayed job, unless it had been replayed before.
-func (o *digOp) enqueue(x *index, l *digging) error {
-	h := x.hash(l.job.ID)
+func (r *removal) enqueue(x *index, opts *Options, lane string, now time.Duration) error {
+	if r.job.Lane != lane {
+		return fmt.Errorf("the job is of lane %q; it must be of lane %q", r.job.Lane, lane)
+	}
+	h := x.hash(r.job.ID)
 	if x.has(h) {
 		return nil
 	}
-	if err := x.room(o.opts, l.job.Lane, int64(len(l.job.Data))); err != nil {
-		return fmt.Errorf("boltqueue: replay of %q: %w", l.record.id, err)
+	if err := x.room(opts, r.job); err != nil {
+		return err
 	}
-	l.entry = x.add(h, &l.job, x.newSeq(), seqSpan)
+	r.entry = x.add(h, r.job, x.newSeq(), seqSpan, now)
 	return nil
 }
 
-func (o *digOp) write(t *tables) error {
-	for i := range o.letters {
-		l := &o.letters[i]
-		if !l.out {
+func (o *removeOp) write(t *tables) error {
+	for i := range o.removals {
+		r := &o.removals[i]
+		if r.letter == nil {
 			continue
 		}
-		if err := t.dig(key(l.key), &l.record); err != nil {
+		if err := t.removeDead(r.letter); err != nil {
 			return err
 		}
-		if l.entry == nil {
+		if r.entry == nil {
 			continue
 		}
-		if err := t.putJob(l.entry, &l.job); err != nil {
+		if err := t.putJob(r.entry, r.job); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *digOp) finish(x *index, err error) {
-	for i := range o.letters {
-		l := &o.letters[i]
-		if l.out && err != nil {
-			x.dead[x.hash(l.record.id)] = l.key
+func (o *removeOp) finish(x *index, now time.Duration, err error) {
+	for i := range o.removals {
+		r := &o.removals[i]
+		if r.letter != nil && err != nil {
+			x.dead.add(r.letter, r.letter.lane.name)
 		}
-		if l.entry != nil {
-			x.arrive(l.entry, &l.job, err)
+		if r.entry != nil {
+			x.arrive(r.entry, r.job, now, err)
 		}
 	}
 }

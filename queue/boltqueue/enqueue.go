@@ -4,13 +4,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 	"unicode/utf8"
 
+	"github.com/pushhooks/webhook/internal/lanes"
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Enqueue takes jobs, as many as there is room for, and returns when they are on the disk. Their Data
-// is not copied. When the disk fails, none of the jobs is taken.
+// Enqueue takes jobs, as many as there is room for, and returns when they are on the disk. Their
+// Data is not copied. When the disk fails, none of the jobs is taken.
 func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	if len(jobs) == 0 {
 		return nil
@@ -30,10 +32,10 @@ type enqueueOp struct {
 	failed  *queue.BatchError
 }
 
-func (o *enqueueOp) admit(x *index) bool {
+func (o *enqueueOp) admit(x *index, now time.Duration) bool {
 	o.entries = make([]*entry, len(o.jobs))
 	var refused map[string]bool // ordered lanes
-	some := false
+	any := false
 	for i := range o.jobs {
 		job := &o.jobs[i]
 		h := x.hash(job.ID)
@@ -47,10 +49,10 @@ func (o *enqueueOp) admit(x *index) bool {
 			}
 			continue
 		}
-		o.entries[i] = x.add(h, job, x.newSeq(), seqSpan)
-		some = true
+		o.entries[i] = x.add(h, job, x.newSeq(), seqSpan, now)
+		any = true
 	}
-	return some
+	return any
 }
 
 // with returns set with name in it.
@@ -62,7 +64,8 @@ func with(set map[string]bool, name string) map[string]bool {
 	return set
 }
 
-// refuse says why a job is not taken. Behind says that an earlier one of its lane was refused.
+// refuse returns why a job is not taken. Behind reports that an earlier one of its lane was
+// refused.
 func (o *enqueueOp) refuse(x *index, job *queue.Job, behind bool) error {
 	if err := checkJob(job); err != nil {
 		return err
@@ -70,10 +73,10 @@ func (o *enqueueOp) refuse(x *index, job *queue.Job, behind bool) error {
 	if behind && job.Ordered {
 		return fmt.Errorf("an earlier job of the ordered lane %q was refused: %w", job.Lane, queue.ErrFull)
 	}
-	return x.room(o.opts, job.Lane, int64(len(job.Data)))
+	return x.room(o.opts, job)
 }
 
-// checkJob says what is wrong with a job's names.
+// checkJob returns what is wrong with a job's names.
 func checkJob(job *queue.Job) error {
 	if len(job.ID) < 1 || len(job.ID) > maxID {
 		return fmt.Errorf("boltqueue: job ID of %d bytes; it must have 1 to %d", len(job.ID), maxID)
@@ -83,28 +86,34 @@ func checkJob(job *queue.Job) error {
 			return fmt.Errorf("boltqueue: job ID %q; it must be printable ASCII without spaces", job.ID)
 		}
 	}
-	if len(job.Lane) < 1 || len(job.Lane) > maxLane || !utf8.ValidString(job.Lane) {
-		return fmt.Errorf("boltqueue: job %s: lane %q; it must be valid UTF-8 of 1 to %d bytes", job.ID, job.Lane, maxLane)
+	if err := checkLane(job.Lane); err != nil {
+		return fmt.Errorf("boltqueue: job %s: %w", job.ID, err)
 	}
 	return nil
 }
 
-// greed is how many times the free room a lane may hold; see [queue.Memory].
-const greed = 16
-
-// room says why a job of that size does not fit, or nil.
-func (x *index) room(opts *Options, name string, size int64) error {
-	if most := min(opts.MaxBytes, maxData); size > most {
-		return fmt.Errorf("%w: it has %d bytes, of at most %d", queue.ErrTooLarge, size, most)
-	}
-	freeJobs, freeBytes := opts.MaxJobs-x.live(), opts.MaxBytes-x.bytes
-	if freeJobs < 1 || freeBytes < size {
-		return queue.ErrFull
-	}
-	if l := x.lanes[name]; l != nil && (l.jobs/greed >= freeJobs || l.bytes/greed >= freeBytes) {
-		return fmt.Errorf("lane %q holds its share: %w", name, queue.ErrFull)
+func checkLane(name string) error {
+	if len(name) < 1 || len(name) > maxLane || !utf8.ValidString(name) {
+		return fmt.Errorf("lane %q; it must be valid UTF-8 of 1 to %d bytes", name, maxLane)
 	}
 	return nil
+}
+
+// room returns why a job does not fit, or nil.
+func (x *index) room(opts *Options, job *queue.Job) error {
+	size := int64(len(job.Data))
+	if limit := opts.maxJob(); size > limit {
+		return fmt.Errorf("%w: it has %d bytes, of at most %d", queue.ErrTooLarge, size, limit)
+	}
+	switch x.set.Room(job.Lane, size, lanes.Bounds{Jobs: opts.MaxJobs, Bytes: opts.MaxBytes}) {
+	case lanes.LaneFull:
+		return fmt.Errorf("lane %q holds its share: %w", job.Lane, queue.ErrFull)
+	case lanes.FailingFull:
+		return fmt.Errorf("lane %q: %w", job.Lane, queue.ErrLaneFailing)
+	case lanes.Fits:
+		return nil
+	}
+	return queue.ErrFull
 }
 
 func (o *enqueueOp) write(t *tables) error {
@@ -119,27 +128,20 @@ func (o *enqueueOp) write(t *tables) error {
 	return nil
 }
 
-func (o *enqueueOp) finish(x *index, err error) {
+func (o *enqueueOp) finish(x *index, now time.Duration, err error) {
 	for i, e := range o.entries {
 		if e != nil {
-			x.arrive(e, &o.jobs[i], err)
+			x.arrive(e, &o.jobs[i], now, err)
 		}
 	}
 }
 
 // arrive makes a new job ready, the last of its lane, or forgets it if it could not be written.
-func (x *index) arrive(e *entry, job *queue.Job, err error) {
+func (x *index) arrive(e *entry, job *queue.Job, now time.Duration, err error) {
 	if err != nil {
-		x.forget(e, job.ID)
+		x.forget(e, job.ID, now)
 		return
 	}
-	x.recent.put(e.seq, job)
-	e.at = int64(e.seq)
-	x.move(e, ready)
-}
-
-// forget removes a new job that could not be written.
-func (x *index) forget(e *entry, id string) {
-	delete(x.known, x.hash(id))
-	x.remove(e)
+	x.recent.put(e.Value.seq, job)
+	x.set.Enter(e)
 }

@@ -7,9 +7,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// together has ops committed in one group, in this order.
-func together(t *testing.T, q *Queue, ops ...op) {
-	t.Helper()
+// group has ops committed in one group, in this order, and returns the error of each.
+func group(q *Queue, ops ...op) (errs []error) {
 	var tasks []*task
 	q.mu.Lock() // the committer takes the first task, and waits for the lock
 	for _, o := range append([]op{trimOp{}}, ops...) {
@@ -18,7 +17,16 @@ func together(t *testing.T, q *Queue, ops ...op) {
 	}
 	q.mu.Unlock()
 	for _, task := range tasks {
-		must(t, <-task.done)
+		errs = append(errs, <-task.done)
+	}
+	return errs[1:]
+}
+
+// together is group without errors.
+func together(t *testing.T, q *Queue, ops ...op) {
+	t.Helper()
+	for _, err := range group(q, ops...) {
+		must(t, err)
 	}
 }
 
@@ -29,18 +37,18 @@ func TestALeaseIsSettledOnceInAGroup(t *testing.T) {
 		q := open(t, path, Options{})
 		enqueue(t, q, job("j", "a"))
 		l := receive(t, q, 1)[0]
-		nack := &nackOp{nacks: []nacking{{Nack: queue.Nack{Lease: l, Counted: true}}}}
+		nack := &nackOp{nacks: []nackEntry{{Nack: queue.Nack{Lease: l, Counted: true}}}}
 		ack := &ackOp{leases: []queue.Lease{l, l}}
-		bury := &buryOp{lease: l, reason: "gone"}
+		dead := &deadOp{lease: l, reason: "gone"}
 		replace := &replaceOp{lease: l, jobs: jobs("a", "part")}
-		together(t, q, nack, ack, bury, replace)
+		together(t, q, nack, ack, dead, replace)
 		if nack.failed != nil {
 			t.Fatalf("the first settlement failed: %v", nack.failed)
 		}
 		for name, err := range map[string]error{
 			"Ack":        queue.ErrorOf(ack.failed.Err(), 0),
 			"second Ack": queue.ErrorOf(ack.failed.Err(), 1),
-			"DeadLetter": bury.err,
+			"DeadLetter": dead.err,
 			"Replace":    replace.err,
 		} {
 			if !errors.Is(err, queue.ErrLeaseLost) {
@@ -60,17 +68,13 @@ func TestAReplayAndADiscardOfOneGroupMakeOneJobAtMost(t *testing.T) {
 	q := open(t, file(t), Options{})
 	enqueue(t, q, job("j", "a"))
 	must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
-	letters := func() []digging {
-		found, err := q.find([]string{"j"})
-		must(t, err)
-		return found
-	}
-	replay := &digOp{opts: &q.opts, replay: true, letters: letters()}
-	again := &digOp{opts: &q.opts, replay: true, letters: letters()}
-	discard := &digOp{opts: &q.opts, letters: letters()}
-	together(t, q, replay, again, discard)
-	if replay.n+again.n+discard.n != 1 {
-		t.Errorf("%d, %d and %d took the dead letter", replay.n, again.n, discard.n)
+	again := job("j~1", "a")
+	replay := &removeOp{opts: &q.opts, removals: []removal{{id: "j", job: &again}}}
+	second := &removeOp{opts: &q.opts, removals: []removal{{id: "j", job: &again}}}
+	discard := &removeOp{opts: &q.opts, removals: []removal{{id: "j"}}}
+	together(t, q, replay, second, discard)
+	if replay.n+second.n+discard.n != 1 {
+		t.Errorf("%d, %d and %d took the dead letter", replay.n, second.n, discard.n)
 	}
 	expect(t, receive(t, q, 10), "j~1")
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -64,9 +65,9 @@ func TestNamesAreChecked(t *testing.T) {
 	expect(t, receive(t, q, 10), "good")
 }
 
-func TestMarkersGiveWay(t *testing.T) {
+func TestMarkersAreEvicted(t *testing.T) {
 	t.Parallel()
-	q := open(t, file(t), Options{Markers: 10})
+	q := open(t, file(t), Options{MaxMarkers: 10})
 	for i := range 30 {
 		enqueue(t, q, job(fmt.Sprintf("j-%d", i), "a"))
 		must(t, q.Ack(t.Context(), receive(t, q, 1)))
@@ -74,7 +75,7 @@ func TestMarkersGiveWay(t *testing.T) {
 	for range 2 {
 		enqueue(t, q, jobs("a", "j-29", "j-20")...)
 		expect(t, receive(t, q, 10), "")
-		q = open(t, crashed(t, q), Options{Markers: 10})
+		q = open(t, crashed(t, q), Options{MaxMarkers: 10})
 	}
 	enqueue(t, q, job("j-19", "a"))
 	expect(t, receive(t, q, 10), "j-19")
@@ -83,11 +84,11 @@ func TestMarkersGiveWay(t *testing.T) {
 	}
 }
 
-func TestDeadLettersGiveWayWithAge(t *testing.T) {
+func TestDeadLettersAreEvictedByNumberAndAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := open(t, file(t), Options{MaxDead: 2, MaxDeadAge: time.Hour})
-		bury := func(id string) {
+		kill := func(id string) {
 			enqueue(t, q, job(id, "a"))
 			must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
 		}
@@ -105,14 +106,14 @@ func TestDeadLettersGiveWayWithAge(t *testing.T) {
 				t.Fatalf("dead letters %q and stats %+v; want %q, and %d dropped", got, s, want, dropped)
 			}
 		}
-		bury("a")
-		bury("b")
-		bury("c")
+		kill("a")
+		kill("b")
+		kill("c")
 		dead("bc", 1)
 		time.Sleep(50 * time.Minute)
 		q = open(t, crashed(t, q), Options{MaxDead: 2, MaxDeadAge: time.Hour})
 		dead("bc", 1)
-		bury("d")
+		kill("d")
 		dead("cd", 2)
 		time.Sleep(20 * time.Minute)
 		dead("d", 3)
@@ -125,6 +126,69 @@ func TestDeadLettersGiveWayWithAge(t *testing.T) {
 	})
 }
 
+func TestDeadLettersOfTheLargestLaneAreEvictedFirst(t *testing.T) {
+	t.Parallel()
+	o := Options{MaxDeadBytes: 100}
+	q := open(t, file(t), o)
+	kill := func(id, lane string, size int) {
+		t.Helper()
+		enqueue(t, q, queue.Job{ID: id, Lane: lane, Data: []byte(strings.Repeat("x", size))})
+		must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
+	}
+	kill("quiet", "a", 10)
+	kill("b-1", "b", 40)
+	kill("b-2", "b", 40)
+	equalDead(t, q, "quiet b-1 b-2", 0)
+	kill("c-1", "c", 20)
+	equalDead(t, q, "quiet b-2 c-1", 1)
+	q = open(t, crashed(t, q), o)
+	kill("b-3", "b", 40)
+	equalDead(t, q, "quiet c-1 b-3", 2)
+	if n, err := q.Discard(t.Context(), []string{"c-1"}); n != 1 || err != nil {
+		t.Errorf("Discard: %d, %v", n, err)
+	}
+	kill("b-4", "b", 95)
+	equalDead(t, q, "quiet", 4) // it is of the largest lane itself
+	if q.index.dead.bytes != 10 || len(q.index.dead.lanes) != 1 {
+		t.Errorf("%d bytes of %d lanes are counted, want 10 of 1", q.index.dead.bytes, len(q.index.dead.lanes))
+	}
+	enqueue(t, q, jobs("b", "b-1", "b-2", "b-3", "b-4")...)
+	expect(t, receive(t, q, 10), "") // they are remembered
+}
+
+// equalDead compares the dead letters' IDs, and how many were evicted.
+func equalDead(t *testing.T, q *Queue, want string, evicted int64) {
+	t.Helper()
+	list, err := q.DeadLetters(t.Context(), "", 100)
+	must(t, err)
+	var got []string
+	for _, d := range list {
+		got = append(got, d.ID)
+	}
+	s, err := q.Stats(t.Context())
+	must(t, err)
+	if strings.Join(got, " ") != want || s.Dead != len(got) || s.DeadDropped != evicted {
+		t.Fatalf("dead letters %q and stats %+v; want %q, and %d evicted", got, s, want, evicted)
+	}
+}
+
+func TestDeadLettersAreListedOnAfterOneThatWasDiscarded(t *testing.T) {
+	t.Parallel()
+	q := open(t, file(t), Options{})
+	for i := range 3 {
+		enqueue(t, q, job(fmt.Sprint("j-", i), "a"))
+		must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
+	}
+	if n, err := q.Discard(t.Context(), []string{"j-1"}); n != 1 || err != nil {
+		t.Fatalf("Discard: %d, %v", n, err)
+	}
+	list, err := q.DeadLetters(t.Context(), "j-1", 10)
+	must(t, err)
+	if len(list) != 1 || list[0].ID != "j-2" {
+		t.Errorf("after j-1: %+v", list)
+	}
+}
+
 func TestReplayStopsWhereTheQueueIsFull(t *testing.T) {
 	t.Parallel()
 	q := open(t, file(t), Options{MaxJobs: 3})
@@ -132,7 +196,11 @@ func TestReplayStopsWhereTheQueueIsFull(t *testing.T) {
 		enqueue(t, q, job(fmt.Sprint("j-", i), fmt.Sprint("lane-", i)))
 		must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
 	}
-	n, err := q.Replay(t.Context(), []string{"j-0", "j-0", "unknown", "j-1", "j-2", "j-3", "j-4"})
+	letters := []queue.Replayed{
+		replayed("j-0", "lane-0"), replayed("j-0", "lane-0"), replayed("unknown", "lane-0"), replayed("j-1", "lane-1"),
+		replayed("j-2", "lane-2"), replayed("j-3", "lane-3"), replayed("j-4", "lane-4"),
+	}
+	n, err := q.Replay(t.Context(), letters)
 	if n != 3 || !errors.Is(err, queue.ErrFull) {
 		t.Fatalf("%d were replayed, %v", n, err)
 	}
@@ -168,17 +236,17 @@ func TestJobsBeyondMemoryAreReadFromTheFile(t *testing.T) {
 func TestAJobTakesLittleMemory(t *testing.T) { // not parallel, since it measures the heap
 	const n = 100_000
 	before := heapBytes()
-	x := newIndex()
+	x := newIndex(time.Minute)
+	now := x.tick()
 	for i := range n {
 		r := record{id: fmt.Sprintf("01J9ZK3V5Q-%d", i), lane: fmt.Sprint("app/hook-", i%100), size: 500}
-		e := x.restore(x.newSeq(), &r)
-		e.at = int64(e.seq)
-		x.move(e, ready)
+		x.restore(&r, slot{seq: x.newSeq(), span: seqSpan}, now)
 	}
 	each := (heapBytes() - before) / n
 	runtime.KeepAlive(x)
-	if each > 150 {
-		t.Errorf("%d bytes a job, want at most 150", each)
+	t.Logf("%d bytes a job, of which its entry has %d", each, unsafe.Sizeof(entry{}))
+	if each > 190 {
+		t.Errorf("%d bytes a job, want at most 190", each)
 	}
 }
 

@@ -2,20 +2,20 @@ package boltqueue
 
 import "strings"
 
-// markerGroup is the IDs that one commit settled, which the file keeps under one key: they are written
-// together and give way together.
+// markerGroup is the IDs that one commit settled, which the file keeps under one key: they are
+// written together and evicted together.
 type markerGroup struct {
 	key uint64
 	ids []idHash
 }
 
-// writeMarkers writes the IDs that the group settled, and lets the oldest give way.
+// writeMarkers writes the IDs that the group settled, and evicts the oldest.
 func (t *tables) writeMarkers() error {
 	if len(t.marked) == 0 {
 		return nil
 	}
 	total := t.x.marked + len(t.marked)
-	for t.unmark < len(t.x.markers) && total > t.opts.Markers {
+	for t.unmark < len(t.x.markers) && total > t.opts.MaxMarkers {
 		old := t.x.markers[t.unmark]
 		if err := t.acked.Delete(key(old.key)); err != nil {
 			return err
@@ -30,7 +30,8 @@ func (t *tables) writeMarkers() error {
 	return t.acked.Put(key(t.markKey), []byte(strings.Join(t.marked, "\n")))
 }
 
-func (t *tables) applyMarkers(x *index) {
+func (t *tables) applyMarkers() {
+	x := t.x
 	for _, old := range x.markers[:t.unmark] {
 		x.unmark(old)
 	}
@@ -56,6 +57,7 @@ func (x *index) unmark(g markerGroup) {
 	for _, h := range g.ids {
 		if x.known[h] == nil {
 			delete(x.known, h)
+			delete(x.dead.left, h)
 		}
 	}
 	x.marked -= len(g.ids)

@@ -2,15 +2,12 @@ package boltqueue
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -24,22 +21,25 @@ const (
 	dataBucket  = "data"  // sequence number: Data
 	deadBucket  = "dead"  // number: dead record
 	ackedBucket = "acked" // number: IDs, a line each
+	lanesBucket = "lanes" // lane: lane record
 )
 
 // Keys of the meta bucket.
 const (
 	formatKey  = "format"  // version of the file's format, in decimal
 	closedKey  = "closed"  // there if the file was closed
-	droppedKey = "dropped" // dead letters that gave way, 8 bytes
+	droppedKey = "dropped" // dead letters that were evicted, 8 bytes
 )
 
-const format = 1
+// format is the version of the file's format that this package reads and writes.
+const format = 2
 
-// Open opens the queue in the file at path, and makes the file, readable by its owner alone, if there
-// is none. Its directory must exist. The queue is to be closed with [Queue.Close].
+// Open opens the queue in the file at path, and makes the file, readable by its owner alone, if
+// there is none. Its directory must exist. The caller closes the queue with [Queue.Close].
 //
-// The error names the file, and says whether it is in use (by another process or by another Queue of this
-// one), is no queue, is damaged, or was written by a later version.
+// The error names the file, and tells whether it is in use (by another process or by another Queue
+// of this one), is no queue, is damaged, or was written by an earlier or a later version. Open does
+// not change such a file.
 func Open(path string, o Options) (*Queue, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -56,7 +56,8 @@ func Open(path string, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	q := &Queue{opts: o.withDefaults(), path: path, db: db, inbox: newInbox(), index: newIndex()}
+	o = o.withDefaults()
+	q := &Queue{opts: o, path: path, db: db, inbox: newInbox(), index: newIndex(o.Lease)}
 	if err := guard(func() error { return db.Update(q.load) }); err != nil {
 		return nil, openError(path, errors.Join(err, db.Close()))
 	}
@@ -64,7 +65,7 @@ func Open(path string, o Options) (*Queue, error) {
 	return q, nil
 }
 
-// lockWait is as good as not waiting for a lock; bbolt takes 0 for waiting for ever.
+// lockWait is the shortest wait for a lock; bbolt waits without end if it is 0.
 const lockWait = time.Nanosecond
 
 func boltOptions() *bbolt.Options {
@@ -106,8 +107,8 @@ func openError(path string, err error) error {
 	return fmt.Errorf("boltqueue: open %s: %w", path, err)
 }
 
-// inspect looks at an existing file before it is opened for writing, since bbolt ends the process when
-// it comes across a damaged page then.
+// inspect looks at an existing file before it is opened for writing, since bbolt ends the process
+// when it comes across a damaged page then.
 func inspect(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -139,7 +140,8 @@ func openBolt(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
 	return db, err
 }
 
-// guard calls f and turns its panics, those for pages beyond the end of the file included, into errors.
+// guard calls f and turns its panics, those for pages beyond the end of the file included, into
+// errors.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -170,7 +172,7 @@ func walk(tx *bbolt.Tx) error {
 	})
 }
 
-// checkFormat says whether the file is one of ours, or has nothing in it yet.
+// checkFormat returns an error unless the file is one of ours, or has nothing in it yet.
 func checkFormat(tx *bbolt.Tx) error {
 	meta := tx.Bucket([]byte(metaBucket))
 	if meta == nil {
@@ -184,137 +186,10 @@ func checkFormat(tx *bbolt.Tx) error {
 	case err != nil:
 		return fmt.Errorf("%w: its bucket %q has no format", errNotQueue, metaBucket)
 	case version > format:
-		return fmt.Errorf("its format is %d, of a later version of this package; this one reads up to %d", version, format)
+		return fmt.Errorf("its format is %d, of a later version of this package; this one reads %d", version, format)
+	case version < format:
+		return fmt.Errorf("its format is %d, of an earlier version of this package; this one reads %d: "+
+			"let the earlier version deliver what it holds, and begin with a new file", version, format)
 	}
 	return nil
-}
-
-// load makes the buckets that are missing, and reads the index.
-func (q *Queue) load(tx *bbolt.Tx) error {
-	if err := checkFormat(tx); err != nil {
-		return err
-	}
-	for _, name := range []string{metaBucket, jobsBucket, dataBucket, deadBucket, ackedBucket} {
-		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-			return err
-		}
-	}
-	t := &tables{x: q.index, opts: &q.opts}
-	t.open(tx)
-	if err := q.loadAll(t); err != nil {
-		return err
-	}
-	return errors.Join(
-		t.meta.Put([]byte(formatKey), []byte(strconv.Itoa(format))),
-		t.meta.Delete([]byte(closedKey)),
-	)
-}
-
-func (q *Queue) loadAll(t *tables) error {
-	x := q.index
-	if last, _ := t.data.Cursor().Last(); last != nil {
-		x.nextSeq = number(last) &^ (1<<seqSpan - 1)
-	}
-	t.loadMarkers()
-	t.loadDead()
-	unreadable, err := t.loadJobs(t.meta.Get([]byte(closedKey)) == nil)
-	if err != nil {
-		return err
-	}
-	for _, seq := range unreadable {
-		if err := t.buryUnreadable(seq); err != nil {
-			return err
-		}
-	}
-	if n := t.meta.Get([]byte(droppedKey)); len(n) == 8 {
-		x.dropped = int64(binary.BigEndian.Uint64(n))
-	}
-	t.apply(x)
-	return nil
-}
-
-func (t *tables) loadMarkers() {
-	c := t.acked.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		t.x.mark(number(k), strings.Split(string(v), "\n"))
-	}
-}
-
-func (t *tables) loadDead() {
-	c := t.dead.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if d, err := decodeDead(v); err == nil {
-			t.x.dead[t.x.hash(d.id)] = number(k)
-		}
-	}
-}
-
-// loadJobs makes the entries, in the order of their keys, so that each lane's heap is in order. It returns the
-// keys of those that cannot be read.
-func (t *tables) loadJobs(suspect bool) (unreadable []uint64, err error) {
-	now := time.Now().UnixNano()
-	c := t.jobs.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		r, err := decodeRecord(v)
-		if err != nil {
-			unreadable = append(unreadable, number(k))
-			continue
-		}
-		if n := len(t.data.Get(k)); n != int(r.size) {
-			return nil, fmt.Errorf("%w: job %s has %d bytes of %d", errDamaged, r.id, n, r.size)
-		}
-		e := t.x.restore(number(k), &r)
-		e.suspect = suspect
-		if r.due > now {
-			e.at = r.due - now
-			t.x.move(e, delayed)
-		} else {
-			e.at = int64(e.seq)
-			t.x.move(e, ready)
-		}
-	}
-	return unreadable, nil
-}
-
-// restore makes the entry of a job in the file.
-func (x *index) restore(seq uint64, r *record) *entry {
-	e := &entry{
-		lane: x.lane(r.lane), seq: seq, span: r.span, size: r.size, timer: -1,
-		enqueued: r.enqueued, attempts: r.attempts, first: r.first,
-	}
-	e.lane.ordered = r.ordered
-	x.known[x.hash(r.id)] = e
-	x.count[pending]++
-	x.account(e, 1)
-	return e
-}
-
-// buryUnreadable moves a record that cannot be read to the dead letters, so that it is seen and tried once only.
-func (t *tables) buryUnreadable(seq uint64) error {
-	_, err := decodeRecord(t.jobs.Get(key(seq)))
-	name := "unreadable-" + strconv.FormatUint(seq, 10)
-	d := deadRecord{id: name, lane: name, reason: fmt.Sprintf("unreadable: %v", err), at: time.Now().UnixNano(), data: seq}
-	if err := t.jobs.Delete(key(seq)); err != nil {
-		return err
-	}
-	return t.bury(&d)
-}
-
-// markClosed notes that the file is closed, and counts the leases that end with it.
-func (q *Queue) markClosed(tx *bbolt.Tx) error {
-	t := &tables{x: q.index, opts: &q.opts}
-	t.open(tx)
-	for _, e := range slices.Concat(q.index.timers, timerHeap(q.index.lapsed)) {
-		if e.state == delayed {
-			continue
-		}
-		if e.state == leased {
-			e.attempts++
-			e.fresh = false
-		}
-		if err := t.noteProgress(e.seq, e.progress(0)); err != nil {
-			return err
-		}
-	}
-	return t.meta.Put([]byte(closedKey), []byte("yes"))
 }

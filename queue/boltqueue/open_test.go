@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/pushhooks/webhook/queue"
 )
 
 // refused checks that path cannot be opened, with an error that names it and says why.
@@ -66,14 +64,26 @@ func TestOpenLeavesAnotherProgramsDatabaseAlone(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesALaterFormat(t *testing.T) {
+func TestOpenRefusesAnotherFormatAndLeavesTheFileAlone(t *testing.T) {
 	t.Parallel()
-	path := file(t)
-	must(t, open(t, path, Options{}).Close())
-	edit(t, path, func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(metaBucket)).Put([]byte(formatKey), []byte("2"))
-	})
-	refused(t, path, "format is 2")
+	for version, want := range map[string]string{
+		"1": "its format is 1, of an earlier version of this package; this one reads 2",
+		"3": "its format is 3, of a later version of this package; this one reads 2",
+	} {
+		path := file(t)
+		q := open(t, path, Options{})
+		enqueue(t, q, job("j", "a"))
+		must(t, q.Close())
+		edit(t, path, func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte(metaBucket)).Put([]byte(formatKey), []byte(version))
+		})
+		before, err := os.ReadFile(path)
+		must(t, err)
+		refused(t, path, want)
+		if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+			t.Errorf("a file of format %s was changed", version)
+		}
+	}
 }
 
 func TestOpenRefusesADamagedFile(t *testing.T) {
@@ -100,7 +110,7 @@ func TestOpenRefusesNegativeOptions(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{
 		"Lease": {Lease: -1}, "MaxJobs": {MaxJobs: -1}, "MaxBytes": {MaxBytes: -1},
-		"MaxDead": {MaxDead: -1}, "MaxDeadAge": {MaxDeadAge: -1}, "Markers": {Markers: -1},
+		"MaxDead": {MaxDead: -1}, "MaxDeadAge": {MaxDeadAge: -1}, "MaxDeadBytes": {MaxDeadBytes: -1}, "MaxMarkers": {MaxMarkers: -1},
 	} {
 		if _, err := Open(file(t), o); err == nil || !strings.Contains(err.Error(), "Options."+name+" is -1") {
 			t.Errorf("%s of -1: %v", name, err)
@@ -162,12 +172,12 @@ func TestFault34ARecordThatCannotBeReadIsADeadLetterOnce(t *testing.T) {
 		dead, err := q.DeadLetters(t.Context(), "", 10)
 		must(t, err)
 		if len(dead) != 2 || string(dead[0].Data) != "data of later" ||
-			!strings.HasPrefix(dead[0].Reason, "unreadable: record has version 2") || !strings.HasPrefix(dead[1].Reason, "unreadable: ") {
+			!strings.HasPrefix(dead[0].Reason, "unreadable: record has version 3") || !strings.HasPrefix(dead[1].Reason, "unreadable: ") {
 			t.Fatalf("dead letters: %+v", dead)
 		}
 		l := receive(t, q, 10)
 		expect(t, l, "good")
-		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: l[0]}}))
+		must(t, q.Release(t.Context(), l))
 		must(t, q.Close())
 	}
 }

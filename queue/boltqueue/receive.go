@@ -10,186 +10,183 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/pushhooks/webhook/internal/lanes"
 	"github.com/pushhooks/webhook/queue"
 )
 
 // Receive leases ready jobs, one of each lane in turn, and reads their Data from the file.
 func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
-	if w.Jobs < 1 {
-		return nil, fmt.Errorf("boltqueue: Want.Jobs is %d; it must be at least 1", w.Jobs)
+	if w.Max < 1 {
+		return nil, fmt.Errorf("boltqueue: Want.Max is %d; it must be at least 1", w.Max)
 	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		loans, wait, err := q.lend(&w)
+		taken, waiter, err := q.takeOrWait(lanes.Want(w))
 		if err != nil {
 			return nil, err
 		}
-		if len(loans) > 0 {
-			if leases, err := q.deliver(loans); err != nil || len(leases) > 0 {
+		if waiter == nil {
+			if leases, err := q.deliver(taken); err != nil || len(leases) > 0 {
 				return leases, err
 			}
 			continue
 		}
-		if err := wait.until(ctx); err != nil {
+		err = waiter.Until(ctx)
+		q.mu.Lock()
+		q.index.set.Leave(waiter)
+		q.mu.Unlock()
+		if err != nil {
 			return nil, err
 		}
 	}
 }
 
-// loan is a lease whose job is still to be read, unless it has an ID.
-type loan struct {
+// takenJob is a job that was just leased. It is still to be read from the file, unless it has an
+// ID.
+type takenJob struct {
 	entry *entry
-	seq   uint64
+	slot  slot
 	lease queue.Lease
-	note  bool // write it down before it is handed out
 }
 
-// loan makes the loan of a leased entry.
-func (x *index) loan(e *entry) loan {
-	l := loan{entry: e, seq: e.seq, note: e.suspect, lease: x.terms(e)}
-	if job, ok := x.recent.take(e.seq); ok {
-		l.lease.ID, l.lease.Data = job.id, job.data
-	}
-	return l
-}
+func (j *takenJob) unread() bool { return j.lease.ID == "" }
 
-// wait is what a Receive waits for when nothing fits.
-type wait struct {
-	signal <-chan struct{}
-	timer  time.Duration // when the next delay or lease ends; 0 for never
-}
-
-func (w wait) until(ctx context.Context) error {
-	var due <-chan time.Time
-	if w.timer > 0 {
-		timer := time.NewTimer(w.timer)
-		defer timer.Stop()
-		due = timer.C
-	}
-	select {
-	case <-w.signal:
-	case <-due:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
-}
-
-// lend leases what fits, or says what to wait for.
-func (q *Queue) lend(w *queue.Want) ([]loan, wait, error) {
-	x, err := q.begin()
+// takeOrWait leases what fits, or returns a waiter that is woken when something may.
+func (q *Queue) takeOrWait(w lanes.Want) ([]takenJob, *lanes.Waiter, error) {
+	x, now, err := q.begin()
 	if err != nil {
-		return nil, wait{}, err
+		return nil, nil, err
 	}
 	defer q.end()
-	picked := x.pick(w, q.opts.Lease)
-	if len(picked) == 0 {
-		x.waiting = true
-		return nil, wait{signal: x.signal, timer: x.next()}, nil
+	entries := x.set.Take(w, now)
+	if len(entries) == 0 {
+		return nil, x.set.Wait(w, now), nil
 	}
-	loans := make([]loan, len(picked))
-	for i, e := range picked {
-		loans[i] = x.loan(e)
+	taken := make([]takenJob, len(entries))
+	for i, e := range entries {
+		taken[i] = takenJob{entry: e, slot: e.Value, lease: x.lease(e, now)}
+		if job, ok := x.recent.take(e.Value.seq); ok {
+			taken[i].lease.ID, taken[i].lease.Data = job.id, job.data
+		}
 	}
-	return loans, wait{}, nil
+	return taken, nil, nil
 }
 
-// next is how long it takes until a delay or a lease ends, 0 if there is none.
-func (x *index) next() time.Duration {
-	if len(x.timers) == 0 {
-		return 0
-	}
-	return max(1, time.Duration(x.timers[0].at-x.now()))
-}
-
-// terms returns an entry's lease without what the file knows.
-func (x *index) terms(e *entry) queue.Lease {
+// lease returns the lease of an entry that was just taken, without what only the file knows.
+func (x *index) lease(e *entry, now time.Duration) queue.Lease {
+	lane := e.Lane()
 	l := queue.Lease{
-		Receipt:  strconv.FormatUint(e.lease, 36),
-		Attempts: int(e.attempts),
-		Until:    x.base.Add(time.Duration(e.at)),
+		Job:      queue.Job{Lane: lane.Name, Ordered: lane.Ordered},
+		Receipt:  strconv.FormatUint(e.Number(), 36),
+		Attempts: e.Attempts(),
+		Until:    x.set.Time(e.Until()),
+		Health:   queue.Health(lane.Health()),
+		Probe:    lane.IsProbe(e),
+		Holds:    lane.Holds(),
+		Age:      now - e.Enqueued(),
 	}
-	if !e.fresh {
-		l.First = unixTime(e.first)
+	if first, ok := e.First(); ok {
+		l.First = x.set.Time(first)
 	}
-	l.Lane = e.lane.name
-	l.Ordered = e.lane.ordered
 	return l
 }
 
-// deliver reads the jobs of the loans. On an error it takes the loans back.
-func (q *Queue) deliver(loans []loan) ([]queue.Lease, error) {
-	err := q.note(loans)
+// deliver reads the jobs that were taken. On an error it gives them back.
+func (q *Queue) deliver(taken []takenJob) ([]queue.Lease, error) {
+	err := q.noteSuspects(taken)
 	var leases []queue.Lease
 	if err == nil {
-		leases, err = q.read(loans)
+		leases, err = q.read(taken)
 	}
 	if err != nil {
-		q.takeBack(loans)
+		q.takeBack(taken)
 		return nil, err
 	}
 	return leases, nil
 }
 
-// note writes down which suspects are handed out.
-func (q *Queue) note(loans []loan) error {
-	o := &noteOp{suspect: true}
-	for i := range loans {
-		if loans[i].note {
-			o.entries = append(o.entries, loans[i].entry)
+// noteSuspects writes which suspects are handed out.
+func (q *Queue) noteSuspects(taken []takenJob) error {
+	o := &suspectOp{}
+	for i := range taken {
+		if taken[i].slot.suspect {
+			o.taken = append(o.taken, &taken[i])
 		}
 	}
-	if len(o.entries) == 0 {
+	if len(o.taken) == 0 {
 		return nil
 	}
 	return q.do(context.Background(), o)
 }
 
-// read completes the leases, from the file where need be. A job that is no longer there was settled by somebody
-// who received it after this lease had ended, and is left out.
-func (q *Queue) read(loans []loan) ([]queue.Lease, error) {
-	if slices.ContainsFunc(loans, loan.unread) {
-		if err := q.view(func(tx *bbolt.Tx) error { return readAll(tx, loans) }); err != nil {
+// read completes the leases, from the file where need be. A job that is no longer there was settled
+// by a later lease, because this one had ended, and is left out.
+func (q *Queue) read(taken []takenJob) ([]queue.Lease, error) {
+	if slices.ContainsFunc(taken, func(j takenJob) bool { return j.unread() }) {
+		if err := q.view(func(tx *bbolt.Tx) error { return readAll(tx, taken) }); err != nil {
 			return nil, err
 		}
 	}
-	leases := make([]queue.Lease, 0, len(loans))
-	for i := range loans {
-		if !loans[i].unread() {
-			leases = append(leases, loans[i].lease)
+	leases := make([]queue.Lease, 0, len(taken))
+	for i := range taken {
+		if !taken[i].unread() {
+			leases = append(leases, taken[i].lease)
 		}
 	}
 	return leases, nil
 }
 
-func (l loan) unread() bool { return l.lease.ID == "" }
-
-func readAll(tx *bbolt.Tx, loans []loan) error {
+func readAll(tx *bbolt.Tx, taken []takenJob) error {
 	jobs, data := tx.Bucket([]byte(jobsBucket)), tx.Bucket([]byte(dataBucket))
-	for i := range loans {
-		if !loans[i].unread() {
+	for i := range taken {
+		if !taken[i].unread() {
 			continue
 		}
-		k := key(loans[i].seq)
+		k := key(taken[i].slot.seq)
 		if r, err := decodeRecord(jobs.Get(k)); err == nil {
-			loans[i].lease.ID, loans[i].lease.Data = r.id, bytes.Clone(data.Get(k))
+			taken[i].lease.ID, taken[i].lease.Data = r.id, bytes.Clone(data.Get(k))
 		}
 	}
 	return nil
 }
 
-// takeBack releases leases that nobody was told of.
-func (q *Queue) takeBack(loans []loan) {
-	x, err := q.begin()
+// takeBack releases leases that were not returned.
+func (q *Queue) takeBack(taken []takenJob) {
+	x, now, err := q.begin()
 	if err != nil {
 		return
 	}
 	defer q.end()
-	for _, l := range slices.Backward(loans) {
-		if e := l.entry; e.state == leased && strconv.FormatUint(e.lease, 36) == l.lease.Receipt {
-			x.release(e)
+	for _, j := range slices.Backward(taken) {
+		if e := j.entry; e.State() == lanes.Leased && e.Number() == receiptNumber(j.lease.Receipt) {
+			x.set.Release(e, now)
 		}
 	}
 }
+
+// suspectOp writes the leases of suspects as attempts before they are handed out.
+type suspectOp struct {
+	taken []*takenJob
+	notes []note
+}
+
+func (o *suspectOp) admit(x *index, _ time.Duration) bool {
+	for _, j := range o.taken {
+		e := j.entry
+		if e.State() != lanes.Leased || e.Number() != receiptNumber(j.lease.Receipt) {
+			continue // the lease has ended, which counts it
+		}
+		p := x.progress(e)
+		p.attempts++
+		if p.first == 0 {
+			p.first = x.unix(e.Began())
+		}
+		o.notes = append(o.notes, note{e.Value.seq, p})
+	}
+	return len(o.notes) > 0
+}
+
+func (o *suspectOp) write(t *tables) error               { return t.noteAll(o.notes) }
+func (o *suspectOp) finish(*index, time.Duration, error) {}

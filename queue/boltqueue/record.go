@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/pushhooks/webhook/queue"
 )
 
 // recordVersion is the first byte of every record in the file.
-const recordVersion = 1
+const recordVersion = format
 
-const flagOrdered = 1
+// Flags of a job's or a dead letter's record, and of a lane's.
+const (
+	flagOrdered = 1
+	flagHeld    = 1
+)
 
 // maxReason is how much of a dead letter's reason is kept, in bytes.
 const maxReason = 1024
@@ -27,22 +33,24 @@ var (
 	errLong  = errors.New("record is longer than its fields")
 )
 
-// record is what the file keeps of a job besides its Data, which has a bucket of its own
-// so that opening a long queue does not read it. Times are Unix nanoseconds, 0 for none.
+// record is what the file keeps of a job besides its Data, which has a bucket of its own so that
+// opening a long queue does not read it. Times are Unix nanoseconds, 0 for none.
 type record struct {
 	id, lane string
 	ordered  bool
-	span     uint8 // see index.split
+	span     uint8 // see slot
 	size     uint32
-	enqueued int64
+	enqueued int64 // when its age began
 	progress
 }
 
 // progress is the part of a record that a nack changes.
 type progress struct {
 	attempts uint32
-	first    int64
-	due      int64
+	first    int64 // when its first attempt began
+	due      int64 // when its delay ends
+	delay    int64 // how long its delay is, in nanoseconds; the clock that due is from may have been wrong
+	returned bool  // it goes before the jobs that were never worked on (H8)
 }
 
 // Where a record's fields are. The lane and then the id follow the fixed part.
@@ -55,7 +63,7 @@ const (
 	recSize     = recEnqueued + 8
 	recFixed    = recSize + 4
 
-	progressLen = 4 + 8 + 8
+	progressLen = 4 + 8 + 8 + 8 + 1
 )
 
 // append writes the record behind b.
@@ -76,7 +84,12 @@ func (r *record) append(b []byte) []byte {
 func (p progress) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, p.attempts)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.first))
-	return binary.BigEndian.AppendUint64(b, uint64(p.due))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.due))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.delay))
+	if p.returned {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // patched returns a copy of an encoded record with its progress replaced.
@@ -117,6 +130,8 @@ func decodeProgress(b []byte) progress {
 		attempts: binary.BigEndian.Uint32(b),
 		first:    int64(binary.BigEndian.Uint64(b[4:])),
 		due:      int64(binary.BigEndian.Uint64(b[12:])),
+		delay:    int64(binary.BigEndian.Uint64(b[20:])),
+		returned: b[28] != 0,
 	}
 }
 
@@ -127,6 +142,7 @@ type deadRecord struct {
 	attempts         uint32
 	first, at        int64
 	data             uint64 // the key of its Data
+	size             uint32 // of its Data
 }
 
 // Where a dead record's fields are. The lane, the id and the reason follow.
@@ -138,7 +154,8 @@ const (
 	deadFirst    = 10
 	deadAt       = 18
 	deadData     = 26
-	deadFixed    = 34
+	deadSize     = 34
+	deadFixed    = 38
 )
 
 // encode returns the record's bytes.
@@ -156,6 +173,7 @@ func (d *deadRecord) encode() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(d.first))
 	b = binary.BigEndian.AppendUint64(b, uint64(d.at))
 	b = binary.BigEndian.AppendUint64(b, d.data)
+	b = binary.BigEndian.AppendUint32(b, d.size)
 	b = append(b, d.lane...)
 	b = append(b, d.id...)
 	return append(b, reason...)
@@ -183,6 +201,67 @@ func decodeDead(b []byte) (deadRecord, error) {
 		first:    int64(binary.BigEndian.Uint64(b[deadFirst:])),
 		at:       int64(binary.BigEndian.Uint64(b[deadAt:])),
 		data:     binary.BigEndian.Uint64(b[deadData:]),
+		size:     binary.BigEndian.Uint32(b[deadSize:]),
+	}, nil
+}
+
+// laneRecord is what the file keeps of a lane's state, under the lane's name.
+type laneRecord struct {
+	health    uint8
+	held      bool
+	holds     uint32
+	since     int64 // when health became what it is
+	heldUntil int64 // 0 if it is not held
+	seen      int64 // when it was written, and a job of the lane may have been in the queue
+	reason    string
+}
+
+// Where a lane record's fields are. The reason follows.
+const (
+	laneHealth = 1
+	laneFlags  = 2
+	laneHolds  = 3
+	laneSince  = 7
+	laneUntil  = 15
+	laneSeen   = 23
+	laneFixed  = 31
+)
+
+var errHealth = errors.New("record has an unknown health")
+
+// encode returns the record's bytes.
+func (r *laneRecord) encode() []byte {
+	var flags byte
+	if r.held {
+		flags = flagHeld
+	}
+	b := append(make([]byte, 0, laneFixed+len(r.reason)), recordVersion, r.health, flags)
+	b = binary.BigEndian.AppendUint32(b, r.holds)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.since))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.heldUntil))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.seen))
+	return append(b, r.reason...)
+}
+
+// decodeLane reads what encode wrote.
+func decodeLane(b []byte) (laneRecord, error) {
+	if err := checkVersion(b); err != nil {
+		return laneRecord{}, err
+	}
+	if len(b) < laneFixed {
+		return laneRecord{}, errShort
+	}
+	if b[laneHealth] > uint8(queue.Failing) {
+		return laneRecord{}, errHealth
+	}
+	return laneRecord{
+		health:    b[laneHealth],
+		held:      b[laneFlags]&flagHeld != 0,
+		holds:     binary.BigEndian.Uint32(b[laneHolds:]),
+		since:     int64(binary.BigEndian.Uint64(b[laneSince:])),
+		heldUntil: int64(binary.BigEndian.Uint64(b[laneUntil:])),
+		seen:      int64(binary.BigEndian.Uint64(b[laneSeen:])),
+		reason:    string(b[laneFixed:]),
 	}, nil
 }
 
@@ -196,7 +275,7 @@ func checkVersion(b []byte) error {
 	return nil
 }
 
-// key is the file's key for a number; keys sort as their numbers do.
+// key returns the file's key for a number; keys sort as their numbers do.
 func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // number reads a key; a key of another length is not one of ours and reads as the largest.
@@ -207,7 +286,7 @@ func number(k []byte) uint64 {
 	return binary.BigEndian.Uint64(k)
 }
 
-// unixTime is the time of Unix nanoseconds n, and the zero time for 0.
+// unixTime returns the time of Unix nanoseconds n, and the zero time for 0.
 func unixTime(n int64) time.Time {
 	if n == 0 {
 		return time.Time{}

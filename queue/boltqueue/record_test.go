@@ -43,7 +43,8 @@ func TestALongReasonIsCut(t *testing.T) {
 	}
 }
 
-// FuzzDecodeRecord checks that no bytes make the decoder panic, and that what it accepts is encoded the same way.
+// FuzzDecodeRecord checks that no bytes make the decoder panic, and that what it accepts is encoded
+// the same way.
 func FuzzDecodeRecord(f *testing.F) {
 	r := record{id: "id", lane: "lane", ordered: true, span: seqSpan, size: 1}
 	f.Add(r.append(nil))

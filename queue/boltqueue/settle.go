@@ -1,49 +1,31 @@
 package boltqueue
 
 import (
-	"container/heap"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/lanes"
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Extend renews leases. It writes nothing.
+// Extend renews leases, those that are being settled included. It writes nothing.
 func (q *Queue) Extend(_ context.Context, leases []queue.Lease) error {
-	x, err := q.begin()
+	x, now, err := q.begin()
 	if err != nil {
 		return err
 	}
 	defer q.end()
-	until := x.now() + int64(q.opts.Lease)
 	var failed *queue.BatchError
 	for i := range leases {
-		e := x.held(leases[i].ID, leases[i].Receipt)
-		if e == nil {
+		if e := x.current(&leases[i]); e != nil {
+			x.set.Extend(e, now+q.opts.Lease)
+		} else {
 			failed = failed.Fail(i, queue.ErrLeaseLost)
-			continue
 		}
-		e.at = until
-		heap.Fix(&x.timers, int(e.timer))
 	}
 	return failed.Err()
 }
-
-// claim makes a leased job's entry settling, so that the lease does not end while its settlement is written. It
-// is nil if the lease is lost.
-func (x *index) claim(l *queue.Lease) *entry {
-	e := x.held(l.ID, l.Receipt)
-	if e != nil {
-		x.move(e, settling)
-	}
-	return e
-}
-
-// unclaim undoes a claim.
-func (x *index) unclaim(e *entry) { x.move(e, leased) }
 
 // Ack settles delivered jobs. When the disk fails, none is settled.
 func (q *Queue) Ack(ctx context.Context, leases []queue.Lease) error {
@@ -63,11 +45,17 @@ type ackOp struct {
 	failed  *queue.BatchError
 }
 
-func (o *ackOp) admit(x *index) bool {
+func (o *ackOp) admit(x *index, now time.Duration) bool {
 	o.entries = make([]*entry, len(o.leases))
 	for i := range o.leases {
-		if o.entries[i] = x.claim(&o.leases[i]); o.entries[i] == nil {
+		e := x.claim(&o.leases[i], now)
+		if e == nil {
 			o.failed = o.failed.Fail(i, queue.ErrLeaseLost)
+			continue
+		}
+		o.entries[i] = e
+		if x.set.Succeed(e, now) { // it did, whether or not this can be written
+			x.changed(e.Lane().Name)
 		}
 	}
 	return o.failed == nil || len(o.failed.Failed) < len(o.leases)
@@ -78,102 +66,123 @@ func (o *ackOp) write(t *tables) error {
 		if e == nil {
 			continue
 		}
-		if err := t.removeJob(e.seq, o.leases[i].ID); err != nil {
+		if err := t.removeJob(e.Value.seq, o.leases[i].ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *ackOp) finish(x *index, err error) {
+func (o *ackOp) finish(x *index, now time.Duration, err error) {
 	for _, e := range o.entries {
 		switch {
 		case e == nil:
 		case err != nil:
-			x.unclaim(e)
+			x.set.Abort(e)
 		default:
-			x.remove(e)
+			x.set.Remove(e, now)
 		}
 	}
 }
 
-// Nack gives jobs back. A release writes nothing, as a rule; when the disk fails, none of the others is given back.
+// Release gives jobs back unused. Those of one call keep their order. Unless one of them was in the
+// file at a crash, nothing is written.
+func (q *Queue) Release(ctx context.Context, leases []queue.Lease) error {
+	nacks := make([]queue.Nack, len(leases))
+	for i := range leases {
+		nacks[i].Lease = leases[i]
+	}
+	return q.Nack(ctx, nacks)
+}
+
+// Nack gives jobs back that were worked on. When the disk fails, none is given back.
 func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
-	o := &nackOp{}
-	if err := q.release(nacks, o); err != nil {
+	if released, err := q.releaseUnwritten(nacks); released {
 		return err
 	}
-	if len(o.nacks) > 0 {
-		if err := q.do(ctx, o); err != nil {
-			return err
-		}
+	o := &nackOp{nacks: make([]nackEntry, len(nacks))}
+	for i := range nacks {
+		o.nacks[i].Nack = nacks[i]
+	}
+	if err := q.do(ctx, o); err != nil {
+		return err
 	}
 	return o.failed.Err()
 }
 
-// release gives back the jobs that are only released, and puts the other nacks into o.
-func (q *Queue) release(nacks []queue.Nack, o *nackOp) error {
-	x, err := q.begin()
+// isRelease reports whether a Nack gives its job back unused.
+func isRelease(n *queue.Nack) bool { return n.Delay <= 0 && !n.Counted }
+
+// releaseUnwritten gives jobs back without the committer, if the file need not learn of any of
+// them.
+func (q *Queue) releaseUnwritten(nacks []queue.Nack) (released bool, err error) {
+	x, now, err := q.begin()
 	if err != nil {
-		return err
+		return true, err
 	}
 	defer q.end()
-	for i := len(nacks) - 1; i >= 0; i-- { // each release goes in front of the later ones
-		n := &nacks[i]
-		e := x.held(n.ID, n.Receipt)
-		switch {
-		case e == nil:
-			o.failed = o.failed.Fail(i, queue.ErrLeaseLost)
-		case n.Delay > 0 || n.Counted || e.suspect:
-			o.nacks = append(o.nacks, nacking{Nack: *n, index: i})
-		default:
-			x.release(e)
+	for i := range nacks {
+		if !isRelease(&nacks[i]) {
+			return false, nil
+		}
+		if e := x.current(&nacks[i].Lease); e != nil && e.Value.suspect {
+			return false, nil
 		}
 	}
-	return nil
+	var failed *queue.BatchError
+	for i := range slices.Backward(nacks) { // each goes in front of the later ones
+		if e := x.current(&nacks[i].Lease); e != nil && e.State() == lanes.Leased {
+			x.set.Release(e, now)
+		} else {
+			failed = failed.Fail(i, queue.ErrLeaseLost)
+		}
+	}
+	return true, failed.Err()
 }
 
-// nackOp gives back jobs whose progress changes.
+// nackOp gives back jobs.
 type nackOp struct {
-	nacks  []nacking
+	nacks  []nackEntry
 	failed *queue.BatchError
 }
 
-// nacking is one nack of a call.
-type nacking struct {
+// nackEntry is one job of a nackOp.
+type nackEntry struct {
 	queue.Nack
-	index int // in the call
-	entry *entry
+	entry *entry // nil if the lease was lost
 	to    progress
-	until int64 // end of the delay on the index's clock
 }
 
-func (o *nackOp) admit(x *index) bool {
-	some := false
+func (o *nackOp) admit(x *index, now time.Duration) bool {
+	any := false
 	for i := range o.nacks {
 		n := &o.nacks[i]
-		if n.entry = x.claim(&n.Lease); n.entry == nil {
-			o.failed = o.failed.Fail(n.index, queue.ErrLeaseLost)
+		if n.entry = x.claim(&n.Lease, now); n.entry == nil {
+			o.failed = o.failed.Fail(i, queue.ErrLeaseLost)
 			continue
 		}
-		n.plan(x)
-		some = true
+		n.plan(x, now)
+		any = true
 	}
-	return some
+	return any
 }
 
 // plan works out the job's progress after the nack.
-func (n *nacking) plan(x *index) {
-	n.to = n.entry.progress(0)
+func (n *nackEntry) plan(x *index, now time.Duration) {
+	n.to = x.progress(n.entry)
+	if isRelease(&n.Nack) {
+		return
+	}
+	n.to.returned = true
 	if n.Counted {
 		n.to.attempts++
-	}
-	if n.Counted || n.Delay > 0 {
-		n.to.first = n.entry.first
+		if n.to.first == 0 {
+			n.to.first = x.unix(n.entry.Began())
+		}
 	}
 	if n.Delay > 0 {
-		n.to.due = time.Now().Add(n.Delay).UnixNano()
-		n.until = x.now() + int64(n.Delay)
+		n.to.delay = int64(n.Delay)
+		n.to.due = x.unix(now + n.Delay)
 	}
 }
 
@@ -183,162 +192,54 @@ func (o *nackOp) write(t *tables) error {
 		if n.entry == nil {
 			continue
 		}
-		if err := t.noteProgress(n.entry.seq, n.to); err != nil {
+		if err := t.noteProgress(n.entry.Value.seq, n.to); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *nackOp) finish(x *index, err error) {
+func (o *nackOp) finish(x *index, now time.Duration, err error) {
 	for i := range o.nacks {
-		n := &o.nacks[i]
-		switch {
+		switch n := &o.nacks[i]; {
 		case n.entry == nil:
 		case err != nil:
-			x.unclaim(n.entry)
-		default:
-			n.settle(x)
-		}
-	}
-}
-
-func (n *nacking) settle(x *index) {
-	e := n.entry
-	e.attempts, e.first, e.fresh = n.to.attempts, n.to.first, false
-	switch {
-	case n.Delay > 0:
-		e.at = n.until
-		x.move(e, delayed)
-	case n.Counted:
-		x.again(e)
-	default:
-		x.first(e)
-	}
-}
-
-// Replace settles l and puts jobs in its place, in one step. Because l's room had been given already, and
-// its parts are next in line, they are taken even if the queue is full.
-func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
-	for i := range jobs {
-		if err := checkJob(&jobs[i]); err != nil {
-			return err
-		}
-		if jobs[i].Lane != l.Lane {
-			return fmt.Errorf("boltqueue: Replace: job %q is of lane %q; it must be of lane %q", jobs[i].ID, jobs[i].Lane, l.Lane)
-		}
-	}
-	o := &replaceOp{lease: l, jobs: slices.Clone(jobs)}
-	if err := q.do(ctx, o); err != nil {
-		return err
-	}
-	return o.err
-}
-
-var errSplit = errors.New("boltqueue: the job was split too often, or into too many jobs, to keep its place")
-
-// replaceOp settles a job and puts its parts in its place.
-type replaceOp struct {
-	lease queue.Lease
-	jobs  []queue.Job
-	whole *entry
-	parts []*entry // nil for a job that is not taken
-	err   error
-}
-
-func (o *replaceOp) admit(x *index) bool {
-	if o.whole = x.claim(&o.lease); o.whole == nil {
-		o.err = queue.ErrLeaseLost
-		return false
-	}
-	seq, step, span, ok := o.whole.split(len(o.jobs))
-	if !ok {
-		o.err = errSplit
-		x.unclaim(o.whole)
-		return false
-	}
-	o.parts = make([]*entry, len(o.jobs))
-	for i := range o.jobs {
-		if h := x.hash(o.jobs[i].ID); !x.has(h) {
-			o.parts[i] = x.add(h, &o.jobs[i], seq, span)
-			o.parts[i].enqueued = o.whole.enqueued
-		}
-		seq += step
-	}
-	return true
-}
-
-func (o *replaceOp) write(t *tables) error {
-	if err := t.removeJob(o.whole.seq, o.lease.ID); err != nil {
-		return err
-	}
-	for i, e := range o.parts {
-		if e == nil {
-			continue
-		}
-		if err := t.putJob(e, &o.jobs[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o *replaceOp) finish(x *index, err error) {
-	if o.err != nil {
-		return
-	}
-	for i, e := range slices.Backward(o.parts) { // each goes in front of the later ones
-		switch {
-		case e == nil:
-		case err != nil:
-			x.forget(e, o.jobs[i].ID)
-		default:
-			x.recent.put(e.seq, &o.jobs[i])
-			x.first(e)
+			x.set.Abort(n.entry)
+		case !isRelease(&n.Nack):
+			x.set.Nack(n.entry, n.Delay, n.Counted, now)
 		}
 	}
 	if err != nil {
-		x.unclaim(o.whole)
-	} else {
-		x.remove(o.whole)
+		return
+	}
+	for i := range slices.Backward(o.nacks) { // each goes in front of the later ones
+		if n := &o.nacks[i]; n.entry != nil && isRelease(&n.Nack) {
+			x.set.Release(n.entry, now)
+		}
 	}
 }
 
-// noteOp writes the progress of jobs whose leases ended by themselves, or of suspects before they are handed out.
-// Nobody waits for the first kind: if it cannot be written, an attempt is not counted after a crash.
-type noteOp struct {
-	entries []*entry
-	suspect bool // count the lease that has just begun
-	notes   []note
-}
-
+// note is a job's progress to write.
 type note struct {
 	seq uint64
 	progress
 }
 
-func (o *noteOp) admit(x *index) bool {
+// noteOp writes the progress of jobs whose leases ended by themselves. Nobody waits for it: if it
+// cannot be written, an attempt is not counted after a crash.
+type noteOp struct {
+	entries []*entry
+	notes   []note
+}
+
+func (o *noteOp) admit(x *index, _ time.Duration) bool {
 	for _, e := range o.entries {
-		if e.state == gone {
-			continue
+		if e.State() != lanes.Gone {
+			o.notes = append(o.notes, note{e.Value.seq, x.progress(e)})
 		}
-		n := note{seq: e.seq, progress: e.progress(0)}
-		if o.suspect {
-			n.first = e.first
-			n.attempts++
-		}
-		o.notes = append(o.notes, n)
 	}
 	return len(o.notes) > 0
 }
 
-func (o *noteOp) write(t *tables) error {
-	for _, n := range o.notes {
-		if err := t.noteProgress(n.seq, n.progress); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o *noteOp) finish(*index, error) {}
+func (o *noteOp) write(t *tables) error               { return t.noteAll(o.notes) }
+func (o *noteOp) finish(*index, time.Duration, error) {}

@@ -2,9 +2,7 @@ package queuetest_test
 
 import (
 	"context"
-	"strconv"
-	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,71 +10,81 @@ import (
 	"github.com/pushhooks/webhook/queue/queuetest"
 )
 
-// atMostOnce is a queue whose jobs are gone when they have been received. A job that is given back is enqueued
-// again; since Memory remembers its ID, it gets a number that Receive takes off.
+// atMostOnce is a queue whose jobs are gone when they have been received: it keeps their leases to
+// itself, and they outlast every check.
 type atMostOnce struct {
-	queue.Queue // no more than its methods
-	memory      *queue.Memory
-	given       *atomic.Int64 // jobs given back
-}
-
-const mark = "!"
-
-// closed returns ErrClosed after Close.
-func (q atMostOnce) closed(ctx context.Context) error {
-	_, err := q.memory.Stats(ctx)
-	return err
+	queue.Queue           // no more than its methods
+	leases      *sync.Map // of the memory queue, by job ID
 }
 
 func (q atMostOnce) Traits() queue.Traits {
-	return queue.Traits{AtMostOnce: true, Lease: time.Second}
+	return queue.Traits{AtMostOnce: true, Lease: time.Second, SharedLanes: true}
 }
 
 func (q atMostOnce) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
-	leases, err := q.memory.Receive(ctx, w)
-	if err != nil {
-		return nil, err
-	}
-	if err := q.memory.Ack(ctx, leases); err != nil {
-		return nil, err
-	}
+	leases, err := q.Queue.Receive(ctx, w)
 	for i := range leases {
-		leases[i].ID, _, _ = strings.Cut(leases[i].ID, mark)
-		leases[i].Receipt = ""
+		q.leases.Store(leases[i].ID, leases[i])
+		leases[i].Receipt, leases[i].Until = "", time.Now().Add(time.Second)
 	}
-	return leases, nil
+	return leases, err
 }
 
-func (q atMostOnce) Extend(ctx context.Context, _ []queue.Lease) error { return q.closed(ctx) }
-func (q atMostOnce) Ack(ctx context.Context, _ []queue.Lease) error    { return q.closed(ctx) }
-
-func (q atMostOnce) Nack(ctx context.Context, nacks []queue.Nack) error {
-	for _, n := range nacks {
-		n.ID += mark + strconv.FormatInt(q.given.Add(1), 10)
-		switch {
-		case n.Counted:
-		case n.Delay > 0:
-			time.AfterFunc(n.Delay, func() { _ = q.memory.Enqueue(ctx, []queue.Job{n.Job}) })
-		default:
-			_ = q.memory.Enqueue(ctx, []queue.Job{n.Job})
-		}
+// lease returns the lease that was kept, or l.
+func (q atMostOnce) lease(l queue.Lease) queue.Lease {
+	if kept, ok := q.leases.Load(l.ID); ok {
+		return kept.(queue.Lease)
 	}
-	return q.closed(ctx)
+	return l
+}
+
+func (q atMostOnce) kept(leases []queue.Lease) []queue.Lease {
+	kept := make([]queue.Lease, len(leases))
+	for i, l := range leases {
+		kept[i] = q.lease(l)
+	}
+	return kept
+}
+
+func (q atMostOnce) Extend(ctx context.Context, _ []queue.Lease) error {
+	return q.Queue.Extend(ctx, nil)
+}
+
+func (q atMostOnce) Ack(ctx context.Context, leases []queue.Lease) error {
+	return q.Queue.Ack(ctx, q.kept(leases))
 }
 
 func (q atMostOnce) Release(ctx context.Context, leases []queue.Lease) error {
-	for _, l := range leases {
-		_ = q.Nack(ctx, []queue.Nack{{Lease: l}})
+	return q.Queue.Release(ctx, q.kept(leases))
+}
+
+func (q atMostOnce) Nack(ctx context.Context, nacks []queue.Nack) error {
+	for _, n := range nacks {
+		n.Lease = q.lease(n.Lease)
+		var err error
+		if n.Counted {
+			err = q.Queue.Replace(ctx, n.Lease, nil)
+		} else {
+			err = q.Queue.Nack(ctx, []queue.Nack{n})
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return q.closed(ctx)
+	return nil
 }
 
-func (q atMostOnce) Replace(ctx context.Context, _ queue.Lease, jobs []queue.Job) error {
-	return q.memory.Enqueue(ctx, jobs)
+func (q atMostOnce) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) error {
+	return q.Queue.Replace(ctx, q.lease(l), jobs)
 }
 
-func (q atMostOnce) DeadLetter(ctx context.Context, _ queue.Lease, _ string) error {
-	return q.closed(ctx)
+func (q atMostOnce) DeadLetter(ctx context.Context, l queue.Lease, reason string) error {
+	return q.Queue.DeadLetter(ctx, q.lease(l), reason)
+}
+
+func (q atMostOnce) SetLane(ctx context.Context, u queue.LaneUpdate) error {
+	u.Since = q.lease(u.Since)
+	return q.Queue.SetLane(ctx, u)
 }
 
 // A driver that keeps no leases passes what applies to it.
@@ -85,12 +93,13 @@ func TestAnAtMostOnceDriver(t *testing.T) {
 	queuetest.Run(t, queuetest.Harness{
 		Virtual: true,
 		Open: func(t *testing.T) queue.Queue {
-			m, err := queue.NewMemory(queue.MemoryOptions{})
+			m, err := queue.NewMemory(queue.MemoryOptions{Lease: 100 * time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return atMostOnce{m, m, new(atomic.Int64)}
+			return atMostOnce{m, new(sync.Map)}
 		},
-		Lacks: queuetest.Lacks{Order: true},
+		Another: func(_ *testing.T, q queue.Queue) queue.Queue { return q },
+		Delay:   100 * time.Millisecond,
 	})
 }

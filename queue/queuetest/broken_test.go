@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -48,16 +49,44 @@ var brokenDrivers = []struct {
 	{"D4", "D4", func(m *queue.Memory) queue.Queue { return countsWhatIsNotThere{m} }},
 	{"C1", "C1", func(m *queue.Memory) queue.Queue { return staysOpen{m} }},
 	{"R2", "Load", func(m *queue.Memory) queue.Queue { return losesLimits{m} }},
-	{"R5", "Load", func(m *queue.Memory) queue.Queue { return reverses{m} }},
+	{"E4", "Load", func(m *queue.Memory) queue.Queue { return reverses{m} }},
+	{"R5", "Load", func(m *queue.Memory) queue.Queue { return ordersNothing{m, &sync.Map{}} }},
 	{"N2", "Load", func(m *queue.Memory) queue.Queue { return uncounts{m} }},
 	{"L1", "Load", func(m *queue.Memory) queue.Queue { return doubles{m} }},
+	{"H1", "H1", func(m *queue.Memory) queue.Queue { return staysUntried{m} }},
+	{"H1", "H1", func(m *queue.Memory) queue.Queue { return opensOnAnyAck{m} }},
+	{"H1", "H1", func(m *queue.Memory) queue.Queue { return tellsHealthAfterwards{m} }},
+	{"H2", "H2", func(m *queue.Memory) queue.Queue { return ignoresHolds{m} }},
+	{"H2", "H2", func(m *queue.Memory) queue.Queue { return givesTwoProbes{m} }},
+	{"H2", "H2", func(m *queue.Memory) queue.Queue { return punishesReleases{m} }},
+	{"H2", "H2", func(m *queue.Memory) queue.Queue { return countsFromTheLease{m} }},
+	{"H3", "H3", func(m *queue.Memory) queue.Queue { return ignoresSince{m} }},
+	{"H3", "H3", func(m *queue.Memory) queue.Queue { return countsNoHolds{m} }},
+	{"H3", "H3", func(m *queue.Memory) queue.Queue { return refusesLateFailures{m} }},
+	{"H4", "H4", func(m *queue.Memory) queue.Queue { return ignoresSince{m} }},
+	{"H4", "H4", func(m *queue.Memory) queue.Queue { return hidesRefusals{m} }},
+	{"H5", "H5", func(m *queue.Memory) queue.Queue { return servesHealthyFirst{m} }},
+	{"R2", "H5", func(m *queue.Memory) queue.Queue { return losesFailingLimit{m} }},
+	{"H6", "H6", func(m *queue.Memory) queue.Queue { return forgetsEmptyLanes{m} }},
+	{"H7", "H7", func(m *queue.Memory) queue.Queue { return neverFails{m} }},
+	{"H7", "H7", func(m *queue.Memory) queue.Queue { return namesNoReason{m} }},
+	{"H8", "H8", func(m *queue.Memory) queue.Queue { return requeues{m} }},
+	{"R6", "R6", func(m *queue.Memory) queue.Queue { return opensLate{m} }},
+	{"H3", "Load", func(m *queue.Memory) queue.Queue { return countsNoHolds{m} }},
+	{"H2", "Load", func(m *queue.Memory) queue.Queue { return ignoresHolds{m} }},
+	{"H2", "Load", func(m *queue.Memory) queue.Queue { return givesTwoProbes{m} }},
+	{"H4", "Load", func(m *queue.Memory) queue.Queue { return hidesRefusals{m} }},
+	{"LaneLister", "LaneLister", func(m *queue.Memory) queue.Queue { return listsBackwards{m} }},
+	{"LaneUpdate", "LaneUpdate", func(m *queue.Memory) queue.Queue { return takesAnyUpdate{m} }},
+	{"Age", "Age", func(m *queue.Memory) queue.Queue { return hasNoAge{m} }},
 	{"Stats", "Stats", func(m *queue.Memory) queue.Queue { return miscounts{m} }},
 }
 
 // brokenDriver is set in a child process that runs the suite on the broken driver with this number.
 const brokenDriver = "QUEUETEST_BROKEN_DRIVER"
 
-// TestBrokenDriversAreCaught runs checks on drivers that they must catch, in processes of their own, because they are to fail.
+// TestBrokenDriversAreCaught runs checks on drivers that they must catch, in processes of their
+// own, because they are to fail.
 func TestBrokenDriversAreCaught(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv(brokenDriver)); err == nil {
 		runBroken(t, brokenDrivers[n].open)
@@ -65,7 +94,7 @@ func TestBrokenDriversAreCaught(t *testing.T) {
 	}
 	t.Parallel()
 	for n, broken := range brokenDrivers {
-		t.Run(broken.rule+" by "+broken.checks, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%T breaks %s", broken.open(nil), broken.rule), func(t *testing.T) {
 			t.Parallel()
 			output := failingRun(t, n, broken.checks)
 			if !strings.Contains(output, quote(broken.rule)) {

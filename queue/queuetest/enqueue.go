@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -135,10 +136,7 @@ var boundChecks = []check{
 			return
 		}
 		jobs := r.jobs("a", 3)
-		jobs[1].Data = make([]byte, r.h.TooLarge)
-		for i := range jobs[1].Data {
-			jobs[1].Data[i] = 'x'
-		}
+		jobs[1].Data = bytes.Repeat([]byte("x"), r.h.TooLarge)
 		taken := r.offer(jobs, queue.ErrTooLarge)
 		r.same(r.take(2), []queue.Job{jobs[0], jobs[2]})
 		r.none(r.quiet(), "the large job was refused")
@@ -166,10 +164,7 @@ var boundChecks = []check{
 			return
 		}
 		jobs := r.ordered("a", 3)
-		jobs[1].Data = make([]byte, r.h.TooLarge)
-		for i := range jobs[1].Data {
-			jobs[1].Data[i] = 'x'
-		}
+		jobs[1].Data = bytes.Repeat([]byte("x"), r.h.TooLarge)
 		err := r.q.Enqueue(r.Context(), jobs)
 		if queue.ErrorOf(err, 0) != nil || !errors.Is(queue.ErrorOf(err, 1), queue.ErrTooLarge) || queue.ErrorOf(err, 2) == nil {
 			r.breaks("Enqueue of a good, a large and a good job returned %v; want that the second is too large and the third refused", err)
@@ -196,15 +191,25 @@ var boundChecks = []check{
 			r.breaks("a job was refused although %d had been acked", len(leases))
 		}
 	}},
+	{"E5", "MaxJobBytesIsTheLargest", func(r *rig) {
+		limit := r.q.Traits().MaxJobBytes
+		if limit == 0 || limit > 8<<20 {
+			return
+		}
+		jobs := r.jobs("a", 2)
+		jobs[0].Data, jobs[1].Data = bytes.Repeat([]byte("x"), limit), bytes.Repeat([]byte("x"), limit+1)
+		if taken := r.offer(jobs, queue.ErrTooLarge); len(taken) != 1 || taken[0].ID != jobs[0].ID {
+			r.breaks("%s were taken; want the job of Traits.MaxJobBytes, %d, and not that with a byte more",
+				jobIDs(taken), limit)
+		}
+		r.same(r.take(1), jobs[:1])
+	}},
 	{"E5", "ALargeJobIsRefused", func(r *rig) {
 		if r.h.TooLarge == 0 {
 			return
 		}
 		j := r.job("a")
-		j.Data = make([]byte, r.h.TooLarge)
-		for i := range j.Data {
-			j.Data[i] = 'x'
-		}
+		j.Data = bytes.Repeat([]byte("x"), r.h.TooLarge)
 		if taken := r.offer([]queue.Job{j}, queue.ErrTooLarge); len(taken) > 0 {
 			r.breaks("a job of %d bytes was taken", r.h.TooLarge)
 		}
@@ -225,7 +230,8 @@ func (r *rig) fresh(l queue.Lease, before time.Time) {
 	}
 }
 
-// offer enqueues jobs of which some may be refused with the error want, and returns those that were taken.
+// offer enqueues jobs of which some may be refused with the error want, and returns those that were
+// taken.
 func (r *rig) offer(jobs []queue.Job, want error) (taken []queue.Job) {
 	r.Helper()
 	err := r.q.Enqueue(r.Context(), jobs)

@@ -37,7 +37,13 @@ var loadChecks = []check{
 		}
 	}},
 	{"Load", "EveryJobIsSettledOnce", func(r *rig) { newLoad(r).run() }},
+	{"Load", "ProbesAreAlone", func(r *rig) { newProbing(r).run() }},
 	{"Load", "RandomOperationsAgreeWithAModel", func(r *rig) { newModel(r).run() }},
+	{"Load", "RandomOperationsOnTwoHandlesAgreeWithAModel", func(r *rig) {
+		if r.pairUp() {
+			newModel(r).run()
+		}
+	}},
 }
 
 // load is many producers and consumers on one queue.

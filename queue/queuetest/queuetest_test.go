@@ -29,7 +29,11 @@ func memory() queuetest.Harness {
 		OpenDead: func(t *testing.T, letters int) queue.Queue {
 			return open(t, queue.MemoryOptions{MaxDead: letters})
 		},
+		OpenBoundedBytes: func(t *testing.T, bytes int64) queue.Queue {
+			return open(t, queue.MemoryOptions{MaxBytes: bytes})
+		},
 		TooLarge: 1<<20 + 1,
+		Delay:    100 * time.Millisecond,
 	}
 }
 
@@ -55,6 +59,5 @@ func TestMemoryWithOtherSeeds(t *testing.T) {
 func TestMemoryInRealTime(t *testing.T) {
 	t.Parallel()
 	h := memory()
-	h.Delay = 100 * time.Millisecond
 	queuetest.Run(t, h)
 }

@@ -168,6 +168,18 @@ func (r *rig) receiveLater(ctx context.Context) <-chan received {
 	return done
 }
 
+// receiveFor starts a Receive that waits for at most d and is answered for.
+func (r *rig) receiveFor(d time.Duration) <-chan received {
+	done := make(chan received, 1)
+	ctx, cancel := context.WithTimeout(r.Context(), d)
+	go func() {
+		defer cancel()
+		leases, err := r.q.Receive(ctx, all(3))
+		done <- received{leases, err, time.Now()}
+	}()
+	return done
+}
+
 // answer waits for a Receive that was started.
 func (r *rig) answer(done <-chan received) (received, error) {
 	r.Helper()

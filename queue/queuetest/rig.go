@@ -14,10 +14,12 @@ import (
 // rig is a queue under test, and the rule that is being checked.
 type rig struct {
 	*testing.T
-	h    Harness
-	rule string
-	q    queue.Queue
-	made int // jobs
+	h      Harness
+	rule   string
+	q      queue.Queue
+	base   queue.Queue // what q was made of, as the harness opened it
+	paired bool        // q is two handles
+	made   int         // jobs
 }
 
 func newRig(t *testing.T, h Harness, rule string) *rig {
@@ -28,8 +30,11 @@ func newRig(t *testing.T, h Harness, rule string) *rig {
 
 // use makes q the queue under test and closes it in the end.
 func (r *rig) use(q queue.Queue) {
-	r.q = q
+	r.q, r.base = q, q
 	r.closeLater(q)
+	if r.paired {
+		r.beside()
+	}
 }
 
 func (r *rig) closeLater(q queue.Queue) {

@@ -47,8 +47,8 @@ var (
 	ruleMore  = regexp.MustCompile(`^//\t    (\S.*)$`)
 )
 
-// rulesInSource parses the rules out of comments: a line that begins with the rule's name, and the lines that are
-// indented as far as its text.
+// rulesInSource parses the rules out of comments: a line that begins with the rule's name, and the
+// lines that are indented as far as its text.
 func rulesInSource(t *testing.T, path string) map[string]string {
 	t.Helper()
 	source, err := os.ReadFile(path)

@@ -86,7 +86,99 @@ var wakeChecks = []check{
 	}},
 }
 
-// cancelOneOfTwo cancels one of two Receives that wait in the moment when a job has come. The other must not miss it.
+var laneWakeChecks = []check{
+	{"R6", "EndOfAHold", func(r *rig) {
+		r.wakes(func() time.Time {
+			r.hold("a", 2*r.h.Delay, byHand)
+			r.enqueue(r.jobs("a", 2)...)
+			return time.Now().Add(2 * r.h.Delay)
+		})
+	}},
+	{"R6", "EndOfAHoldThatIsShortened", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		r.hold("a", longHold, byHand)
+		r.wakes(func() time.Time {
+			r.hold("a", r.h.Delay, byHand)
+			return time.Now().Add(r.h.Delay)
+		})
+	}},
+	{"R6", "AnUntriedLane", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		r.hold("a", longHold, byHand)
+		r.wakes(func() time.Time {
+			r.makeUntried("a")
+			return time.Now()
+		})
+	}},
+	{"R6", "AckOfAProbe", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time {
+			r.ack(probe)
+			return time.Now()
+		})
+	}},
+	{"R6", "ReleaseOfAProbe", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time {
+			r.release(probe)
+			return time.Now()
+		})
+	}},
+	{"R6", "EndOfAProbesDelay", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time {
+			r.nack(probe, r.h.Delay, false)
+			return time.Now().Add(r.h.Delay)
+		})
+	}},
+	{"R6", "EndOfAProbesLease", leased(func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
+		r.wakes(func() time.Time { return probe.Until })
+	})},
+	{"R4", "NoProbeIsLeftBehind", func(r *rig) {
+		if r.h.Lacks.Orphans {
+			return
+		}
+		r.enqueue(r.job("a"))
+		for range 5 {
+			r.cancelAtDue()
+		}
+	}},
+	{"R6", "AJobOfALaneWhoseHoldIsDue", func(r *rig) {
+		r.hold("a", r.h.Delay, byHand)
+		r.sleep(2 * r.h.Delay)
+		r.wakes(func() time.Time {
+			r.enqueue(r.jobs("a", 2)...)
+			return time.Now()
+		})
+	}},
+}
+
+// cancelAtDue cancels a Receive at about the time when a hold is due. Its probe must not be lost.
+func (r *rig) cancelAtDue() {
+	r.Helper()
+	due := r.hold("a", r.h.Delay, byHand)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	done := r.receiveLater(ctx)
+	r.sleep(time.Until(due))
+	cancel()
+	got, err := r.answer(done)
+	if err != nil {
+		got.leases = r.take(1)
+	}
+	if l := got.leases[0]; !l.Probe || l.Attempts > 0 {
+		r.stop("received %s with Attempts %d; want the probe, which no Receive has returned", leaseStates(got.leases), l.Attempts)
+	}
+	r.release(got.leases...)
+}
+
+// cancelOneOfTwo cancels one of two Receives that wait in the moment when a job has come. The other
+// must not miss it.
 func (r *rig) cancelOneOfTwo() {
 	r.Helper()
 	ctx, cancel := context.WithCancel(r.Context())

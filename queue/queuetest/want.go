@@ -74,7 +74,11 @@ func (r *rig) within(w queue.Want, leases []queue.Lease) {
 	lanes, healths := make(map[string]int), make(map[queue.Health]int)
 	for _, l := range leases {
 		lanes[l.Lane]++
-		healths[l.Health]++
+		if l.Probe {
+			healths[queue.Failing]++
+		} else {
+			healths[l.Health]++
+		}
 	}
 	for lane, n := range lanes {
 		if n > w.Limit(lane) {

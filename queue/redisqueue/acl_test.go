@@ -55,7 +55,7 @@ func TestTheDocumentedACLIsEnough(t *testing.T) {
 	check("Enqueue", q.Enqueue(ctx, []queue.Job{
 		{ID: "a", Lane: "l", Data: []byte("x")}, {ID: "b", Lane: "l", Data: []byte("x")}, {ID: "c", Lane: "l", Data: []byte("x")},
 	}))
-	leases, err := q.Receive(ctx, queue.Want{Jobs: 3, Lane: 3, Cold: 3})
+	leases, err := q.Receive(ctx, queue.Want{Max: 3, MaxPerLane: 3, MaxUntried: 3, MaxFailing: 3})
 	check("Receive", err)
 	if len(leases) != 3 {
 		t.Fatalf("%d of 3 jobs received", len(leases))
@@ -66,7 +66,7 @@ func TestTheDocumentedACLIsEnough(t *testing.T) {
 	check("DeadLetter", q.DeadLetter(ctx, leases[2], "gone"))
 	_, err = q.DeadLetters(ctx, "", 10)
 	check("DeadLetters", err)
-	_, err = q.Replay(ctx, []string{leases[2].ID})
+	_, err = q.Replay(ctx, []queue.Replayed{{ID: leases[2].ID, Job: replayed(leases[2].Job)}})
 	check("Replay", err)
 	_, err = q.Stats(ctx)
 	check("Stats", err)

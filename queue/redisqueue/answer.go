@@ -18,7 +18,7 @@ func numbers(answer any) []int {
 	return out
 }
 
-// number reads an integer, which large ones are as text.
+// number reads an integer.
 func number(v any) int {
 	switch v := v.(type) {
 	case int64:
@@ -40,21 +40,29 @@ func texts(answer any) []string {
 	return out
 }
 
-// moment reads a time in microseconds; 0 is the zero time.
-func moment(text string) time.Time {
-	us, _ := strconv.ParseInt(text, 10, 64)
+// list reads a part of a script's answer that is a list.
+func list(answer any) []any {
+	out, _ := answer.([]any)
+	return out
+}
+
+// micros reads microseconds.
+func micros(v any) time.Duration { return time.Duration(number(v)) * time.Microsecond }
+
+// local returns the time by this process's clock of a time by Redis's, in microseconds; 0 is the zero time.
+func (p *partition) local(us int64) time.Time {
 	if us == 0 {
 		return time.Time{}
 	}
-	return time.UnixMicro(us)
+	return time.UnixMicro(us - p.skew.Load())
 }
 
-// micros writes a time as moment reads it.
-func micros(t time.Time) int64 {
+// remote is the opposite of local.
+func (p *partition) remote(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMicro()
+	return t.UnixMicro() + p.skew.Load()
 }
 
 // cut returns the next part of a text that is separated by colons.
@@ -64,44 +72,80 @@ func cut(text *string) string {
 	return part
 }
 
-// readJob makes a job of what Redis has of it. lane is its laneKey.
-func readJob(id, lane, data string) queue.Job {
-	kind := lane[:min(1, len(lane))]
-	return queue.Job{ID: id, Lane: lane[len(kind):], Ordered: kind == "o", Data: []byte(data)}
-}
-
-// readTries takes "attempts:first" off a text, which may be empty.
-func readTries(text *string) (attempts int, first time.Time) {
-	return number(cut(text)), moment(cut(text))
-}
-
-// readLetter reads a dead letter. Its meta is "attempts:first:reason", its value "enqueued:length of lane:lane data".
-func readLetter(at, id, meta, value string) queue.DeadLetter {
-	cut(&value) // when it was enqueued, which matters in Redis only
-	length := min(number(cut(&value)), len(value))
-	d := queue.DeadLetter{Job: readJob(id, value[:length], value[length:]), At: moment(at)}
-	d.Attempts, d.First = readTries(&meta)
-	d.Reason = meta
+// readLetter reads a dead letter, as lua/letters.lua describes it.
+func readLetter(p *partition, at any, id, value string) queue.DeadLetter {
+	d := queue.DeadLetter{At: p.local(int64(number(at)))}
+	d.Attempts, d.First = number(cut(&value)), p.local(int64(number(cut(&value))))
+	d.ID, d.Ordered = id, cut(&value) == "1"
+	reason, lane := number(cut(&value)), number(cut(&value))
+	reason = min(reason, len(value))
+	lane = min(lane, len(value)-reason)
+	d.Reason, d.Lane, d.Data = value[:reason], value[reason:reason+lane], []byte(value[reason+lane:])
 	return d
 }
 
-// newReceipt makes a receipt: "token:began:size:kind". The take script has stored its first half.
-func newReceipt(token, began string, j *queue.Job) string {
-	kind := laneKey("", j.Ordered)
-	return token + ":" + began + ":" + strconv.Itoa(len(j.Data)) + ":" + kind
+// The parts of a ticket and of a receipt, as lua/ticket.lua describes them.
+const (
+	tokenSize    = 16
+	numberSize   = 16 // a time
+	receiptHead  = 1 + tokenSize + numberSize
+	ticketFlag   = numberSize + 9
+	freshTicket  = ticketFlag + 1
+	workedTicket = freshTicket + 5 + numberSize
+)
+
+// ticketTail is what the end of a new job's ticket is: all but the time, which Redis adds.
+func ticketTail(j *queue.Job) string { return sizeText(len(j.Data)) + "-" + j.ID }
+
+func sizeText(n int) string {
+	text := strconv.Itoa(n)
+	return "000000000"[min(9, len(text)):] + text
 }
 
-// receipt is what scripts are told besides the receipt itself.
-type receipt struct {
-	size    int
-	ordered bool
+// ticket is what a job's ticket says.
+type ticket struct {
+	head     string // the ticket without the ID
+	id       string
+	enqueued int64 // by Redis's clock, in microseconds
+	attempts int
+	first    int64
 }
 
-func readReceipt(text string) receipt {
-	cut(&text) // token
-	cut(&text) // began
-	return receipt{size: number(cut(&text)), ordered: text == "o"}
+func readTicket(text string) ticket {
+	if len(text) < freshTicket {
+		return ticket{}
+	}
+	t := ticket{enqueued: int64(number(text[:numberSize]))}
+	if text[ticketFlag] == '-' || len(text) < workedTicket {
+		t.head, t.id = text[:freshTicket], text[freshTicket:]
+		return t
+	}
+	t.head, t.id = text[:workedTicket], text[workedTicket:]
+	t.attempts = number(text[freshTicket : freshTicket+5])
+	t.first = int64(number(text[freshTicket+5 : workedTicket]))
+	return t
 }
 
-// lane returns the name in Redis of a lease's lane.
-func (r receipt) lane(name string) string { return laneKey(name, r.ordered) }
+// timer returns the name of a lease in Redis. What is not a receipt names none.
+func timer(l *queue.Lease) string {
+	return l.Receipt + l.ID + " " + l.Lane
+}
+
+// began returns when a lease began, by Redis's clock in microseconds, or 0 if it has no receipt of ours.
+func began(l *queue.Lease) int64 {
+	if len(l.Receipt) < receiptHead {
+		return 0
+	}
+	return int64(number(l.Receipt[1+tokenSize : receiptHead]))
+}
+
+// timeText writes a time, in microseconds, as it stands in tickets.
+func timeText(us int64) string {
+	text := strconv.FormatInt(us, 10)
+	return "0000000000000000"[min(numberSize, len(text)):] + text
+}
+
+// age returns how old a job is, by Redis's clock, which may have been set back.
+func age(enqueued, now int64) time.Duration {
+	return max(0, time.Duration(now-enqueued)*time.Microsecond)
+}

@@ -54,7 +54,7 @@ func moveBatch(b *testing.B, q *redisqueue.Queue, lanes, round int) {
 	if err := q.Enqueue(b.Context(), jobs); err != nil {
 		b.Fatal(err)
 	}
-	leases, err := q.Receive(b.Context(), queue.Want{Jobs: benchBatch, Lane: benchBatch, Cold: benchBatch})
+	leases, err := q.Receive(b.Context(), queue.Want{Max: benchBatch, MaxPerLane: benchBatch, MaxUntried: benchBatch, MaxFailing: benchBatch})
 	if err != nil || len(leases) != benchBatch {
 		b.Fatal(len(leases), err)
 	}
@@ -88,7 +88,7 @@ func BenchmarkWake(b *testing.B) {
 	got := make(chan queue.Lease)
 	go func() {
 		for {
-			leases, err := q.Receive(ctx, queue.Want{Jobs: 1, Lane: 1, Cold: 1})
+			leases, err := q.Receive(ctx, queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1})
 			if err != nil {
 				return
 			}

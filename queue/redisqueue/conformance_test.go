@@ -1,9 +1,6 @@
 package redisqueue_test
 
 import (
-	"fmt"
-	"os"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,29 +12,6 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-func TestMain(m *testing.M) {
-	if addr := os.Getenv(workerEnv); addr != "" {
-		work(addr)
-		return
-	}
-	testredis.Main(m)
-}
-
-var prefixes atomic.Int64
-
-// newPrefix returns a key prefix that no other test uses.
-func newPrefix() string { return fmt.Sprintf("test%d:", prefixes.Add(1)) }
-
-func open(t testing.TB, client redis.UniversalClient, opts redisqueue.Options) *redisqueue.Queue {
-	t.Helper()
-	q, err := redisqueue.New(t.Context(), client, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = q.Close() })
-	return q
-}
-
 // named is a queue that knows with which options it was opened.
 type named struct {
 	*redisqueue.Queue
@@ -48,7 +22,7 @@ type named struct {
 func harness(client redis.UniversalClient, base redisqueue.Options) queuetest.Harness {
 	start := func(t *testing.T, opts redisqueue.Options) queue.Queue {
 		opts.AtMostOnce = base.AtMostOnce
-		opts.Lease = 1500 * time.Millisecond
+		opts.Lease = 2 * time.Second
 		if opts.Prefix == "" {
 			opts.Prefix = newPrefix()
 		}
@@ -65,6 +39,9 @@ func harness(client redis.UniversalClient, base redisqueue.Options) queuetest.Ha
 		Reopen:  again,
 		OpenBounded: func(t *testing.T, jobs int) queue.Queue {
 			return start(t, redisqueue.Options{MaxJobs: jobs, Partitions: 1}) // the bound is each partition's
+		},
+		OpenBoundedBytes: func(t *testing.T, bytes int64) queue.Queue {
+			return start(t, redisqueue.Options{MaxBytes: bytes, Partitions: 1})
 		},
 		OpenDead: func(t *testing.T, n int) queue.Queue { return start(t, redisqueue.Options{MaxDead: n}) },
 		TooLarge: 5 << 20,
@@ -84,4 +61,13 @@ func TestConformanceOnACluster(t *testing.T) {
 	client := testredis.SharedCluster(t).Client()
 	t.Cleanup(func() { _ = client.Close() })
 	queuetest.Run(t, harness(client, redisqueue.Options{}))
+}
+
+func TestConformanceAtMostOnce(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	t.Cleanup(func() { _ = client.Close() })
+	h := harness(client, redisqueue.Options{AtMostOnce: true})
+	h.OpenBounded = nil // the check counts leased jobs, which are not in the queue here
+	queuetest.Run(t, h)
 }

@@ -5,27 +5,33 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/queue"
 )
 
 // DeadLetter moves a job to the dead letters. Invalid UTF-8 in the reason is replaced.
 func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) error {
+	if len(l.Receipt) < receiptHead {
+		return queue.ErrLeaseLost
+	}
 	reason = strings.ToValidUTF8(reason, "\uFFFD")
-	r := readReceipt(l.Receipt)
-	args := append(q.marking(), l.ID, l.Receipt, r.size, r.lane(l.Lane), reason)
-	args = append(args, q.burial()...)
+	args := append(q.markerArgs(), timer(&l), reason)
+	args = append(args, q.deadLimits()...)
 	args = append(args, flag(q.opts.AtMostOnce))
 	if q.opts.AtMostOnce {
-		args = append(args, l.Data, l.Attempts, micros(l.First))
+		args = append(args, l.Data)
 	}
 	answer, err := q.ask(ctx, buryScript, l.Lane, args)
-	switch n := number(answer); {
-	case err != nil:
+	if err != nil {
 		return err
-	case n < 0:
+	}
+	n := numbers(answer)
+	if len(n) < 2 || n[0] < 0 {
 		return queue.ErrLeaseLost
-	case n > q.opts.MaxDead/len(q.parts):
+	}
+	if parts := len(q.parts); n[0] > q.opts.MaxDead/parts || int64(n[1]) > q.opts.MaxDeadBytes/int64(parts) {
 		// While no partition has more than its share, all of them together keep the bound. This job is settled, whether
 		// others could be dropped or not; the next one tries again.
 		_ = q.dropDead(ctx)
@@ -33,10 +39,10 @@ func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) er
 	return nil
 }
 
-// burial is what scripts need to know to keep the bounds on dead letters. Each partition keeps the bound by itself;
-// dropDead keeps it for all of them.
-func (q *Queue) burial() []any {
-	return []any{q.opts.MaxDead, q.opts.DeadAge.Microseconds()}
+// deadLimits is what scripts need to know to keep the bounds on dead letters. Each partition keeps the bounds by
+// itself; dropDead keeps them for all of them.
+func (q *Queue) deadLimits() []any {
+	return []any{q.opts.MaxDead, q.opts.MaxDeadAge.Microseconds(), q.opts.MaxDeadBytes}
 }
 
 // dropDead drops the oldest dead letters of all partitions together if there are too many.
@@ -44,24 +50,34 @@ func (q *Queue) dropDead(ctx context.Context) error {
 	if len(q.parts) == 1 {
 		return nil
 	}
-	s, err := q.counts(ctx)
-	if err != nil || s.Dead <= q.opts.MaxDead {
+	c, err := q.counts(ctx)
+	if err != nil || c.Dead <= q.opts.MaxDead && c.deadBytes <= q.opts.MaxDeadBytes {
 		return err
 	}
-	oldest, err := q.DeadLetters(ctx, "", s.Dead-q.opts.MaxDead)
+	oldest, err := q.DeadLetters(ctx, "", max(c.Dead-q.opts.MaxDead, dropAtOnce))
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(oldest))
+	var ids []string
 	for i := range oldest {
-		ids[i] = oldest[i].ID
+		if c.Dead <= q.opts.MaxDead && c.deadBytes <= q.opts.MaxDeadBytes {
+			break
+		}
+		c.Dead--
+		c.deadBytes -= int64(len(oldest[i].Data))
+		ids = append(ids, oldest[i].ID)
 	}
 	_, err = q.discard(ctx, ids, true)
 	return err
 }
 
-// maxList is how many dead letters are listed in one call.
-const maxList = 1000
+const (
+	// maxList is how many dead letters are listed in one call.
+	maxList = 1000
+
+	// dropAtOnce is how many dead letters are looked at when they are too large together.
+	dropAtOnce = 10
+)
 
 // DeadLetters lists dead letters, oldest first, at most 1,000 in a call. If after is not one of them (any more), it
 // starts at the oldest.
@@ -77,21 +93,34 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	if from == 0 {
 		after = ""
 	}
-	args := append(q.burial(), limit, from, after)
-	answers, err := gather(ctx, q, func(p *partition) (any, error) { return q.eval(ctx, listScript, p, args) })
+	args := append(q.deadLimits(), limit, from, after)
+	pages, err := gather(ctx, q, func(p *partition) ([]queue.DeadLetter, error) { return q.lettersOf(ctx, p, args) })
 	if err != nil {
 		return nil, err
 	}
-	var list []queue.DeadLetter
-	for _, answer := range answers {
-		for f := range slices.Chunk(texts(answer), 4) {
-			list = append(list, readLetter(f[0], f[1], f[2], f[3]))
-		}
-	}
-	slices.SortFunc(list, func(a, b queue.DeadLetter) int {
+	all := slices.Concat(pages...)
+	slices.SortFunc(all, func(a, b queue.DeadLetter) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
 	})
-	return list[:min(limit, len(list))], nil
+	return all[:min(limit, len(all))], nil
+}
+
+// lettersOf lists dead letters of a partition.
+func (q *Queue) lettersOf(ctx context.Context, p *partition, args []any) ([]queue.DeadLetter, error) {
+	start := time.Now()
+	answer, err := q.eval(ctx, listScript, p, args)
+	fields := list(answer)
+	if err != nil || len(fields) == 0 {
+		return nil, err
+	}
+	p.noteClock(start, int64(number(fields[0])))
+	letters := make([]queue.DeadLetter, 0, len(fields)/3)
+	for f := range slices.Chunk(fields[1:], 3) {
+		id, _ := f[1].(string)
+		value, _ := f[2].(string)
+		letters = append(letters, readLetter(p, f[0], id, value))
+	}
+	return letters, nil
 }
 
 // find returns when the dead letter with this ID was given up, in microseconds, or 0.
@@ -107,16 +136,40 @@ func (q *Queue) find(ctx context.Context, id string) (int, error) {
 	return at, err
 }
 
-// Replay puts dead letters back on their lanes, each in one step. The bounds on jobs and bytes do not apply to it.
-func (q *Queue) Replay(ctx context.Context, ids []string) (int, error) {
-	return q.count(ctx, ids, func(p *partition, ids []string) (any, error) {
-		defer p.wake()
-		var args []any
-		for _, id := range ids {
-			args = append(args, id, queue.ReplayID(id))
+// Replay puts new jobs in the place of dead letters, each in one step. The bounds on jobs and bytes do not apply to it.
+func (q *Queue) Replay(ctx context.Context, letters []queue.Replayed) (int, error) {
+	letters = slices.Clone(letters)
+	var replayed atomic.Int64
+	err := q.spread(ctx, len(letters), func(i int) string { return letters[i].Job.Lane },
+		func(p *partition, indexes []int, v *results) {
+			defer p.wake()
+			for len(indexes) > 0 {
+				n, args := replayArgs(letters, indexes)
+				answer, err := q.eval(ctx, replayScript, p, args)
+				if err != nil {
+					v.fail(indexes, err)
+					return
+				}
+				replayed.Add(int64(number(answer)))
+				indexes = indexes[n:]
+			}
+		})
+	return int(replayed.Load()), err
+}
+
+// replayArgs returns the arguments for the first n of these letters.
+func replayArgs(letters []queue.Replayed, indexes []int) (n int, args []any) {
+	bytes := 0
+	for _, i := range indexes {
+		j := &letters[i].Job
+		if n > 0 && (n == enqueueJobs || bytes+len(j.Data) > enqueueBytes) {
+			break
 		}
-		return q.eval(ctx, replayScript, p, args)
-	})
+		n++
+		bytes += len(j.Data)
+		args = append(args, letters[i].ID, ticketTail(j), j.Lane, flag(j.Ordered), j.Data)
+	}
+	return n, args
 }
 
 // Discard forgets dead letters.

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/pushhooks/webhook/queue"
 )
 
-// What one transaction of Enqueue carries, unless a single job is larger. Redis does nothing else meanwhile, and workers wait
+// What one script of Enqueue carries, unless a single job is larger. Redis does nothing else meanwhile, and workers wait
 // for their acks.
 const (
 	enqueueJobs  = 64
@@ -24,29 +22,29 @@ const (
 func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	jobs = slices.Clone(jobs) // a call that ctx has ended may still be sending them
 	return q.spread(ctx, len(jobs), func(i int) string { return jobs[i].Lane },
-		func(p *partition, indexes []int, v *verdicts) {
-			e := &enqueuing{q: q, p: p, jobs: jobs, v: v}
+		func(p *partition, indexes []int, v *results) {
+			e := &enqueuer{q: q, p: p, jobs: jobs, results: v}
 			e.all(ctx, indexes)
 			p.wake()
-			q.bell.ring() // sooner than the message comes
+			q.wakeups.broadcast() // sooner than the message comes
 		})
 }
 
-// enqueuing is an Enqueue on one partition.
-type enqueuing struct {
-	q    *Queue
-	p    *partition
-	jobs []queue.Job
-	v    *verdicts
-	shut map[string]bool // ordered lanes of which a job was refused (rule E4)
+// enqueuer is an Enqueue on one partition.
+type enqueuer struct {
+	q       *Queue
+	p       *partition
+	jobs    []queue.Job
+	results *results
+	closed  map[string]error // ordered lanes of which a job was refused (rule E4), and why
 }
 
 // all enqueues the jobs with these indexes, batch by batch.
-func (e *enqueuing) all(ctx context.Context, indexes []int) {
+func (e *enqueuer) all(ctx context.Context, indexes []int) {
 	for len(indexes) > 0 {
 		batch, n := e.batch(indexes)
 		if err := e.send(ctx, batch); err != nil {
-			e.v.lose(append(batch, indexes[n:]...), err)
+			e.results.fail(append(batch, indexes[n:]...), err)
 			return
 		}
 		indexes = indexes[n:]
@@ -54,7 +52,7 @@ func (e *enqueuing) all(ctx context.Context, indexes []int) {
 }
 
 // batch returns the jobs of the next script, and how many of indexes it has looked at. It refuses those that are too large.
-func (e *enqueuing) batch(indexes []int) (batch []int, n int) {
+func (e *enqueuer) batch(indexes []int) (batch []int, n int) {
 	bytes := 0
 	for _, i := range indexes {
 		size := len(e.jobs[i].Data)
@@ -62,9 +60,10 @@ func (e *enqueuing) batch(indexes []int) (batch []int, n int) {
 			break
 		}
 		n++
-		switch limit := e.q.opts.MaxJobBytes; {
-		case e.shut[e.jobs[i].Lane]:
-			e.refuse(i, queue.ErrFull)
+		limit, closed := e.q.opts.MaxJobBytes, e.closed[e.jobs[i].Lane]
+		switch {
+		case closed != nil:
+			e.refuse(i, closed)
 		case size > limit:
 			e.refuse(i, fmt.Errorf("%w: %d bytes, Options.MaxJobBytes is %d", queue.ErrTooLarge, size, limit))
 		default:
@@ -75,30 +74,26 @@ func (e *enqueuing) batch(indexes []int) (batch []int, n int) {
 	return batch, n
 }
 
-func (e *enqueuing) refuse(i int, why error) {
-	e.v.refuse(i, why)
-	if e.jobs[i].Ordered {
-		if e.shut == nil {
-			e.shut = make(map[string]bool)
-		}
-		e.shut[e.jobs[i].Lane] = true
+func (e *enqueuer) refuse(i int, why error) {
+	e.results.refuse(i, why)
+	if !e.jobs[i].Ordered {
+		return
+	}
+	if e.closed == nil {
+		e.closed = make(map[string]error)
+	}
+	if e.closed[e.jobs[i].Lane] == nil {
+		e.closed[e.jobs[i].Lane] = fmt.Errorf("an earlier job of the ordered lane was refused: %w", queue.ErrFull)
 	}
 }
 
-func (e *enqueuing) send(ctx context.Context, batch []int) error {
+func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	store := append(make([]any, 0, 2+2*len(batch)), "hset", e.p.data())
-	args := append(make([]any, 0, 2+3*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes)
-	for _, i := range batch {
-		j := &e.jobs[i]
-		store = append(store, j.ID, j.Data)
-		args = append(args, j.ID, laneKey(j.Lane, j.Ordered), len(j.Data))
-	}
-	answer, err := e.q.evalAfter(ctx, store, enqueueScript, e.p, args)
+	answer, err := e.q.eval(ctx, enqueueScript, e.p, e.args(batch))
 	switch {
-	case redis.HasErrorPrefix(err, "OOM"):
+	case isFull(err):
 		for _, i := range batch {
 			e.refuse(i, fmt.Errorf("%w: %w", queue.ErrFull, err))
 		}
@@ -106,8 +101,46 @@ func (e *enqueuing) send(ctx context.Context, batch []int) error {
 	case err != nil:
 		return err
 	}
-	for _, k := range numbers(answer) {
-		e.refuse(batch[k], queue.ErrFull)
+	for refused := range slices.Chunk(numbers(answer), 2) {
+		why := queue.ErrFull
+		if refused[1] == 2 {
+			why = queue.ErrLaneFailing
+		}
+		e.refuse(batch[refused[0]], why)
 	}
 	return nil
+}
+
+func (e *enqueuer) args(batch []int) []any {
+	args := append(make([]any, 0, 5+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, 0)
+	var lanes map[string]bool
+	last, n := "", 0
+	for _, i := range batch {
+		j := &e.jobs[i]
+		if j.Lane == last || lanes[j.Lane] {
+			continue
+		}
+		if last != "" && lanes == nil {
+			lanes = map[string]bool{last: true}
+		}
+		if lanes != nil {
+			lanes[j.Lane] = true
+		}
+		last = j.Lane
+		n++
+		args = append(args, j.Lane, flag(j.Ordered))
+	}
+	args[2] = n
+	for _, i := range batch {
+		j := &e.jobs[i]
+		args = append(args, ticketTail(j), j.Lane, j.Data)
+	}
+	return args
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -39,7 +39,7 @@ func makeJobs(prefix string, n, lanes int) []queue.Job {
 	return jobs
 }
 
-func want(n int) queue.Want { return queue.Want{Jobs: n, Lane: n, Cold: n} }
+func want(n int) queue.Want { return queue.Want{Max: n, MaxPerLane: n, MaxUntried: n, MaxFailing: n} }
 
 // persist calls do until it succeeds, with a pause after every error, as an emitter does.
 func persist(ctx context.Context, do func() error) error {

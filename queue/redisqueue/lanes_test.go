@@ -25,7 +25,7 @@ func TestDeadLaneIsNotChurned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w := queue.Want{Jobs: 20, Lane: 20, Cold: 20, Lanes: map[string]queue.Limit{"lane-0": {}}}
+	w := queue.Want{Max: 20, MaxPerLane: 20, MaxUntried: 20, MaxFailing: 20, Lanes: map[string]int{"lane-0": 0}}
 
 	idle := func() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -98,35 +98,6 @@ func oneJob(t *testing.T, q queue.Queue, w queue.Want, i int) time.Duration {
 		t.Fatal(err)
 	}
 	return took
-}
-
-// More lanes are named than are sent to Redis: those that matter are found out first.
-func TestVeryManyNamedLanes(t *testing.T) {
-	t.Parallel()
-	client := testredis.StartServer(t, testredis.Options{}).Client()
-	defer client.Close()
-	q := open(t, client, redisqueue.Options{})
-	const lanes = 1200
-	if err := q.Enqueue(t.Context(), makeJobs("j", 2*lanes, lanes)); err != nil {
-		t.Fatal(err)
-	}
-	w := queue.Want{Jobs: 50, Lane: 10, Cold: 5, Lanes: make(map[string]queue.Limit)}
-	for i := range lanes {
-		w.Lanes[fmt.Sprintf("lane-%d", i)] = queue.Limit{} // skipped
-	}
-	w.Lanes["lane-1100"] = queue.Limit{Jobs: 1, Warm: true}
-	w.Lanes["lane-1150"] = queue.Limit{Jobs: 2, Warm: true}
-	leases, err := q.Receive(t.Context(), w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make(map[string]int)
-	for _, l := range leases {
-		got[l.Lane]++
-	}
-	if len(got) != 2 || got["lane-1100"] != 1 || got["lane-1150"] != 2 {
-		t.Errorf("received %v; want one of lane-1100 and two of lane-1150", got)
-	}
 }
 
 func TestLanesMayHaveAnyName(t *testing.T) {

@@ -28,7 +28,9 @@ type Options struct {
 	AtMostOnce bool
 
 	// MaxJobs and MaxBytes bound what one partition holds: jobs that are ready, delayed or leased, and their Data. Beyond
-	// them Enqueue fails with queue.ErrFull. They default to 1,000,000 jobs and 1 GiB.
+	// them Enqueue fails with queue.ErrFull. It also does for a lane that holds 16 times the room that is free, so that no
+	// lane fills the partition alone. Failing lanes share half; beyond that their jobs get queue.ErrLaneFailing.
+	// They default to 1,000,000 jobs and 1 GiB.
 	MaxJobs  int
 	MaxBytes int64
 
@@ -36,9 +38,11 @@ type Options struct {
 	// Defaults to 4 MiB.
 	MaxJobBytes int
 
-	// MaxDead and DeadAge bound the dead letters. The oldest give way. They default to 10,000 and 7 days.
-	MaxDead int
-	DeadAge time.Duration
+	// MaxDead, MaxDeadBytes and MaxDeadAge bound the dead letters. The oldest are evicted. They default to 10,000,
+	// 64 MiB and 7 days.
+	MaxDead      int
+	MaxDeadBytes int64
+	MaxDeadAge   time.Duration
 
 	// MarkerTTL is how long the ID of an acked job is remembered at least; it is forgotten after twice that time.
 	// MaxMarkers bounds how many are remembered in a partition, at about 90 bytes each; beyond it they are remembered for
@@ -56,7 +60,8 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxBytes, 1<<30)
 	orDefault(&o.MaxJobBytes, 4<<20)
 	orDefault(&o.MaxDead, 10_000)
-	orDefault(&o.DeadAge, 7*24*time.Hour)
+	orDefault(&o.MaxDeadBytes, 64<<20)
+	orDefault(&o.MaxDeadAge, 7*24*time.Hour)
 	orDefault(&o.MarkerTTL, 5*time.Minute)
 	orDefault(&o.MaxMarkers, 1_000_000)
 	return o
@@ -72,6 +77,7 @@ func orDefault[T comparable](v *T, def T) {
 const (
 	maxPartitions = 256
 	minLease      = 10 * time.Millisecond
+	maxJobBytes   = 512_000_000 // Redis keeps values of at most 512 MiB
 )
 
 // validate reports every mistake at once. It expects the defaults to be set.
@@ -87,9 +93,10 @@ func (o Options) validate() error {
 	wrong(o.Lease < minLease, "Lease", o.Lease, "at least "+minLease.String())
 	wrong(o.MaxJobs < 1, "MaxJobs", o.MaxJobs, "at least 1")
 	wrong(o.MaxBytes < 1, "MaxBytes", o.MaxBytes, "at least 1")
-	wrong(o.MaxJobBytes < 1, "MaxJobBytes", o.MaxJobBytes, "at least 1")
+	wrong(o.MaxJobBytes < 1 || o.MaxJobBytes > maxJobBytes, "MaxJobBytes", o.MaxJobBytes, fmt.Sprintf("between 1 and %d", maxJobBytes))
 	wrong(o.MaxDead < 1, "MaxDead", o.MaxDead, "at least 1")
-	wrong(o.DeadAge < time.Second, "DeadAge", o.DeadAge, "at least a second")
+	wrong(o.MaxDeadBytes < 1, "MaxDeadBytes", o.MaxDeadBytes, "at least 1")
+	wrong(o.MaxDeadAge < time.Second, "MaxDeadAge", o.MaxDeadAge, "at least a second")
 	wrong(o.MarkerTTL < time.Second, "MarkerTTL", o.MarkerTTL, "at least a second")
 	wrong(o.MaxMarkers < 2, "MaxMarkers", o.MaxMarkers, "at least 2")
 	return errors.Join(errs...)

@@ -20,26 +20,26 @@ type partition struct {
 	// skew is Redis's clock minus ours, in microseconds, as of the last answer; 0: not known.
 	skew atomic.Int64
 
-	mu      sync.Mutex
-	ready   bool      // it may have ready jobs: we were woken for it, or lanes were left in its ring
-	armed   bool      // we shall be woken when a lane enters its ring
-	wakes   uint64    // how often we were woken for it
-	looked  time.Time // when a look at it was answered
-	due     time.Time // when the next delay or lease ends, as far as is known; zero: unknown or none
-	failed  error     // what the last look ended with
-	retry   time.Time // when to look again after a failure
-	orphans []orphan
+	mu     sync.Mutex
+	ready  bool      // it may have ready jobs: we were woken for it, or lanes were left in its ring
+	armed  bool      // we shall be woken when a lane enters its ring
+	wakes  uint64    // how often we were woken for it
+	looked time.Time // when a look at it was answered
+	due    time.Time // when the next delay or lease ends, as far as is known; zero: unknown or none
+	failed error     // what the last look ended with
+	retry  time.Time // when to look again after a failure
+	lost   []lostTake
 }
 
-// orphan is a call that leased jobs, perhaps, and whose answer was lost. What it leased is released by the calls that
-// come after it, until one of them ran when it could no longer be executed itself.
-type orphan struct {
+// lostTake is a take call whose answer was lost, so it may have leased jobs under a token that nobody holds. Later
+// calls release those leases. It is forgotten when its deadline has passed by Redis's clock.
+type lostTake struct {
 	token    string
 	deadline int64 // by Redis's clock, in microseconds
 }
 
-// maxOrphans bounds what a partition remembers of them. The leases of others end by themselves.
-const maxOrphans = 100
+// maxLost bounds what a partition remembers of them. The leases of others end by themselves.
+const maxLost = 100
 
 func newPartitions(prefix string, n int) []*partition {
 	parts := make([]*partition, n)
@@ -48,9 +48,6 @@ func newPartitions(prefix string, n int) []*partition {
 	}
 	return parts
 }
-
-// data returns the key of the jobs' data.
-func (p *partition) data() string { return p.base + "data" }
 
 // ofLane returns the partition of a lane.
 func (q *Queue) ofLane(lane string) int {
@@ -92,10 +89,20 @@ func crc16(s string) uint16 {
 	return crc
 }
 
-// laneKey is the lane's name in Redis. It says whether the lane is ordered, so that scripts need not look it up.
-func laneKey(lane string, ordered bool) string {
-	if ordered {
-		return "o" + lane
+// clockTolerance is how far off the known skew may be. Its estimates differ by what the network and the scheduler take.
+const clockTolerance = 10_000 // microseconds
+
+// noteClock notes Redis's clock, in microseconds, as of an answer that has just come to a call that began at start. The
+// known skew stays as long as it agrees with the answer, so that a time that is read twice is the same.
+func (p *partition) noteClock(start time.Time, now int64) {
+	least, most := now-time.Now().UnixMicro(), now-start.UnixMicro()
+	skew := p.skew.Load()
+	if skew != 0 && skew > least-clockTolerance && skew < most+clockTolerance {
+		return
 	}
-	return "u" + lane
+	skew = least
+	if skew == 0 {
+		skew = 1 // 0: not known
+	}
+	p.skew.Store(skew)
 }

@@ -48,11 +48,11 @@ func TestFlushedPartitionNumberIsStoredAgain(t *testing.T) {
 	if err := client.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	q.tended.Store(time.Now().Add(-2 * tendEvery).UnixNano())
+	q.maintained.Store(time.Now().Add(-2 * maintainEvery).UnixNano())
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	go func() { _, _ = q.Receive(ctx, queue.Want{Jobs: 1, Lane: 1, Cold: 1}) }()
-	for client.Get(ctx, "p:partitions").Val() != "3" {
+	go func() { _, _ = q.Receive(ctx, queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1}) }()
+	for client.Get(ctx, "p:partitions").Val() != "layout 2, partitions 3" {
 		if ctx.Err() != nil {
 			t.Fatal("the number of partitions was not stored again")
 		}
@@ -60,20 +60,20 @@ func TestFlushedPartitionNumberIsStoredAgain(t *testing.T) {
 	}
 }
 
-func TestOrphansAreKeptUntilTheyCannotRunAnyMore(t *testing.T) {
+func TestLostTakesAreKeptUntilTheyCannotRunAnyMore(t *testing.T) {
 	t.Parallel()
-	early, late := orphan{"early", 100}, orphan{"late", 300}
-	p := &partition{orphans: []orphan{early, late}}
-	p.disowned([]orphan{early, late}, 100) // early may just have run
-	if len(p.lost()) != 2 {
-		t.Errorf("left %v; want both", p.lost())
+	early, late := lostTake{"early", 100}, lostTake{"late", 300}
+	p := &partition{lost: []lostTake{early, late}}
+	p.forget([]lostTake{early, late}, 100) // early may just have run
+	if len(p.lostTakes()) != 2 {
+		t.Errorf("left %v; want both", p.lostTakes())
 	}
-	p.disowned(nil, 200) // a call that did not know of them has released nothing
-	if len(p.lost()) != 2 {
-		t.Errorf("left %v; want both", p.lost())
+	p.forget(nil, 200) // a call that did not know of them has released nothing
+	if len(p.lostTakes()) != 2 {
+		t.Errorf("left %v; want both", p.lostTakes())
 	}
-	p.disowned([]orphan{early, late}, 200)
-	if got := p.lost(); len(got) != 1 || got[0] != late {
+	p.forget([]lostTake{early, late}, 200)
+	if got := p.lostTakes(); len(got) != 1 || got[0] != late {
 		t.Errorf("left %v; want the late one", got)
 	}
 }

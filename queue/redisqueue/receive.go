@@ -17,14 +17,18 @@ const (
 	// are looked at together.
 	staleAfter = 400 * time.Millisecond
 
-	// surveyPatience is how long a survey waits for a partition. One that answers later rings the bell.
-	surveyPatience = 250 * time.Millisecond
+	// probeTimeout is how long a look at several partitions waits for a partition. One that answers later wakes the Receives that wait.
+	probeTimeout = 250 * time.Millisecond
 
 	// retryAfter is how long a partition that failed is left alone.
 	retryAfter = 200 * time.Millisecond
 
-	// tendEvery is how often a receiver looks after what nobody else does.
-	tendEvery = time.Minute
+	// maintainEvery is how often a receiver runs maintain.
+	maintainEvery = time.Minute
+
+	// sweepEvery is how often maintain forgets lanes, which it does when they have had no jobs for laneAge (rule H6).
+	sweepEvery = time.Hour
+	laneAge    = 24 * time.Hour
 )
 
 // Receive leases ready jobs, and waits until there is one. While it waits it is woken by a message, and looks by itself
@@ -40,7 +44,7 @@ func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error
 		if err := q.alive(); err != nil {
 			return nil, err
 		}
-		rung := q.bell.wait()
+		woken := q.wakeups.wait()
 		leases, err := q.look(ctx, w)
 		switch {
 		case len(leases) > 0:
@@ -50,18 +54,18 @@ func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error
 		case err != nil:
 			return nil, err
 		}
-		if err := q.wait(ctx, rung); err != nil {
+		if err := q.wait(ctx, woken); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // wait returns nil when it is time to look again.
-func (q *Queue) wait(ctx context.Context, rung <-chan struct{}) error {
+func (q *Queue) wait(ctx context.Context, woken <-chan struct{}) error {
 	timer := time.NewTimer(q.pause(time.Now()))
 	defer timer.Stop()
 	select {
-	case <-rung:
+	case <-woken:
 		return nil
 	case <-timer.C:
 		return nil
@@ -72,7 +76,7 @@ func (q *Queue) wait(ctx context.Context, rung <-chan struct{}) error {
 	}
 }
 
-// pause is how long there is nothing to look for, unless the bell rings.
+// pause is how long there is nothing to look for, unless it is woken.
 func (q *Queue) pause(now time.Time) time.Duration {
 	d := pollEvery
 	for _, p := range q.parts {
@@ -84,30 +88,39 @@ func (q *Queue) pause(now time.Time) time.Duration {
 // look takes what is ready and fits into w, from the partitions in turn. It fails if there is nothing and none of the
 // partitions answers.
 func (q *Queue) look(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
-	q.tend()
-	q.survey(ctx)
-	names := q.named(&w)
+	q.maintain()
+	q.probeAll(ctx)
+	names := q.namesOf(&w)
 	var leases []queue.Lease
 	left := w
 	first := int(q.turn.Add(1) % uint64(len(q.parts)))
 	for k := range q.parts {
 		p := q.parts[(first+k)%len(q.parts)]
-		if left.Jobs <= 0 || ctx.Err() != nil || p.looking.Load() || !p.mayGive(time.Now()) {
-			continue // one that is still being looked at hangs, or rings the bell
+		if left.Max <= 0 || ctx.Err() != nil || p.looking.Load() || !p.mayGive(time.Now()) {
+			continue // one that is being looked at hangs, or wakes the Receives that wait
 		}
 		got := q.take(ctx, p, &left, names[p.number])
 		leases = append(leases, got...)
-		left.Jobs -= len(got)
-		for i := range got {
-			if !w.Lanes[got[i].Lane].Warm {
-				left.Cold--
-			}
-		}
+		left = without(left, got)
 	}
 	if len(leases) > 0 {
 		return leases, nil
 	}
 	return nil, q.outage()
+}
+
+// without returns what is left of w after some leases.
+func without(w queue.Want, leases []queue.Lease) queue.Want {
+	w.Max -= len(leases)
+	for i := range leases {
+		switch l := &leases[i]; {
+		case l.Probe || l.Health == queue.Failing:
+			w.MaxFailing--
+		case l.Health == queue.Untried:
+			w.MaxUntried--
+		}
+	}
+	return w
 }
 
 // outage returns an error if no partition answers.
@@ -121,21 +134,19 @@ func (q *Queue) outage() error {
 	return err
 }
 
-// named sorts the lanes that w names by their partitions, without those that it treats like any other.
-func (q *Queue) named(w *queue.Want) [][]string {
+// namesOf sorts the lanes that w names by their partitions.
+func (q *Queue) namesOf(w *queue.Want) [][]string {
 	names := make([][]string, len(q.parts))
-	for name, l := range w.Lanes {
-		if l.Jobs != w.Lane || l.Warm {
-			n := q.ofLane(name)
-			names[n] = append(names[n], name)
-		}
+	for name := range w.Lanes {
+		n := q.ofLane(name)
+		names[n] = append(names[n], name)
 	}
 	return names
 }
 
-// survey finds out which partitions have ready jobs, where that is not known. With a single partition there is nothing to
+// probeAll finds out which partitions have ready jobs, where that is not known. With a single partition there is nothing to
 // choose from, and taking tells.
-func (q *Queue) survey(ctx context.Context) {
+func (q *Queue) probeAll(ctx context.Context) {
 	now := time.Now()
 	var asked sync.WaitGroup
 	n := 0
@@ -144,17 +155,17 @@ func (q *Queue) survey(ctx context.Context) {
 		case !p.unknown(now):
 		case len(q.parts) == 1:
 			p.revive()
-		case q.startPeek(p, &asked):
+		case q.startProbe(p, &asked):
 			n++
 		}
 	}
 	if n > 0 {
-		waitFor(ctx, &asked, surveyPatience)
+		waitFor(ctx, &asked, probeTimeout)
 	}
 }
 
-// startPeek starts a look at a partition unless there is one already, and says whether it did.
-func (q *Queue) startPeek(p *partition, asked *sync.WaitGroup) bool {
+// startProbe starts a look at a partition unless there is one already, and reports whether it did.
+func (q *Queue) startProbe(p *partition, asked *sync.WaitGroup) bool {
 	if !p.looking.CompareAndSwap(false, true) {
 		return false
 	}
@@ -171,7 +182,7 @@ func (q *Queue) startPeek(p *partition, asked *sync.WaitGroup) bool {
 		defer cancel()
 		q.takeOnce(ctx, p, &queue.Want{}, nil, takeTimeout)
 		if p.mayGive(time.Now()) {
-			q.bell.ring()
+			q.wakeups.broadcast()
 		}
 	}()
 	return true
@@ -193,19 +204,23 @@ func waitFor(ctx context.Context, all *sync.WaitGroup, d time.Duration) {
 	}
 }
 
-// tend checks once a minute that the number of partitions is stored, which an operator's FLUSHALL takes away, and drops
-// dead letters that have become too old.
-func (q *Queue) tend() {
-	now, last := time.Now().UnixNano(), q.tended.Load()
-	if now-last < int64(tendEvery) || !q.tended.CompareAndSwap(last, now) || last == 0 || q.begin() != nil {
+// maintain checks once a minute that the layout is stored, which an operator's FLUSHALL takes away, and drops dead
+// letters that have become too old. Once an hour it forgets the lanes that have had no jobs for a day.
+func (q *Queue) maintain() {
+	now, last := time.Now().UnixNano(), q.maintained.Load()
+	if now-last < int64(maintainEvery) || !q.maintained.CompareAndSwap(last, now) || last == 0 || q.begin() != nil {
 		return
 	}
 	go func() {
 		defer q.work.Done()
-		ctx, cancel := context.WithTimeout(q.life, takeTimeout)
+		ctx, cancel := context.WithTimeout(q.life, maintainEvery)
 		defer cancel()
-		if q.pin(ctx) == nil {
-			_, _ = q.counts(ctx)
+		if q.checkLayout(ctx) != nil {
+			return
+		}
+		_, _ = q.counts(ctx)
+		if swept := q.swept.Load(); now-swept > int64(sweepEvery) && q.swept.CompareAndSwap(swept, now) {
+			_, _ = gather(ctx, q, func(p *partition) (any, error) { return nil, q.sweep(ctx, p) })
 		}
 	}()
 }

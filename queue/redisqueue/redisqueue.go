@@ -3,8 +3,7 @@ package redisqueue
 import (
 	"context"
 	"crypto/rand"
-	_ "embed"
-	"encoding/hex"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -21,10 +20,11 @@ var (
 	_ queue.Queue       = (*Queue)(nil)
 	_ queue.DeadLetters = (*Queue)(nil)
 	_ queue.StatsReader = (*Queue)(nil)
+	_ queue.LaneLister  = (*Queue)(nil)
 )
 
-// Queue is a queue in Redis. It implements queue.Queue, queue.DeadLetters and queue.StatsReader, and is safe for
-// concurrent use.
+// Queue is a queue in Redis. It implements queue.Queue, queue.DeadLetters, queue.StatsReader and
+// queue.LaneLister, and is safe for concurrent use.
 type Queue struct {
 	client  redis.UniversalClient
 	opts    Options
@@ -34,10 +34,12 @@ type Queue struct {
 	name  string        // unique to this Queue: how its tokens begin
 	calls atomic.Uint64 // numbers its tokens
 	turn  atomic.Uint64 // the partition that a Receive begins with
+	rings atomic.Uint64 // the ring that a take begins with
 
-	tended atomic.Int64 // when the stored number and the dead letters' age were checked, Unix ns
-	bell   bell
-	listen sync.Once
+	maintained atomic.Int64 // when maintain ran last, Unix ns
+	swept      atomic.Int64 // when it forgot old lanes last
+	wakeups    wakeups
+	listen     sync.Once
 
 	life   context.Context // ends at Close
 	end    context.CancelFunc
@@ -51,8 +53,8 @@ const (
 	closeTimeout      = 5 * time.Second
 )
 
-// New opens the queue that client and opts name, and stores the number of partitions if it is the first. It fails
-// if an option is wrong, if Redis does not answer, or if the queue in Redis has another number of partitions.
+// New opens the queue that client and opts name, and stores its layout if it is the first. It fails if an option is
+// wrong, if Redis does not answer, or if the queue in Redis has another layout version or number of partitions.
 //
 // client stays the caller's, who closes it after the Queue. Its timeouts apply.
 func New(ctx context.Context, client redis.UniversalClient, opts Options) (*Queue, error) {
@@ -63,9 +65,9 @@ func New(ctx context.Context, client redis.UniversalClient, opts Options) (*Queu
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	name := make([]byte, 8)
+	name := make([]byte, 6)
 	_, _ = rand.Read(name)
-	q := &Queue{client: client, opts: opts, channel: opts.Prefix + "wake", name: hex.EncodeToString(name)}
+	q := &Queue{client: client, opts: opts, channel: opts.Prefix + "wake", name: base64.RawURLEncoding.EncodeToString(name)}
 	q.life, q.end = context.WithCancel(context.Background())
 	if err := q.open(ctx); err != nil {
 		q.end()
@@ -94,26 +96,40 @@ func (q *Queue) open(ctx context.Context) error {
 	return nil
 }
 
-//go:embed lua/pin.lua
-var pinLua string
+// layout is the version of what stands in Redis. A store of another version is refused.
+const layout = 2
 
-// stored returns the number of partitions that is stored in Redis, which is n if there was none.
+// layoutText is what the key space records.
+const layoutText = "layout %d, partitions %d"
+
+// stored returns the number of partitions that is stored in Redis, which is n if there was none. It fails if the
+// layout there is not ours. Version 1 stored the number alone.
 func (q *Queue) stored(ctx context.Context, n int) (int, error) {
 	key := q.opts.Prefix + "partitions"
-	text, err := q.client.Eval(ctx, pinLua, []string{key}, n).Text()
+	text, err := q.client.Eval(ctx, layoutLua, []string{key}, fmt.Sprintf(layoutText, layout, n)).Text()
 	if err != nil {
 		q.reload(ctx, err)
 		return 0, fmt.Errorf("redisqueue: partitions: %w", err)
 	}
-	stored, err := strconv.Atoi(text)
-	if err != nil || stored < 1 || stored > maxPartitions {
-		return 0, fmt.Errorf("redisqueue: %s in Redis is %q: it must be a number between 1 and %d", key, text, maxPartitions)
+	var version, stored int
+	if _, err := strconv.Atoi(text); err == nil {
+		version = 1
+	} else if _, err := fmt.Sscanf(text, layoutText, &version, &stored); err != nil && version == 0 {
+		return 0, fmt.Errorf("redisqueue: %s in Redis is %q: it must be like %q", key, text, fmt.Sprintf(layoutText, layout, 1))
+	}
+	if version != layout {
+		return 0, fmt.Errorf("redisqueue: the queue %q in Redis has layout version %d, and this program needs version %d: "+
+			"let a program of the other version drain the queue and delete its keys, or take another Prefix",
+			q.opts.Prefix, version, layout)
+	}
+	if stored < 1 || stored > maxPartitions {
+		return 0, fmt.Errorf("redisqueue: %s in Redis is %q: the partitions must be between 1 and %d", key, text, maxPartitions)
 	}
 	return stored, nil
 }
 
-// pin stores the number of partitions again in case the server has lost it, and checks that it is still ours.
-func (q *Queue) pin(ctx context.Context) error {
+// checkLayout stores the layout again in case the server has lost it, and checks that it is still ours.
+func (q *Queue) checkLayout(ctx context.Context) error {
 	stored, err := q.stored(ctx, len(q.parts))
 	if err == nil && stored != len(q.parts) {
 		err = fmt.Errorf("redisqueue: the queue %q has %d partitions here, but %d in Redis", q.opts.Prefix, len(q.parts), stored)
@@ -124,10 +140,12 @@ func (q *Queue) pin(ctx context.Context) error {
 // Traits returns the driver's constant facts.
 func (q *Queue) Traits() queue.Traits {
 	return queue.Traits{
-		Lease:      q.opts.Lease,
-		Durable:    true,
-		Ordered:    !q.opts.AtMostOnce,
-		AtMostOnce: q.opts.AtMostOnce,
+		Lease:       q.opts.Lease,
+		MaxJobBytes: q.opts.MaxJobBytes,
+		Durable:     true,
+		SharedLanes: true,
+		Ordered:     !q.opts.AtMostOnce,
+		AtMostOnce:  q.opts.AtMostOnce,
 	}
 }
 

@@ -58,7 +58,7 @@ func rings(t *testing.T, client *redis.ClusterClient) []string {
 	t.Helper()
 	var keys []string
 	for i := range 100 { // tags are small numbers
-		key := "move:{" + strconv.Itoa(i) + "}:state"
+		key := "move:{" + strconv.Itoa(i) + "}:lanes"
 		if n, err := client.Exists(t.Context(), key).Result(); err == nil && n == 1 && len(keys) < 6 {
 			keys = append(keys, key)
 		}

@@ -1,78 +1,72 @@
 package redisqueue
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha1"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Each script says at its head what it takes and returns.
+// Each script is a file that says at its head what it takes and returns. A line "--@ name" in it stands for the text of
+// another file: what several scripts do is written once, and no script holds what it does not use, since even a function
+// that is not called costs time in every run.
 var (
-	//go:embed lua/prelude.lua
-	prelude string
+	//go:embed lua/*.lua
+	files embed.FS
 
-	//go:embed lua/enqueue.lua
-	enqueueLua string
-	//go:embed lua/take.lua
-	takeLua string
-	//go:embed lua/extend.lua
-	extendLua string
-	//go:embed lua/ack.lua
-	ackLua string
-	//go:embed lua/nack.lua
-	nackLua string
-	//go:embed lua/putback.lua
-	putbackLua string
-	//go:embed lua/replace.lua
-	replaceLua string
-	//go:embed lua/bury.lua
-	buryLua string
-	//go:embed lua/list.lua
-	listLua string
-	//go:embed lua/find.lua
-	findLua string
-	//go:embed lua/replay.lua
-	replayLua string
-	//go:embed lua/discard.lua
-	discardLua string
-	//go:embed lua/stats.lua
-	statsLua string
-	//go:embed lua/oldest.lua
-	oldestLua string
-	//go:embed lua/lanes.lua
-	lanesLua string
-
-	enqueueScript = newScript("enqueue", enqueueLua)
-	takeScript    = newScript("take", takeLua)
-	extendScript  = newScript("extend", extendLua)
-	ackScript     = newScript("ack", ackLua)
-	nackScript    = newScript("nack", nackLua)
-	putbackScript = newScript("putback", putbackLua)
-	replaceScript = newScript("replace", replaceLua)
-	buryScript    = newScript("bury", buryLua)
-	listScript    = newScript("list", listLua)
-	findScript    = newScript("find", findLua)
-	replayScript  = newScript("replay", replayLua)
-	discardScript = newScript("discard", discardLua)
-	statsScript   = newScript("stats", statsLua)
-	oldestScript  = newScript("oldest", oldestLua)
-	lanesScript   = newScript("lanes", lanesLua)
+	enqueueScript = newScript("enqueue")
+	takeScript    = newScript("take")
+	extendScript  = newScript("extend")
+	ackScript     = newScript("ack")
+	ackOnceScript = newScript("ackonce")
+	nackScript    = newScript("nack")
+	releaseScript = newScript("release")
+	putbackScript = newScript("putback")
+	replaceScript = newScript("replace")
+	buryScript    = newScript("bury")
+	setLaneScript = newScript("setlane")
+	lanesScript   = newScript("lanes")
+	listScript    = newScript("list")
+	findScript    = newScript("find")
+	replayScript  = newScript("replay")
+	discardScript = newScript("discard")
+	statsScript   = newScript("stats")
+	oldestScript  = newScript("oldest")
+	sweepScript   = newScript("sweep")
+	layoutLua     = luaFile("layout")
 )
 
 type script struct {
 	name, source, sha string
 }
 
-func newScript(name, body string) *script {
-	source := prelude + body
+func newScript(name string) *script {
+	source := luaFile("base") + luaFile(name)
 	sum := sha1.Sum([]byte(source))
 	return &script{name: name, source: source, sha: hex.EncodeToString(sum[:])}
+}
+
+var (
+	includes = regexp.MustCompile(`(?m)^ *--@ (\w+)$`)
+	comments = regexp.MustCompile(`(?m)^ *--[^@\n].*\n|^ +|^\n`)
+)
+
+// luaFile returns the text of a file, with those that it includes, and without comments.
+func luaFile(name string) string {
+	text, err := files.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return includes.ReplaceAllStringFunc(comments.ReplaceAllString(string(text), ""), func(line string) string {
+		_, included, _ := strings.Cut(line, "--@ ")
+		return luaFile(included)
+	})
 }
 
 // single is a command that go-redis does not send a second time when the answer is lost. The queue's callers
@@ -83,18 +77,13 @@ func (single) NoRetry() bool { return true }
 
 // eval runs a script on a partition by its hash, or with its source where the server does not have it.
 func (q *Queue) eval(ctx context.Context, s *script, p *partition, args []any) (any, error) {
-	return q.evalAfter(ctx, nil, s, p, args)
-}
-
-// evalAfter runs a command and then a script on a partition in one transaction. first may be nil.
-func (q *Queue) evalAfter(ctx context.Context, first []any, s *script, p *partition, args []any) (any, error) {
-	answer, err := q.command(ctx, first, "evalsha", s.sha, p, args)
+	answer, err := q.command(ctx, "evalsha", s.sha, p, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		// The server was restarted, perhaps without its data, or it has become a master.
-		if err = q.pin(ctx); err != nil {
+		if err = q.checkLayout(ctx); err != nil {
 			return nil, err
 		}
-		answer, err = q.command(ctx, first, "eval", s.source, p, args)
+		answer, err = q.command(ctx, "eval", s.source, p, args)
 	}
 	if err != nil {
 		q.reload(ctx, err)
@@ -103,21 +92,18 @@ func (q *Queue) evalAfter(ctx context.Context, first []any, s *script, p *partit
 	return answer, nil
 }
 
-func (q *Queue) command(ctx context.Context, first []any, name, script string, p *partition, args []any) (any, error) {
+func (q *Queue) command(ctx context.Context, name, script string, p *partition, args []any) (any, error) {
 	line := make([]any, 0, len(args)+7)
 	line = append(line, name, script, 2, p.base, p.base+"-", q.channel, p.number)
 	cmd := single{redis.NewCmd(ctx, append(line, args...)...)}
-	if first == nil {
-		_ = q.client.Process(ctx, cmd)
-		return cmd.Result()
-	}
-	before := redis.NewCmd(ctx, first...)
-	_, err := q.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
-		_ = tx.Process(ctx, before)
-		_ = tx.Process(ctx, cmd)
-		return nil
-	})
-	return cmd.Val(), cmp.Or(before.Err(), cmd.Err(), err)
+	_ = q.client.Process(ctx, cmd)
+	return cmd.Result()
+}
+
+// isFull reports whether Redis has refused a write because its memory is full.
+func isFull(err error) bool {
+	var fromServer redis.Error
+	return errors.As(err, &fromServer) && strings.Contains(fromServer.Error(), "OOM command not allowed")
 }
 
 // reload makes a cluster client look for the masters again when one could not be reached. By itself it does that

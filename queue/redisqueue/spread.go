@@ -10,8 +10,8 @@ import (
 // maxBatch is how many jobs one script handles, which keeps every other client's wait short.
 const maxBatch = 500
 
-// verdicts gathers what becomes of the jobs of one call.
-type verdicts struct {
+// results collects what becomes of the jobs of one call.
+type results struct {
 	mu      sync.Mutex
 	failed  *queue.BatchError
 	unknown int   // jobs of which Redis did not say what became of them
@@ -19,14 +19,14 @@ type verdicts struct {
 }
 
 // refuse notes that a job was refused.
-func (v *verdicts) refuse(i int, why error) {
+func (v *results) refuse(i int, why error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.failed = v.failed.Fail(i, why)
 }
 
-// lose notes that the outcome for these jobs is unknown.
-func (v *verdicts) lose(jobs []int, err error) {
+// fail notes that the outcome for these jobs is unknown.
+func (v *results) fail(jobs []int, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.unknown += len(jobs)
@@ -36,9 +36,9 @@ func (v *verdicts) lose(jobs []int, err error) {
 	}
 }
 
-// of returns the error of a call with n jobs. If the outcome is unknown for some jobs only, because one master of
+// result returns the error of a call with n jobs. If the outcome is unknown for some jobs only, because one master of
 // several did not answer, the others need not be repeated: that is a BatchError too.
-func (v *verdicts) of(n int) error {
+func (v *results) result(n int) error {
 	if n > 0 && v.unknown == n {
 		return v.err
 	}
@@ -46,14 +46,14 @@ func (v *verdicts) of(n int) error {
 }
 
 // spread splits n jobs by the partitions of their lanes and calls do for the jobs of each, at the same time.
-func (q *Queue) spread(ctx context.Context, n int, lane func(i int) string, do func(p *partition, jobs []int, v *verdicts)) error {
+func (q *Queue) spread(ctx context.Context, n int, lane func(i int) string, do func(p *partition, jobs []int, v *results)) error {
 	jobs := make(map[*partition][]int)
 	for i := range n {
 		p := q.parts[q.ofLane(lane(i))]
 		jobs[p] = append(jobs[p], i)
 	}
-	v, err := await(ctx, q, func() (*verdicts, error) {
-		var v verdicts
+	v, err := await(ctx, q, func() (*results, error) {
+		var v results
 		var all sync.WaitGroup
 		for p, indexes := range jobs {
 			if len(jobs) == 1 {
@@ -68,7 +68,7 @@ func (q *Queue) spread(ctx context.Context, n int, lane func(i int) string, do f
 	if err != nil {
 		return err
 	}
-	return v.of(n)
+	return v.result(n)
 }
 
 // gather calls do for every partition at the same time and returns what they say, or the first error.
@@ -91,11 +91,11 @@ func gather[T any](ctx context.Context, q *Queue, do func(p *partition) (T, erro
 
 // chunks calls do with parts of jobs that hold maxBatch jobs at most, until one fails. The outcome of that one and
 // of those after it is unknown.
-func (v *verdicts) chunks(jobs []int, do func(jobs []int) error) {
+func (v *results) chunks(jobs []int, do func(jobs []int) error) {
 	for len(jobs) > 0 {
 		n := min(len(jobs), maxBatch)
 		if err := do(jobs[:n]); err != nil {
-			v.lose(jobs, err)
+			v.fail(jobs, err)
 			return
 		}
 		jobs = jobs[n:]

@@ -59,7 +59,7 @@ func (p *partition) note(t taken, err error, wakes uint64) {
 	p.armed = p.wakes == wakes && (t.left == 0 || len(t.leases) == 0)
 }
 
-// mayGive says that the partition may have ready jobs, as far as is known here. One that has failed is only looked at, which
+// mayGive reports whether the partition may have ready jobs, as far as is known here. One that has failed is only looked at, which
 // nobody waits for, until it answers.
 func (p *partition) mayGive(now time.Time) bool {
 	p.mu.Lock()
@@ -67,7 +67,7 @@ func (p *partition) mayGive(now time.Time) bool {
 	return p.failed == nil && (p.ready || !p.due.IsZero() && !now.Before(p.due))
 }
 
-// unknown says that there is a reason to look whether the partition has ready jobs.
+// unknown reports whether there is a reason to look whether the partition has ready jobs.
 func (p *partition) unknown(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +77,7 @@ func (p *partition) unknown(now time.Time) bool {
 	return !p.ready && (!p.armed || now.Sub(p.looked) >= staleAfter)
 }
 
-// pause is how long there is no reason to look at the partition, unless the bell rings.
+// pause is how long there is no reason to look at the partition, unless it is woken.
 func (p *partition) pause(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,35 +108,35 @@ func (p *partition) deadline(start time.Time) int64 {
 	return start.Add(takeTimeout).UnixMicro() + skew
 }
 
-// adopt remembers a call whose answer was lost, unless Redis itself refused it, or it leased nothing.
-func (p *partition) adopt(err error, o orphan) {
+// remember keeps a call whose answer was lost, unless Redis itself refused it, or it leased nothing.
+func (p *partition) remember(err error, l lostTake) {
 	var refused redis.Error
-	if errors.As(err, &refused) || errors.Is(err, queue.ErrClosed) || o.deadline == 0 {
+	if errors.As(err, &refused) || errors.Is(err, queue.ErrClosed) || l.deadline == 0 {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.orphans) < maxOrphans {
-		p.orphans = append(p.orphans, o)
+	if len(p.lost) < maxLost {
+		p.lost = append(p.lost, l)
 	}
 }
 
-// lost returns the calls whose answers were lost.
-func (p *partition) lost() []orphan {
+// lostTakes returns the calls whose answers were lost.
+func (p *partition) lostTakes() []lostTake {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.orphans[:len(p.orphans):len(p.orphans)]
+	return p.lost[:len(p.lost):len(p.lost)]
 }
 
-// disowned forgets the calls whose leases were released by a call that ran now, when they could not run any more.
-func (p *partition) disowned(orphans []orphan, now int64) {
+// forget forgets the calls whose leases were released by a call that ran now, when they could not run any more.
+func (p *partition) forget(lost []lostTake, now int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var left []orphan
-	for _, o := range p.orphans {
-		if o.deadline >= now || !slices.Contains(orphans, o) {
-			left = append(left, o)
+	var left []lostTake
+	for _, l := range p.lost {
+		if l.deadline >= now || !slices.Contains(lost, l) {
+			left = append(left, l)
 		}
 	}
-	p.orphans = left
+	p.lost = left
 }

@@ -2,8 +2,6 @@ package redisqueue
 
 import (
 	"context"
-	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -16,58 +14,45 @@ const (
 	// takeGrace is how long an answer is waited for when the caller has gone.
 	takeGrace = 500 * time.Millisecond
 
-	// maxTake is how many jobs one script leases. Nobody has more workers than that.
+	// maxTake is how many jobs one script leases.
 	maxTake = 2000
-
-	// maxNamed is how many lanes are named to one script.
-	maxNamed = 500
 )
 
 // taken is what a take script has answered.
 type taken struct {
 	leases []queue.Lease
 	now    int64         // Redis's clock, in microseconds
-	due    time.Duration // until the next delay or lease ends; negative: there is none
-	left   int           // lanes left in the ring
+	due    time.Duration // until the next delay, lease or hold ends; negative: there is none
+	left   int           // lanes left in the rings
 }
 
 // take leases what is ready in p and fits into w. names are the lanes of p that w names. A failure is noted in p.
 func (q *Queue) take(ctx context.Context, p *partition, w *queue.Want, names []string) []queue.Lease {
-	if len(names) > maxNamed {
-		narrowed, err := q.narrow(ctx, p, w)
-		if err != nil {
-			p.note(taken{}, err, 0)
-			return nil
-		}
-		w, names = &narrowed, lanesOf(&narrowed)
-	}
-	if p.skew.Load() == 0 { // the deadline needs Redis's clock
-		q.takeOnce(ctx, p, &queue.Want{}, nil, q.patience())
+	if p.skew.Load() == 0 { // the deadline and the leases' times need Redis's clock
+		q.takeOnce(ctx, p, &queue.Want{}, nil, q.timeout())
 		if p.failure() != nil {
 			return nil
 		}
 	}
-	return q.takeOnce(ctx, p, w, names, q.patience())
+	return q.takeOnce(ctx, p, w, names, q.timeout())
 }
 
-// patience is how long a Receive waits for one partition, while others may have jobs.
-func (q *Queue) patience() time.Duration {
+// timeout is how long a Receive waits for one partition, while others may have jobs.
+func (q *Queue) timeout() time.Duration {
 	if len(q.parts) == 1 {
 		return takeTimeout
 	}
 	return takeTimeout / 4
 }
 
-// takeOnce runs the take script, waits so long for its answer, and notes in p what it says.
-func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names []string, patience time.Duration) []queue.Lease {
+// takeOnce runs the take script, waits for its answer for the given time, and notes in p what it says.
+func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names []string, timeout time.Duration) []queue.Lease {
 	start, wakes := time.Now(), p.wakesSoFar()
-	token := q.name + "-" + strconv.FormatUint(q.calls.Add(1), 36)
-	deadline := p.deadline(start)
-	orphans := p.lost()
-	args := q.takeArgs(w, names, token, deadline, orphans)
+	token, deadline, lost := q.newToken(), p.deadline(start), p.lostTakes()
+	args := q.takeArgs(w, names, token, deadline, lost)
 
 	// The call does not end with ctx: its answer would be lost, and with it the leases.
-	patient, stop := linger(ctx, patience)
+	patient, stop := withGrace(ctx, timeout)
 	defer stop()
 	t, err := await(patient, q, func() (taken, error) {
 		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeTimeout)
@@ -76,21 +61,20 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 		if err != nil {
 			return taken{}, err
 		}
-		return q.readTaken(running, p, answer, token, start.Add(q.opts.Lease))
+		return p.readTaken(answer, token, start, q.opts.Lease), nil
 	})
 	if err != nil {
-		p.adopt(err, orphan{token, deadline})
+		p.remember(err, lostTake{token, deadline})
 		p.note(taken{}, err, wakes)
 		return nil
 	}
-	p.skew.Store(t.now - time.Now().UnixMicro())
-	p.disowned(orphans, t.now)
+	p.forget(lost, t.now)
 	p.note(t, nil, wakes)
 	return t.leases
 }
 
-// linger returns a context that ends after d, or a moment after ctx.
-func linger(ctx context.Context, d time.Duration) (context.Context, func()) {
+// withGrace returns a context that ends after d, or a moment after ctx.
+func withGrace(ctx context.Context, d time.Duration) (context.Context, func()) {
 	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(takeGrace, cancel) })
 	return patient, func() {
@@ -99,97 +83,56 @@ func linger(ctx context.Context, d time.Duration) (context.Context, func()) {
 	}
 }
 
-func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline int64, orphans []orphan) []any {
-	args := make([]any, 0, 10+3*len(names)+len(orphans))
-	args = append(args, token, q.opts.Lease.Microseconds(), deadline, min(w.Jobs, maxTake), w.Lane, w.Cold, flag(q.opts.AtMostOnce))
-	args = append(args, q.marking()...)
+func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline int64, lost []lostTake) []any {
+	args := make([]any, 0, 12+2*len(names)+3*len(lost))
+	args = append(args, token, q.opts.Lease.Microseconds(), deadline, min(w.Max, maxTake), w.MaxPerLane,
+		max(0, w.MaxUntried), max(0, w.MaxFailing), q.rings.Add(1)%3, flag(q.opts.AtMostOnce))
+	args = append(args, q.markerArgs()...)
 	args = append(args, len(names))
 	for _, name := range names {
-		l := w.Lanes[name]
-		args = append(args, name, l.Jobs, flag(l.Warm))
+		args = append(args, name, w.Limit(name))
 	}
-	for _, o := range orphans {
-		args = append(args, o.token)
+	for _, l := range lost {
+		// Nobody has extended these leases, so they end one lease after the time in which the call may have run.
+		last := l.deadline + q.opts.Lease.Microseconds()
+		args = append(args, l.token, last-2*takeTimeout.Microseconds(), last)
 	}
 	return args
 }
 
-// readTaken reads the answer of the take script, and the data of the jobs that it leased.
-func (q *Queue) readTaken(ctx context.Context, p *partition, answer any, token string, until time.Time) (taken, error) {
-	list, _ := answer.([]any)
-	if len(list) < 6 {
-		return taken{due: -1}, nil
+// readTaken reads the answer of the take script.
+func (p *partition) readTaken(answer any, token string, start time.Time, lease time.Duration) taken {
+	parts := list(answer)
+	if len(parts) < 3 {
+		return taken{due: -1}
 	}
-	began, _ := list[0].(string)
-	t := taken{now: int64(number(began)), due: time.Duration(number(list[1])) * time.Microsecond, left: number(list[2])}
-	ids, lanes, tries := texts(list[3]), texts(list[4]), texts(list[5])
-	data, err := q.data(ctx, p, ids, list[6:])
-	if err != nil {
-		return t, err
+	t := taken{now: int64(number(parts[0])), due: micros(parts[1]), left: number(parts[2])}
+	if number(parts[1]) < 0 {
+		t.due = -1
 	}
-	t.leases = make([]queue.Lease, len(ids))
-	for i, id := range ids {
-		l := &t.leases[i]
-		l.Job, l.Until = readJob(id, lanes[i], data[i]), until
-		l.Receipt = newReceipt(token, began, &l.Job)
-		if len(tries) > 0 {
-			l.Attempts, l.First = readTries(&tries[i])
-		}
+	p.noteClock(start, t.now)
+	if len(parts) < 7 {
+		return t
 	}
-	return t, nil
+	lanes, tickets, from, data := list(parts[3]), texts(parts[4]), numbers(parts[5]), texts(parts[6])
+	t.leases = make([]queue.Lease, len(tickets))
+	for i := range t.leases {
+		p.readLease(&t.leases[i], lanes[5*(from[i]-1):5*from[i]], tickets[i], token, t.now)
+		t.leases[i].Data, t.leases[i].Until = []byte(data[i]), start.Add(lease)
+	}
+	return t
 }
 
-// data returns the data of jobs: what came with them if something did, else what Redis has. A job whose data is gone, which
-// only an eviction or a stranger can cause, has none.
-func (q *Queue) data(ctx context.Context, p *partition, ids []string, came []any) ([]string, error) {
-	switch {
-	case len(came) > 0:
-		return texts(came[0]), nil
-	case len(ids) == 0:
-		return nil, nil
+// readLease reads a lease from its ticket and what the take script says of its lane.
+func (p *partition) readLease(l *queue.Lease, lane []any, text, token string, now int64) {
+	j := readTicket(text)
+	kind := "L"
+	if number(lane[3]) == 1 {
+		kind, l.Probe = "P", true
 	}
-	values, err := q.client.HMGet(ctx, p.data(), ids...).Result()
-	if err != nil {
-		// Not wrapped, because this is no refusal of Redis to lease: the jobs are leased.
-		return nil, fmt.Errorf("redisqueue: read jobs: %s", err.Error())
-	}
-	return texts(values), nil
-}
-
-// narrow turns a Want that names too many lanes into one that names just those that have jobs and may give some.
-func (q *Queue) narrow(ctx context.Context, p *partition, w *queue.Want) (queue.Want, error) {
-	narrowed := queue.Want{Jobs: w.Jobs, Cold: w.Cold, Lanes: make(map[string]queue.Limit)}
-	jobs, cold := w.Jobs, w.Cold // what is still to be found
-	for from := 0; ; from += maxNamed {
-		answer, err := await(ctx, q, func() (any, error) {
-			return q.eval(ctx, lanesScript, p, []any{from, maxNamed})
-		})
-		if err != nil {
-			return narrowed, err
-		}
-		page := texts(answer)
-		for _, l := range page {
-			name := l[1:]
-			n, isCold := w.Of(name)
-			if n <= 0 || jobs <= 0 || isCold && cold <= 0 {
-				continue
-			}
-			narrowed.Lanes[name] = queue.Limit{Jobs: n, Warm: !isCold}
-			jobs-- // a lane of the ring has one at least
-			if isCold {
-				cold--
-			}
-		}
-		if len(page) < maxNamed || jobs <= 0 {
-			return narrowed, nil
-		}
-	}
-}
-
-func lanesOf(w *queue.Want) []string {
-	names := make([]string, 0, len(w.Lanes))
-	for name := range w.Lanes {
-		names = append(names, name)
-	}
-	return names
+	l.ID, l.Ordered = j.id, number(lane[1]) == 1
+	l.Lane, _ = lane[0].(string)
+	l.Health, l.Holds = queue.Health(number(lane[2])), number(lane[4])
+	l.Receipt = kind + token + timeText(now) + j.head
+	l.Attempts, l.First, l.Age = j.attempts, p.local(j.first), age(j.enqueued, now)
 }

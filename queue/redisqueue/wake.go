@@ -7,28 +7,28 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// bell wakes everyone who waits.
-type bell struct {
+// wakeups wakes all Receives that wait.
+type wakeups struct {
 	mu   sync.Mutex
-	rung chan struct{}
+	next chan struct{}
 }
 
-// wait returns a channel that is closed when the bell rings next.
-func (b *bell) wait() <-chan struct{} {
+// wait returns a channel that is closed at the next broadcast.
+func (b *wakeups) wait() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.rung == nil {
-		b.rung = make(chan struct{})
+	if b.next == nil {
+		b.next = make(chan struct{})
 	}
-	return b.rung
+	return b.next
 }
 
-func (b *bell) ring() {
+func (b *wakeups) broadcast() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.rung != nil {
-		close(b.rung)
-		b.rung = nil
+	if b.next != nil {
+		close(b.next)
+		b.next = nil
 	}
 }
 
@@ -36,28 +36,28 @@ func (b *bell) ring() {
 func (q *Queue) startListening() {
 	q.listen.Do(func() {
 		if q.begin() == nil {
-			go q.hear()
+			go q.receiveWakeups()
 		}
 	})
 }
 
-// hear rings the bell for every wake message, and whenever the subscription is made anew, since messages may have been
-// missed. A message says which partition has something.
-func (q *Queue) hear() {
+// receiveWakeups wakes waiting Receives for every wake message, and whenever the subscription is made anew, since
+// messages may have been missed. A message names the partition that has ready jobs.
+func (q *Queue) receiveWakeups() {
 	defer q.work.Done()
 	sub := q.client.Subscribe(q.life, q.channel)
 	defer func() { _ = sub.Close() }()
-	heard := sub.ChannelWithSubscriptions()
+	messages := sub.ChannelWithSubscriptions()
 	for {
 		select {
 		case <-q.life.Done():
 			return
-		case m, ok := <-heard:
+		case m, ok := <-messages:
 			if !ok {
 				return
 			}
 			q.noteWake(m)
-			q.bell.ring()
+			q.wakeups.broadcast()
 		}
 	}
 }

@@ -13,19 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pushhooks/webhook/internal/flatqueue"
 	"github.com/pushhooks/webhook/queue"
 )
 
 // concurrentCalls bounds the batch calls that one method runs at once.
 const concurrentCalls = 8
-
-// visibility is a change of a message's visibility timeout.
-type visibility struct {
-	m         *message
-	handle    string
-	timeout   time.Duration
-	uncounted bool // the receive that follows is no attempt's
-}
 
 // inTens gives items to call in parts of at most ten, several calls at a time. A call
 // sets its part of the errors that are returned, one for each item.
@@ -46,14 +39,37 @@ func inTens[T any](items []T, call func(part []T, errs []error)) []error {
 	return errs
 }
 
+// systemAttributes are what the driver reads of SQS's own attributes.
+var systemAttributes = []types.MessageSystemAttributeName{
+	types.MessageSystemAttributeNameApproximateReceiveCount,
+	types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp,
+	types.MessageSystemAttributeNameSentTimestamp,
+}
+
+// receive makes one receive call.
+func (s *store) receive(ctx context.Context, url string, n int, wait, timeout time.Duration) ([]types.Message, error) {
+	out, err := s.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl:                    &url,
+		MaxNumberOfMessages:         int32(n),
+		WaitTimeSeconds:             seconds(wait),
+		VisibilityTimeout:           seconds(timeout),
+		MessageAttributeNames:       []string{"All"},
+		MessageSystemAttributeNames: systemAttributes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqsqueue: receive messages: %w", err)
+	}
+	return out.Messages, nil
+}
+
 // deleteMessages deletes the messages with these receipt handles.
-func (q *Queue) deleteMessages(ctx context.Context, url string, handles []string) []error {
+func (s *store) deleteMessages(ctx context.Context, url string, handles []string) []error {
 	return inTens(handles, func(part []string, errs []error) {
 		in := &sqs.DeleteMessageBatchInput{QueueUrl: &url}
 		for i := range part {
 			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: &part[i]})
 		}
-		out, err := q.client.DeleteMessageBatch(ctx, in)
+		out, err := s.client.DeleteMessageBatch(ctx, in)
 		if err != nil {
 			setAll(errs, fmt.Errorf("sqsqueue: delete messages: %w", err))
 			return
@@ -63,15 +79,15 @@ func (q *Queue) deleteMessages(ctx context.Context, url string, handles []string
 }
 
 // changeVisibility sets visibility timeouts, rounded up to whole seconds.
-func (q *Queue) changeVisibility(ctx context.Context, url string, changes []visibility) []error {
-	return inTens(changes, func(part []visibility, errs []error) {
+func (s *store) changeVisibility(ctx context.Context, url string, changes []flatqueue.Change) []error {
+	return inTens(changes, func(part []flatqueue.Change, errs []error) {
 		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &url}
 		for i := range part {
 			in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-				Id: entryID(i), ReceiptHandle: &part[i].handle, VisibilityTimeout: seconds(part[i].timeout),
+				Id: entryID(i), ReceiptHandle: &part[i].Handle, VisibilityTimeout: seconds(part[i].After),
 			})
 		}
-		out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
+		out, err := s.client.ChangeMessageVisibilityBatch(ctx, in)
 		if err != nil {
 			setAll(errs, fmt.Errorf("sqsqueue: change the visibility of messages: %w", err))
 			return

@@ -64,7 +64,7 @@ func TestConformanceWithWholeGroups(t *testing.T) {
 		return openTest(t, f, opts)
 	}
 	h.Another = func(t *testing.T, q queue.Queue) queue.Queue {
-		return openTest(t, q.(*Queue).client, q.(*Queue).opts)
+		return openTest(t, q.(*Queue).store.client, q.(*Queue).store.opts)
 	}
 	h.Reopen = h.Another
 	queuetest.Run(t, h)
@@ -74,7 +74,7 @@ func TestConformanceWithWholeGroups(t *testing.T) {
 // lanes, and counts approximately. Orders and turns of ordered lanes on FIFO queues are checked.
 func harness(client Client, set func(*Options)) queuetest.Harness {
 	another := func(t *testing.T, q queue.Queue) queue.Queue {
-		return openTest(t, client, q.(*Queue).opts)
+		return openTest(t, client, q.(*Queue).store.opts)
 	}
 	return queuetest.Harness{
 		Open: func(t *testing.T) queue.Queue {

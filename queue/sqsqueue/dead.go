@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -13,42 +12,14 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// DeadLetter implements queue.Queue. The message goes to the dead-letter queue, with the
-// reason and the attempts as attributes, before it is deleted. Without such a queue it is
-// deleted and counted.
-func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) error {
-	if q.isClosed() {
-		return queue.ErrClosed
-	}
-	held, lost := q.lookUp([]queue.Lease{l})
-	if lost != nil {
-		return queue.ErrLeaseLost
-	}
-	m := held.messages[0]
-	if err := q.bury(ctx, m, reason); err != nil {
-		return err
-	}
-	if err := q.remove(ctx, held.messages)[0]; err != nil {
-		return err
-	}
-	if q.deadURL == "" {
-		q.mu.Lock()
-		q.dropped++
-		q.mu.Unlock()
-	}
-	return nil
-}
-
-// bury sends a copy to the dead-letter queue, unless there is none or it is there.
-func (q *Queue) bury(ctx context.Context, m *message, reason string) error {
-	q.mu.Lock()
-	buried, letter := m.buried, q.letter(m, reason)
-	q.mu.Unlock()
-	if buried || q.deadURL == "" {
+// Bury sends a job that is given up to the dead-letter queue. Without one it is only counted.
+func (s *store) Bury(ctx context.Context, letter queue.DeadLetter) error {
+	if s.deadURL == "" {
+		s.dropped.Add(1)
 		return nil
 	}
-	out, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{
-		QueueUrl: &q.deadURL, Entries: []types.SendMessageBatchRequestEntry{letter},
+	out, err := s.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{
+		QueueUrl: &s.deadURL, Entries: []types.SendMessageBatchRequestEntry{s.letter(letter)},
 	})
 	if err != nil {
 		return fmt.Errorf("sqsqueue: send to the dead-letter queue: %w", err)
@@ -56,27 +27,20 @@ func (q *Queue) bury(ctx context.Context, m *message, reason string) error {
 	for _, entry := range out.Failed {
 		return entryError(entry)
 	}
-	q.mu.Lock()
-	m.buried = true
-	q.mu.Unlock()
 	return nil
 }
 
-// letter is the message as a dead letter. On a FIFO dead-letter queue each is a group of
-// its own, because a listing sees only as much of a group as one receive call returns.
-func (q *Queue) letter(m *message, reason string) types.SendMessageBatchRequestEntry {
-	e := encode(m.job)
-	e.set(attrReason, cut(escape(reason), maxReason))
-	e.set(attrAttempts, strconv.Itoa(m.attempts+1))
-	e.set(attrAt, formatTime(time.Now()))
-	first := m.first
-	if first.IsZero() {
-		first = m.began
-	}
-	e.set(attrFirst, formatTime(first))
+// letter is a dead letter as a message. On a FIFO dead-letter queue each is a group of its own,
+// because a listing sees only as much of a group as one receive call returns.
+func (s *store) letter(letter queue.DeadLetter) types.SendMessageBatchRequestEntry {
+	e := encode(letter.Job)
+	e.set(attrReason, cut(escape(letter.Reason), maxReason))
+	e.set(attrAttempts, strconv.Itoa(letter.Attempts))
+	e.setTime(attrAt, letter.At)
+	e.setTime(attrFirst, letter.First)
 	entry := types.SendMessageBatchRequestEntry{Id: entryID(0), MessageBody: &e.body, MessageAttributes: e.attrs}
-	if strings.HasSuffix(q.deadURL, fifoSuffix) {
-		id := token(m.job.ID)
+	if strings.HasSuffix(s.deadURL, fifoSuffix) {
+		id := token(letter.Job.ID)
 		entry.MessageGroupId, entry.MessageDeduplicationId = &id, &id
 	}
 	return entry

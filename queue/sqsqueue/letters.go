@@ -5,14 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/pushhooks/webhook/internal/flatqueue"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -57,19 +58,21 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 }
 
 // Replay implements queue.DeadLetters. It finds what DeadLetters finds.
-func (q *Queue) Replay(ctx context.Context, ids []string) (n int, err error) {
+func (q *Queue) Replay(ctx context.Context, replays []queue.Replayed) (n int, err error) {
+	byID := make(map[string]queue.Job, len(replays))
+	for _, r := range replays {
+		byID[r.ID] = r.Job
+	}
 	err = q.look(ctx, func(letters []letter) ([]letter, error) {
-		var err error
-		letters = chosen(letters, ids)
+		letters = chosen(letters, slices.Collect(maps.Keys(byID)))
 		jobs := make([]queue.Job, len(letters))
 		for i, l := range letters {
-			jobs[i] = l.Job
-			jobs[i].ID = queue.ReplayID(l.ID)
+			if jobs[i] = byID[l.ID]; jobs[i].Lane != l.Lane {
+				return nil, fmt.Errorf("sqsqueue: replay of %q: the job is of lane %q; it must be of lane %q", l.ID, jobs[i].Lane, l.Lane)
+			}
 		}
+		err := q.Enqueue(ctx, jobs)
 		var settled []letter
-		if len(jobs) > 0 {
-			err = q.Enqueue(ctx, jobs)
-		}
 		for i, l := range letters {
 			if queue.ErrorOf(err, i) == nil {
 				settled = append(settled, l)
@@ -94,10 +97,10 @@ func (q *Queue) Discard(ctx context.Context, ids []string) (n int, err error) {
 // look receives dead letters and shows them to visit, oldest first. It deletes those
 // that visit returns and gives back the others.
 func (q *Queue) look(ctx context.Context, visit func([]letter) (settled []letter, err error)) error {
-	if q.isClosed() {
+	if q.closed.Load() {
 		return queue.ErrClosed
 	}
-	if q.deadURL == "" {
+	if q.store.deadURL == "" {
 		return ErrNoDeadLetters
 	}
 	q.looking.Lock()
@@ -113,26 +116,19 @@ func (q *Queue) look(ctx context.Context, visit func([]letter) (settled []letter
 	settled, err := visit(letters)
 	handles := handlesOf(settled)
 	letters = slices.DeleteFunc(letters, func(l letter) bool { return slices.Contains(handles, l.handle) })
-	return errors.Join(err, errors.Join(q.deleteMessages(ctx, q.deadURL, handles)...))
+	return errors.Join(err, errors.Join(q.store.deleteMessages(ctx, q.store.deadURL, handles)...))
 }
 
 func (q *Queue) receiveLetters(ctx context.Context) (letters []letter, err error) {
 	for bytes := 0; len(letters) < maxLetters && bytes < maxLetterBytes; {
-		out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl:                    &q.deadURL,
-			MaxNumberOfMessages:         maxEntries,
-			WaitTimeSeconds:             seconds(lookWait),
-			VisibilityTimeout:           seconds(lookTimeout),
-			MessageAttributeNames:       []string{"All"},
-			MessageSystemAttributeNames: systemAttributes,
-		})
+		messages, err := q.store.receive(ctx, q.store.deadURL, maxEntries, lookWait, lookTimeout)
 		if err != nil {
-			return letters, fmt.Errorf("sqsqueue: look at the dead letters: %w", err)
+			return letters, fmt.Errorf("look at the dead letters: %w", err)
 		}
-		if len(out.Messages) == 0 {
+		if len(messages) == 0 {
 			break
 		}
-		for _, raw := range out.Messages {
+		for _, raw := range messages {
 			l := toLetter(raw)
 			bytes += len(l.Data)
 			letters = append(letters, l)
@@ -142,8 +138,11 @@ func (q *Queue) receiveLetters(ctx context.Context) (letters []letter, err error
 }
 
 func toLetter(raw types.Message) letter {
-	m := received(raw, time.Time{}, 0)
-	l := letter{handle: m.handle, DeadLetter: queue.DeadLetter{Job: m.job, Reason: redriven, At: m.sent}}
+	m := received(raw)
+	if m.Unreadable != nil { // moved by SQS
+		m.Job.Job = foreign(raw)
+	}
+	l := letter{handle: m.Handle, DeadLetter: queue.DeadLetter{Job: m.Job.Job, Reason: redriven, At: m.Sent}}
 	if reason, err := unescape(attribute(raw, attrReason)); err == nil && reason != "" {
 		l.Reason = strings.ToValidUTF8(reason, "") // it may have been cut
 		l.Attempts, _ = strconv.Atoi(attribute(raw, attrAttempts))
@@ -157,11 +156,11 @@ func toLetter(raw types.Message) letter {
 func (q *Queue) giveBackLetters(ctx context.Context, letters []letter) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackLimit)
 	defer cancel()
-	changes := make([]visibility, len(letters))
+	changes := make([]flatqueue.Change, len(letters))
 	for i, l := range letters {
-		changes[i].handle = l.handle
+		changes[i].Handle = l.handle
 	}
-	q.changeVisibility(ctx, q.deadURL, changes) // what fails is visible again in a minute
+	q.store.changeVisibility(ctx, q.store.deadURL, changes) // what fails is visible again in a minute
 }
 
 // chosen returns the letters with these ids.
@@ -189,54 +188,4 @@ func handlesOf(letters []letter) []string {
 		handles[i] = l.handle
 	}
 	return handles
-}
-
-// Stats implements queue.StatsReader. The numbers are SQS's, which are approximate and up
-// to a minute old. Leased counts what any process has leased or waits out by its visibility
-// timeout; Oldest looks only at what is parked in this process; Bytes is not known.
-func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
-	if q.isClosed() {
-		return queue.Stats{}, queue.ErrClosed
-	}
-	live, err := q.count(ctx, q.url)
-	if err != nil {
-		return queue.Stats{}, err
-	}
-	var dead counts
-	if q.deadURL != "" {
-		if dead, err = q.count(ctx, q.deadURL); err != nil {
-			return queue.Stats{}, err
-		}
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delayed := len(q.park.delayed)
-	ready := q.park.jobs() - delayed
-	return queue.Stats{
-		Ready:       live.visible + ready,
-		Delayed:     live.delayed + delayed,
-		Leased:      max(live.invisible-ready-delayed, 0),
-		Dead:        dead.visible + dead.invisible + dead.delayed,
-		Oldest:      q.park.oldest(time.Now()),
-		DeadDropped: q.dropped,
-	}, nil
-}
-
-// counts are SQS's numbers of messages.
-type counts struct{ visible, invisible, delayed int }
-
-func (q *Queue) count(ctx context.Context, url string) (counts, error) {
-	attrs, err := opener{client: q.client}.attributes(ctx, url)
-	if err != nil {
-		return counts{}, fmt.Errorf("sqsqueue: count the messages of %s: %w", url, err)
-	}
-	number := func(name types.QueueAttributeName) int {
-		n, _ := strconv.Atoi(attrs[string(name)])
-		return n
-	}
-	return counts{
-		visible:   number(types.QueueAttributeNameApproximateNumberOfMessages),
-		invisible: number(types.QueueAttributeNameApproximateNumberOfMessagesNotVisible),
-		delayed:   number(types.QueueAttributeNameApproximateNumberOfMessagesDelayed),
-	}, nil
 }

@@ -3,12 +3,15 @@ package sqsqueue
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/pushhooks/webhook/internal/flatqueue"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -18,23 +21,35 @@ const (
 	attrLane     = "lane"     // escaped
 	attrOrdered  = "ordered"  // "true", or absent
 	attrEncoding = "encoding" // absent when the body is Data as it is
+	attrVersion  = "v"        // of this format
 
-	attrReason   = "reason" // these four on dead letters only; escaped
+	// On parts of a job, and the first on dead letters too; RFC 3339.
+	attrFirst    = "first_at"
+	attrEnqueued = "enqueued_at"
+
+	// On dead letters only.
+	attrReason   = "reason" // escaped
 	attrAttempts = "attempts"
-	attrFirst    = "first_at" // RFC 3339, like the next
 	attrAt       = "dead_at"
+
+	// version is the format of the messages that this package writes.
+	version = 1
 
 	encodingPercent = "percent"
 	encodingEmpty   = "empty" // SQS takes no empty body
 	emptyBody       = "(empty)"
 
-	// foreignLane is the lane of messages that this package did not send. Their
-	// job id is foreignPrefix and SQS's message id.
+	// foreignLane is the lane of messages that have our attributes and cannot be read, which the
+	// caller dead-letters. Their job id is foreignPrefix and SQS's message id.
 	foreignLane   = "sqs:foreign"
 	foreignPrefix = "sqs-"
 
 	maxToken = 128 // of a group or deduplication id
 	maxLane  = 512
+
+	// attributeRoom is what the attributes of a message take at most: a lane whose bytes are all
+	// escaped, an ID, two times, and the attributes' names and types.
+	attributeRoom = 3*maxLane + maxToken + 384
 )
 
 // encoded is a job in the form in which SQS carries it.
@@ -46,10 +61,11 @@ type encoded struct {
 }
 
 func encode(job queue.Job) encoded {
-	e := encoded{job: job, attrs: make(map[string]types.MessageAttributeValue, 4)}
+	e := encoded{job: job, attrs: make(map[string]types.MessageAttributeValue, 5)}
 	var encoding string
 	e.body, encoding = encodeBody(string(job.Data))
 	e.size = len(e.body)
+	e.set(attrVersion, strconv.Itoa(version))
 	e.set(attrID, job.ID)
 	e.set(attrLane, escape(job.Lane))
 	if job.Ordered {
@@ -69,6 +85,13 @@ func encodeBody(data string) (body, encoding string) {
 		return data, ""
 	}
 	return escape(data), encodingPercent
+}
+
+// setTime sets an attribute unless the time is zero.
+func (e *encoded) setTime(name string, t time.Time) {
+	if !t.IsZero() {
+		e.set(name, formatTime(t))
+	}
 }
 
 func (e *encoded) set(name, value string) {
@@ -94,51 +117,43 @@ func printable(s string) bool {
 	return true
 }
 
-// message is one SQS message that this process has received: parked, or leased by
-// whoever holds the receipt.
-type message struct {
-	job    queue.Job
-	id     string // SQS's id of the message
-	handle string // SQS's receipt handle, the newest
-	sent   time.Time
-
-	receives int // as SQS counts them
-	attempts int
-	first    time.Time
-
-	seq     uint64    // order of arrival in this process
-	receipt string    // of the current lease; "" while parked
-	began   time.Time // when the current lease began
-	ready   time.Time // a parked message is not handed out before this
-	until   time.Time // the end of its visibility timeout, on the early side
-	limit   time.Time // SQS extends no further
-
-	leaving bool   // it is being left to SQS, which may send it again before we know
-	buried  bool   // a copy of it is in the dead-letter queue
-	split   *split // what it is a part of, or nil
+// received reads a message that SQS has sent.
+func received(raw types.Message) flatqueue.Message {
+	m := flatqueue.Message{
+		MessageID:     aws.ToString(raw.MessageId),
+		Handle:        aws.ToString(raw.ReceiptHandle),
+		Sent:          millis(systemAttribute(raw, types.MessageSystemAttributeNameSentTimestamp)),
+		Receives:      receiveCount(raw),
+		FirstReceived: millis(systemAttribute(raw, types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp)),
+	}
+	if m.Unreadable = checkFormat(raw); m.Unreadable != nil {
+		return m
+	}
+	var ok bool
+	if m.Job.Job, ok = decode(raw); !ok {
+		m.Job.Job = foreign(raw)
+		return m
+	}
+	m.First = parseTime(attribute(raw, attrFirst))
+	m.Enqueued = parseTime(attribute(raw, attrEnqueued))
+	return m
 }
 
-// received makes a message of what SQS sent at the time from, invisible for lease.
-func received(raw types.Message, from time.Time, lease time.Duration) *message {
-	job, ok := decode(raw)
-	if !ok {
-		job = foreign(raw)
-	}
-	m := &message{
-		job:    job,
-		id:     aws.ToString(raw.MessageId),
-		handle: aws.ToString(raw.ReceiptHandle),
-		sent:   millis(raw.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)]),
-		until:  from.Add(lease),
-		limit:  from.Add(maxVisibility),
+// errForeign is why a message that this package did not send is left alone.
+var errForeign = errors.New("sqsqueue: it is of another application: it has no attribute " + attrID)
 
-		receives: receiveCount(raw),
+// checkFormat returns an error if a message has a newer format than this package reads, or is of
+// another application. One without a version is of the first format, as it was before versions were
+// written.
+func checkFormat(raw types.Message) error {
+	if attribute(raw, attrID) == "" {
+		return errForeign
 	}
-	if m.receives > 1 {
-		m.attempts = m.receives - 1
-		m.first = millis(raw.Attributes[string(types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp)])
+	v := attribute(raw, attrVersion)
+	if n, err := strconv.Atoi(v); v == "" || err == nil && n <= version {
+		return nil
 	}
-	return m
+	return fmt.Errorf("sqsqueue: it has format %q, and this version of the library reads up to %d", v, version)
 }
 
 // decode is the reverse of encode; not ok means that the message is not one of ours.
@@ -169,7 +184,7 @@ func decodeBody(body, encoding string) (data string, ok bool) {
 	return "", false
 }
 
-// foreign wraps a message of somebody else's, so that the caller can dead-letter it.
+// foreign wraps a message that cannot be read, so that the caller can dead-letter it.
 func foreign(raw types.Message) queue.Job {
 	return queue.Job{
 		ID:   token(foreignPrefix + aws.ToString(raw.MessageId)),
@@ -182,8 +197,12 @@ func attribute(raw types.Message, name string) string {
 	return aws.ToString(raw.MessageAttributes[name].StringValue)
 }
 
+func systemAttribute(raw types.Message, name types.MessageSystemAttributeName) string {
+	return raw.Attributes[string(name)]
+}
+
 func receiveCount(raw types.Message) int {
-	n, err := strconv.Atoi(raw.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)])
+	n, err := strconv.Atoi(systemAttribute(raw, types.MessageSystemAttributeNameApproximateReceiveCount))
 	if err != nil {
 		return 1
 	}
@@ -204,8 +223,4 @@ func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 func parseTime(s string) time.Time {
 	t, _ := time.Parse(time.RFC3339Nano, s)
 	return t
-}
-
-func (m *message) lease() queue.Lease {
-	return queue.Lease{Job: m.job, Receipt: m.receipt, Attempts: m.attempts, First: m.first, Until: m.until}
 }

@@ -1,7 +1,6 @@
 package sqsqueue
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -73,21 +72,5 @@ func TestReasonsAreCutToFit(t *testing.T) {
 		if err != nil || len(got) > n {
 			t.Errorf("cut to %d bytes: %q, %v", n, got, err)
 		}
-	}
-}
-
-func TestSeenForgetsTheOldest(t *testing.T) {
-	t.Parallel()
-	s := newSeen(10)
-	for i := range 100 {
-		s.add(fmt.Sprint(i))
-	}
-	for i := range 100 {
-		if id := fmt.Sprint(i); i >= 90 && !s.has(id) || i < 80 && s.has(id) {
-			t.Errorf("has(%s) is %v", id, s.has(id))
-		}
-	}
-	if n := len(s.young) + len(s.aged); n > 20 {
-		t.Errorf("%d ids are remembered; want at most 20", n)
 	}
 }

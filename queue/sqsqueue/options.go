@@ -40,8 +40,8 @@ type Options struct {
 	// MaxMessages is how many messages one receive call may bring, 1 to 10. Defaults to 10.
 	MaxMessages int
 
-	// Receivers is how many receive calls may run at once, at most 100. Defaults to 2.
-	Receivers int
+	// Pollers is how many receive calls may run at once, at most 100. Defaults to 2.
+	Pollers int
 
 	// RetryBackoff makes a failed job visible again after the delay that its caller
 	// asked for, instead of after what remains of the visibility timeout.
@@ -52,9 +52,9 @@ type Options struct {
 	// queue.Stats.DeadDropped.
 	DeadLetterQueueURL string
 
-	// ParkedJobs and ParkedBytes bound what is received but not wanted yet. When either
-	// is reached, nothing more is received until there is room; one round of receive
-	// calls can exceed ParkedBytes. They default to 1,000 jobs and 64 MiB.
+	// ParkedJobs and ParkedBytes bound what is received but not wanted yet. What is more than
+	// its lane's share of them is left to SQS for a while; see the package's documentation.
+	// One round of receive calls can exceed ParkedBytes. They default to 1,000 jobs and 64 MiB.
 	ParkedJobs  int
 	ParkedBytes int64
 }
@@ -64,7 +64,7 @@ const (
 	maxVisibility = 12 * time.Hour // SQS's limit for a message, counted from its receive
 	maxWait       = 20 * time.Second
 	maxEntries    = 10 // of any batch call
-	maxReceivers  = 100
+	maxPollers    = 100
 
 	fifoSuffix = ".fifo"
 	deadSuffix = "-dead"
@@ -75,7 +75,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.VisibilityTimeout, 30*time.Second)
 	setDefault(&o.WaitTime, 5*time.Second)
 	setDefault(&o.MaxMessages, maxEntries)
-	setDefault(&o.Receivers, 2)
+	setDefault(&o.Pollers, 2)
 	setDefault(&o.ParkedJobs, 1000)
 	setDefault(&o.ParkedBytes, 64<<20)
 	return o
@@ -94,7 +94,7 @@ func (o Options) validate() error {
 		inSeconds("VisibilityTimeout", o.VisibilityTimeout, minVisibility, maxVisibility),
 		inSeconds("WaitTime", o.WaitTime, time.Second, maxWait),
 		inRange("MaxMessages", o.MaxMessages, 1, maxEntries),
-		inRange("Receivers", o.Receivers, 1, maxReceivers),
+		inRange("Pollers", o.Pollers, 1, maxPollers),
 		atLeastOne("ParkedJobs", int64(o.ParkedJobs)),
 		atLeastOne("ParkedBytes", o.ParkedBytes),
 		o.validateURL(),

@@ -15,7 +15,7 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		"WaitTime is 21s: give whole seconds from 1s to 20s":               {WaitTime: 21 * time.Second},
 		"WaitTime is -1s":                                                  {WaitTime: -time.Second},
 		"MaxMessages is 11":                                                {MaxMessages: 11},
-		"Receivers is -1":                                                  {Receivers: -1},
+		"Pollers is -1":                                                    {Pollers: -1},
 		"ParkedJobs is -1":                                                 {ParkedJobs: -1},
 		"ParkedBytes is -1":                                                {ParkedBytes: -1},
 		"FIFO is true":                                                     {FIFO: true, QueueURL: "https://sqs/1/jobs"},
@@ -31,8 +31,8 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 
 func TestAllWrongOptionsAreNamedAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := New(t.Context(), newFake(), Options{MaxMessages: 11, Receivers: 101})
-	if err == nil || !strings.Contains(err.Error(), "MaxMessages") || !strings.Contains(err.Error(), "Receivers") {
+	_, err := New(t.Context(), newFake(), Options{MaxMessages: 11, Pollers: 101})
+	if err == nil || !strings.Contains(err.Error(), "MaxMessages") || !strings.Contains(err.Error(), "Pollers") {
 		t.Errorf("New returned %v; want both fields named", err)
 	}
 }

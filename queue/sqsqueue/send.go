@@ -2,6 +2,7 @@ package sqsqueue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pushhooks/webhook/internal/flatqueue"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -18,53 +20,44 @@ type outgoing struct {
 	index int
 }
 
-// sending is one Enqueue under way.
-type sending struct {
-	q      *Queue
-	errs   []error // of each job
-	sameAs []int   // the index of an earlier job with the same ID, or the job's own
+// sender is one Send under way.
+type sender struct {
+	*store
+	errs []error // of each job
 }
 
-// Enqueue implements queue.Queue. Jobs travel in batches of ten and of at most 1 MiB, several
-// batches at a time; on a FIFO queue the jobs of one lane stay in order.
-func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
-	if q.isClosed() {
-		return queue.ErrClosed
-	}
-	s := sending{q: q, errs: make([]error, len(jobs)), sameAs: make([]int, len(jobs))}
-	chains := s.plan(jobs)
+// errNotSent is the error of a job that was not sent because an earlier call had failed.
+var errNotSent = errors.New("sqsqueue: the message was not sent")
+
+// Send sends jobs in batches of ten and of at most 1 MiB, several batches at a time; on a FIFO
+// queue the jobs of one lane stay in order.
+func (s *store) Send(ctx context.Context, jobs []flatqueue.Job) ([]error, error) {
+	sender := sender{store: s, errs: make([]error, len(jobs))}
+	chains := sender.plan(jobs)
 	var group errgroup.Group
 	group.SetLimit(concurrentCalls)
 	for _, chain := range chains {
-		group.Go(func() error { return s.sendChain(ctx, chain) })
+		group.Go(func() error { return sender.sendChain(ctx, chain) })
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return s.result()
+	err := group.Wait()
+	return sender.errs, err
 }
 
-// plan leaves out what SQS has or can't take, and cuts the rest into batches. The
-// batches of a chain are sent one after the other, the chains at the same time.
-func (s *sending) plan(jobs []queue.Job) (chains [][][]outgoing) {
+// plan cuts the jobs into batches, without those that SQS cannot take. The batches of a chain are
+// sent one after the other, the chains at the same time.
+func (s *sender) plan(jobs []flatqueue.Job) (chains [][][]outgoing) {
 	byChain := make(map[uint32][]outgoing)
-	first := make(map[string]int, len(jobs))
 	for i, job := range jobs {
-		s.sameAs[i] = i
-		if same, twice := first[job.ID]; twice {
-			s.sameAs[i] = same
-			continue
-		}
-		first[job.ID] = i
-		if s.q.wasTaken(job.ID) {
-			continue
-		}
-		chain := s.q.chainOf(job.Lane)
-		byChain[chain] = append(byChain[chain], outgoing{encoded: encode(job), index: i})
+		e := encode(job.Job)
+		e.setTime(attrFirst, job.First)
+		e.setTime(attrEnqueued, job.Enqueued)
+		chain := s.chainOf(job.Lane)
+		byChain[chain] = append(byChain[chain], outgoing{encoded: e, index: i})
+		s.errs[i] = errNotSent
 	}
 	for _, jobs := range byChain {
 		batches := s.cut(jobs)
-		if s.q.opts.FIFO {
+		if s.opts.FIFO {
 			chains = append(chains, batches)
 			continue
 		}
@@ -76,8 +69,8 @@ func (s *sending) plan(jobs []queue.Job) (chains [][][]outgoing) {
 }
 
 // chainOf spreads lanes over chains. A standard queue keeps no order, and so needs one only.
-func (q *Queue) chainOf(lane string) uint32 {
-	if !q.opts.FIFO {
+func (s *store) chainOf(lane string) uint32 {
+	if !s.opts.FIFO {
 		return 0
 	}
 	h := fnv.New32a()
@@ -85,16 +78,9 @@ func (q *Queue) chainOf(lane string) uint32 {
 	return h.Sum32() % concurrentCalls
 }
 
-// wasTaken tells whether this process knows that the queue has the job, or had it.
-func (q *Queue) wasTaken(id string) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.taken.has(id) || q.acked.has(id) || q.park.byJob[id] != nil
-}
-
 // cut makes batches of at most ten jobs and maxBytes. A batch has at most one job of
 // an ordered lane, because SQS may refuse one entry and take the next (rule E4).
-func (s *sending) cut(jobs []outgoing) (batches [][]outgoing) {
+func (s *sender) cut(jobs []outgoing) (batches [][]outgoing) {
 	var batch []outgoing
 	size, lanes := 0, make(map[string]bool)
 	refused := make(map[string]bool)
@@ -119,12 +105,12 @@ func (s *sending) cut(jobs []outgoing) (batches [][]outgoing) {
 }
 
 // refusal is why a job isn't sent: it is too large, or an earlier one of its ordered lane was.
-func (s *sending) refusal(job outgoing, refused map[string]bool) error {
+func (s *sender) refusal(job outgoing, refused map[string]bool) error {
 	lane := job.job.Lane
 	if job.job.Ordered && refused[lane] {
 		return errBehind(job.job)
 	}
-	if limit := s.q.maxSize - deadRoom; job.size > limit {
+	if limit := s.maxSize - deadRoom; job.size > limit {
 		refused[lane] = true
 		return fmt.Errorf("sqsqueue: job %s has %d bytes, the queue takes %d: %w", job.job.ID, job.size, limit, queue.ErrTooLarge)
 	}
@@ -136,7 +122,7 @@ func errBehind(job queue.Job) error {
 }
 
 // sendChain sends batches in turn until a call fails.
-func (s *sending) sendChain(ctx context.Context, chain [][]outgoing) error {
+func (s *sender) sendChain(ctx context.Context, chain [][]outgoing) error {
 	refused := make(map[string]bool)
 	for _, batch := range chain {
 		batch = s.withoutRefused(batch, refused)
@@ -155,7 +141,7 @@ func (s *sending) sendChain(ctx context.Context, chain [][]outgoing) error {
 	return nil
 }
 
-func (s *sending) withoutRefused(batch []outgoing, refused map[string]bool) (kept []outgoing) {
+func (s *sender) withoutRefused(batch []outgoing, refused map[string]bool) (kept []outgoing) {
 	for _, job := range batch {
 		if job.job.Ordered && refused[job.job.Lane] {
 			s.errs[job.index] = errBehind(job.job)
@@ -167,24 +153,19 @@ func (s *sending) withoutRefused(batch []outgoing, refused map[string]bool) (kep
 }
 
 // sendBatch makes one call and notes what became of each entry.
-func (s *sending) sendBatch(ctx context.Context, batch []outgoing) error {
-	in := &sqs.SendMessageBatchInput{QueueUrl: &s.q.url}
+func (s *sender) sendBatch(ctx context.Context, batch []outgoing) error {
+	in := &sqs.SendMessageBatchInput{QueueUrl: &s.url}
 	for i, job := range batch {
-		in.Entries = append(in.Entries, s.q.entry(i, job.encoded))
+		in.Entries = append(in.Entries, s.entry(i, job.encoded))
 	}
-	out, err := s.q.client.SendMessageBatch(ctx, in)
+	out, err := s.client.SendMessageBatch(ctx, in)
 	if err != nil {
 		return fmt.Errorf("sqsqueue: send %d messages: %w", len(batch), err)
 	}
 	errs := make([]error, len(batch))
 	setFailed(errs, out.Failed, entryError)
-	s.q.mu.Lock()
-	defer s.q.mu.Unlock()
 	for i, job := range batch {
 		s.errs[job.index] = errs[i]
-		if errs[i] == nil {
-			s.q.taken.add(job.job.ID)
-		}
 	}
 	return nil
 }
@@ -192,28 +173,17 @@ func (s *sending) sendBatch(ctx context.Context, batch []outgoing) error {
 // entry makes the lane the message's group, on standard queues too, where SQS then
 // deals fairly between the groups. On a FIFO queue, which returns nothing of a group while
 // some of it is in flight, each job of a lane that isn't ordered is a group of its own.
-func (q *Queue) entry(i int, e encoded) types.SendMessageBatchRequestEntry {
+func (s *store) entry(i int, e encoded) types.SendMessageBatchRequestEntry {
 	group := token(e.job.Lane)
-	if q.opts.FIFO && !e.job.Ordered {
+	if s.opts.FIFO && !e.job.Ordered {
 		group = token(e.job.ID)
 	}
 	entry := types.SendMessageBatchRequestEntry{
 		Id: entryID(i), MessageBody: &e.body, MessageAttributes: e.attrs, MessageGroupId: &group,
 	}
-	if q.opts.FIFO {
+	if s.opts.FIFO {
 		id := token(e.job.ID)
 		entry.MessageDeduplicationId = &id
 	}
 	return entry
-}
-
-// result is what Enqueue returns after every call was answered.
-func (s *sending) result() error {
-	var failed *queue.BatchError
-	for i := range s.errs {
-		if err := s.errs[s.sameAs[i]]; err != nil {
-			failed = failed.Fail(i, err)
-		}
-	}
-	return failed.Err()
 }

@@ -50,11 +50,11 @@ func TestCreatedQueueHasADeadLetterQueue(t *testing.T) {
 			again := openTest(t, client, opts)
 			opts.Create = false
 			found := openTest(t, client, opts)
-			if first.deadURL == "" || again.deadURL != first.deadURL || found.deadURL != first.deadURL {
-				t.Errorf("the dead-letter queues are %q, %q and %q; want the same", first.deadURL, again.deadURL, found.deadURL)
+			if first.store.deadURL == "" || again.store.deadURL != first.store.deadURL || found.store.deadURL != first.store.deadURL {
+				t.Errorf("the dead-letter queues are %q, %q and %q; want the same", first.store.deadURL, again.store.deadURL, found.store.deadURL)
 			}
-			if !strings.Contains(first.deadURL, opts.Name+"-dead") || strings.HasSuffix(first.deadURL, ".fifo") != fifo {
-				t.Errorf("the dead-letter queue is %q", first.deadURL)
+			if !strings.Contains(first.store.deadURL, opts.Name+"-dead") || strings.HasSuffix(first.store.deadURL, ".fifo") != fifo {
+				t.Errorf("the dead-letter queue is %q", first.store.deadURL)
 			}
 		})
 	}
@@ -67,12 +67,12 @@ func TestQueueURLPrefixNamesTheQueue(t *testing.T) {
 		opts := testOptions()
 		opts.FIFO = fifo
 		created := openTest(t, client, opts)
-		prefix := created.url[:strings.LastIndex(created.url, "/")]
+		prefix := created.store.url[:strings.LastIndex(created.store.url, "/")]
 		for _, slash := range []string{"", "/"} {
 			byPrefix := opts
 			byPrefix.Create, byPrefix.QueueURLPrefix = false, prefix+slash
-			if got := openTest(t, client, byPrefix).url; got != created.url {
-				t.Errorf("opened %q; want %q", got, created.url)
+			if got := openTest(t, client, byPrefix).store.url; got != created.store.url {
+				t.Errorf("opened %q; want %q", got, created.store.url)
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func TestRedrivePolicyOfSQSMovesAJob(t *testing.T) {
 	opts.RetryBackoff = true
 	q := openTest(t, client, opts)
 	_, err := client.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{
-		QueueUrl: &q.url,
+		QueueUrl: &q.store.url,
 		Attributes: map[string]string{
 			"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:` + opts.Name + `-dead","maxReceiveCount":2}`,
 		},

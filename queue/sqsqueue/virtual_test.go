@@ -27,14 +27,14 @@ func virtual(t *testing.T, opts Options, run func(t *testing.T, f *fake, q *Queu
 	})
 }
 
-func all(n int) queue.Want { return queue.Want{Jobs: n, Lane: n, Cold: n} }
+func all(n int) queue.Want { return queue.Want{Max: n, MaxPerLane: n, MaxUntried: n, MaxFailing: n} }
 
 // skipping wants n jobs of any lane but these.
 func skipping(n int, lanes ...string) queue.Want {
 	w := all(n)
-	w.Lanes = make(map[string]queue.Limit)
+	w.Lanes = make(map[string]int)
 	for _, lane := range lanes {
-		w.Lanes[lane] = queue.Limit{}
+		w.Lanes[lane] = 0
 	}
 	return w
 }
@@ -97,11 +97,17 @@ func nack(t *testing.T, q *Queue, l queue.Lease, delay time.Duration, counted bo
 	}
 }
 
-// parkedBy counts the jobs that a process holds without a lease.
-func parkedBy(q *Queue) int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.park.jobs()
+// parkedBy counts the jobs that a process holds ready.
+func parkedBy(t *testing.T, q *Queue) (n int) {
+	t.Helper()
+	lanes, err := q.Lanes(t.Context(), "", 1000)
+	if err != nil {
+		t.Fatal("Lanes:", err)
+	}
+	for _, l := range lanes {
+		n += l.Ready
+	}
+	return n
 }
 
 func wantJobs(t *testing.T, f *fake, url string, ids ...string) {
@@ -152,36 +158,6 @@ func TestExtendEndsAtTheLimitOfSQS(t *testing.T) {
 			t.Errorf("Extend returned %v after %v; want ErrLeaseLost after about %v", err, time.Since(start), maxVisibility)
 		}
 	})
-}
-
-func TestFullParkStopsReceiving(t *testing.T) {
-	for name, opts := range map[string]Options{"Jobs": {ParkedJobs: 20}, "Bytes": {ParkedBytes: 100}} {
-		t.Run(name, func(t *testing.T) {
-			virtual(t, opts, func(t *testing.T, f *fake, q *Queue) {
-				for i := range 100 {
-					enqueue(t, q, makeJobs("dead", false, fmt.Sprint("d", i))...)
-				}
-				enqueue(t, q, makeJobs("healthy", false, "h")...)
-				if got := receive(t, q, skipping(10, "dead"), time.Minute); len(got) > 0 {
-					t.Fatalf("received %v past a full park", got)
-				}
-				calls := f.called("ReceiveMessage")
-				receive(t, q, skipping(10, "dead"), time.Minute)
-				if now := f.called("ReceiveMessage"); now != calls {
-					t.Errorf("%d receive calls were made with a full park; want none", now-calls)
-				}
-				if n := parkedBy(q); n < 10 || n > 20 {
-					t.Errorf("%d jobs are parked; want 10 to 20", n)
-				}
-				got := 0
-				for got < 101 {
-					leases := receive(t, q, all(10), time.Minute)
-					ack(t, q, leases...)
-					got += len(leases)
-				}
-			})
-		})
-	}
 }
 
 func TestCancelledReceiveLosesNothing(t *testing.T) {
@@ -265,8 +241,8 @@ func TestOrderedLaneWaitsForItsFailedHead(t *testing.T) {
 func TestOrderedLaneWaitsForItsLostHead(t *testing.T) {
 	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, f *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", true, "1", "2", "3")...)
-		if got := receive(t, q, all(10), time.Minute); len(got) != 1 || parkedBy(q) != 2 {
-			t.Fatalf("received %v and parked %d; want one job and the other two", got, parkedBy(q))
+		if got := receive(t, q, all(10), time.Minute); len(got) != 1 || parkedBy(t, q) != 2 {
+			t.Fatalf("received %v and parked %d; want one job and the other two", got, parkedBy(t, q))
 		}
 		time.Sleep(31 * time.Second) // nobody extends the lease
 		other := openFake(t, f, Options{QueueURL: fakeFIFOURL})
@@ -343,12 +319,39 @@ func TestSplitJobIsDeletedWithItsLastPart(t *testing.T) {
 func TestDelaysThatDoNotCountAreNoAttempts(t *testing.T) {
 	virtual(t, Options{}, func(t *testing.T, _ *fake, q *Queue) {
 		enqueue(t, q, makeJobs("a", false, "j")...)
-		first := time.Now()
 		for range 6 {
 			nack(t, q, receiveID(t, q, "j"), 5*time.Second, false)
 		}
-		if l := receiveID(t, q, "j"); l.Attempts != 0 || l.First.Sub(first).Abs() > time.Second {
-			t.Errorf("Attempts is %d and First %v; want 0 and %v", l.Attempts, l.First, first)
+		l := receiveID(t, q, "j")
+		if l.Attempts != 0 || !l.First.IsZero() {
+			t.Errorf("Attempts is %d and First %v; want 0 and none", l.Attempts, l.First)
+		}
+		began := time.Now()
+		nack(t, q, l, 45*time.Second, true)
+		if l := receiveID(t, q, "j"); l.Attempts != 1 || l.First.Sub(began).Abs() > time.Second {
+			t.Errorf("Attempts is %d and First %v; want 1 and %v", l.Attempts, l.First, began)
+		}
+	})
+}
+
+func TestDelayLetsOtherProcessesHaveTheJob(t *testing.T) {
+	virtual(t, Options{}, func(t *testing.T, f *fake, q *Queue) {
+		enqueue(t, q, makeJobs("unknown", false, "j")...)
+		other := openFake(t, f, Options{})
+		nack(t, q, receiveID(t, q, "j"), 5*time.Second, false)
+		none(t, other, 4*time.Second)
+		ack(t, other, receiveID(t, other, "j"))
+	})
+}
+
+func TestDelayLetsOtherProcessesHaveTheOrderedLane(t *testing.T) {
+	virtual(t, Options{QueueURL: fakeFIFOURL}, func(t *testing.T, f *fake, q *Queue) {
+		enqueue(t, q, makeJobs("unknown", true, "1", "2", "3")...)
+		nack(t, q, receiveID(t, q, "1"), 5*time.Second, false)
+		other := openFake(t, f, Options{QueueURL: fakeFIFOURL})
+		none(t, other, 4*time.Second)
+		for _, id := range []string{"1", "2", "3"} {
+			ack(t, other, receiveID(t, other, id))
 		}
 	})
 }
@@ -407,4 +410,87 @@ func TestFault34ForeignMessageIsDeadLettered(t *testing.T) {
 			t.Errorf("dead letters are %v, %v; want three, unreadable", letters, err)
 		}
 	})
+}
+
+func TestNewerMessageIsLeftToNewerProcesses(t *testing.T) {
+	virtual(t, Options{DeadLetterQueueURL: fakeDeadURL}, func(t *testing.T, f *fake, q *Queue) {
+		newer := encode(makeJobs("a", false, "newer")[0])
+		newer.set(attrVersion, "2")
+		older := encode(makeJobs("a", false, "older")[0])
+		delete(older.attrs, attrVersion)
+		f.mu.Lock()
+		f.put(f.queues[fakeURL], q.store.entry(0, newer))
+		f.put(f.queues[fakeURL], q.store.entry(0, older))
+		f.put(f.queues[fakeURL], types.SendMessageBatchRequestEntry{MessageBody: aws.String("of another application")})
+		f.mu.Unlock()
+		reports := make(map[string]int)
+		for start := time.Now(); time.Since(start) < 10*time.Minute; {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			leases, err := q.Receive(ctx, all(3))
+			cancel()
+			for _, l := range leases {
+				if l.ID != "older" {
+					t.Fatalf("received %q", l.ID)
+				}
+				ack(t, q, l)
+			}
+			for _, word := range []string{`format "2"`, "reads up to 1", "another application"} {
+				if err != nil && strings.Contains(err.Error(), word) {
+					reports[word]++
+				}
+			}
+		}
+		wantJobs(t, f, fakeURL, "newer", "")
+		wantJobs(t, f, fakeDeadURL)
+		if n := reports[`format "2"`]; n == 0 || n > 11 || reports["reads up to 1"] != n {
+			t.Errorf("reports are %v; want the newer one named with both versions, at most once a minute", reports)
+		}
+	})
+}
+
+func TestJobOfMaxJobBytesFits(t *testing.T) {
+	virtual(t, Options{}, func(t *testing.T, _ *fake, q *Queue) {
+		job := queue.Job{ID: strings.Repeat("i", maxToken), Lane: strings.Repeat("%", maxLane), Ordered: true}
+		job.Data = []byte(strings.Repeat("x", q.Traits().MaxJobBytes))
+		enqueue(t, q, job)
+		l := receive(t, q, all(1), time.Minute)[0]
+		if err := q.Replace(t.Context(), l, []queue.Job{{ID: "part", Lane: l.Lane, Ordered: true, Data: l.Data}}); err != nil {
+			t.Error("Replace by a part of the same size:", err)
+		}
+	})
+}
+
+func TestBacklogOfAHeldLaneDoesNotStopReceiving(t *testing.T) {
+	for name, url := range map[string]string{"Standard": fakeURL, "FIFO": fakeFIFOURL} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, Options{QueueURL: url, ParkedJobs: 100}, func(t *testing.T, f *fake, q *Queue) {
+				enqueue(t, q, makeJobs("healthy", false, "first")...)
+				ack(t, q, receiveID(t, q, "first"))
+				for i := range 100 {
+					lane := fmt.Sprint("dead", i)
+					if err := q.SetLane(t.Context(), queue.LaneUpdate{Lane: lane, Health: queue.Failing, Hold: queue.MaxHold}); err != nil {
+						t.Fatal(err)
+					}
+					ids := make([]string, 10)
+					for k := range ids {
+						ids[k] = fmt.Sprint(lane, "-", k)
+					}
+					enqueue(t, q, makeJobs(lane, url == fakeFIFOURL, ids...)...)
+				}
+				enqueue(t, q, makeJobs("healthy", false, "h")...)
+				start := time.Now()
+				ack(t, q, receive(t, q, all(10), time.Minute)...)
+				if took := time.Since(start); took > 10*time.Second {
+					t.Errorf("the healthy job came after %v", took)
+				}
+				if got := f.jobs(url); len(got) != 1000 {
+					t.Errorf("SQS has %d jobs; want the 1,000 of held lanes", len(got))
+				}
+				none(t, q, 2*time.Minute)
+				if n := parkedBy(t, q); n < 10 || n > 50 {
+					t.Errorf("%d jobs are parked; want at most half of 100", n)
+				}
+			})
+		})
+	}
 }

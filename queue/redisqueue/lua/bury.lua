@@ -1,27 +1,41 @@
--- bury moves a leased job to the dead letters, remembers its ID, and drops the oldest dead letters if there are too many.
+-- bury moves a leased job to the dead letters, remembers its ID, and drops the oldest dead letters beyond the bounds.
 --
--- ARGV[3]  how long the IDs of settled jobs are remembered
--- ARGV[4]  how many are remembered at most
--- ARGV[5] ID  ARGV[6] receipt  ARGV[7] size  ARGV[8] lane  ARGV[9] reason
--- ARGV[10] dead letters at most  ARGV[11] how long they are kept
--- ARGV[12] 1: at most once, there is no lease, and these follow: ARGV[13] data  ARGV[14] attempts  ARGV[15] first, or 0
+-- ARGV[3]  how long the IDs of settled jobs are remembered  ARGV[4]  how many are remembered at most
+-- ARGV[5]  timer    ARGV[6]  reason
+-- ARGV[7]  dead letters at most    ARGV[8]  how long they are kept    ARGV[9]  their bytes at most
+-- ARGV[10] 1: at most once, there is no lease    ARGV[11] the data then
 --
--- Returns the number of dead letters, or -1 if the lease is not current.
+-- Returns the number of dead letters and their bytes, or -1 if the lease is not current.
 
-local id, receipt, l = ARGV[5], ARGV[6], ARGV[8]
-local value, attempts, first
-if ARGV[12] == '1' then
-  value, attempts, first = header(stamp, l) .. ARGV[13], whole(ARGV[14] + 1), ARGV[15]
-  if first == '0' then first = string.match(receipt, '^[^:]*:(%d+)') or '0' end
+--@ full
+--@ state
+--@ place
+--@ worked
+--@ again
+--@ letters
+local timer, reason, ttl, maxmarks = ARGV[5], ARGV[6], ARGV[3], ARGV[4]
+local ticket, name, data
+if ARGV[10] == '1' then
+  --@ ticket
+  ticket, name = split(timer, 34)
+  data = ARGV[11]
+  load({name})
 else
-  if not current({id}, {receipt})[1] then return -1 end
-  attempts, first = tried(id, receipt, 1)
-  value = (call('HGET', jobs, id) or header(stamp, l)) .. (call('HGET', data, id) or '')
-  forget({id}, tonumber(ARGV[7]), ARGV[3], ARGV[4])
-  release({l})
+  local timers = {timer}
+  --@ settle
+  if n == 0 then return {-1, 0} end
+  ticket, name = tickets[1], names[1]
+  data = call('HGET', jobs, ids[1]) or ''
+  --@ remove
 end
-call('ZADD', dead, stamp, id)
-call('HSET', deadjobs, id, value)
-call('HSET', deadmeta, id, attempts .. ':' .. first .. ':' .. ARGV[9])
-trim(tonumber(ARGV[10]), tonumber(ARGV[11]))
-return call('ZCARD', dead)
+local s = lanes[name]
+local attempts, first, id = tries(ticket, true, sub(timer, 18, 33))
+local value = string.format('%d:%s:%d:%d:%d:', attempts, first, s.ordered, #reason, #name) .. reason .. name .. data
+call('ZADD', dead, now, id)
+call('HSET', letters, id, value)
+call('HINCRBY', counts, 'bytes', #value)
+again(timer, s, 0)
+place(name, s)
+trim(tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
+finish()
+return {call('ZCARD', dead), tonumber(call('HGET', counts, 'bytes') or 0)}

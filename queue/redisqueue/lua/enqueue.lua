@@ -1,49 +1,64 @@
 -- enqueue takes jobs at the end of their lanes; those whose ID is known are taken by doing nothing.
 --
--- ARGV[3]  jobs that the partition may hold
--- ARGV[4]  bytes of data that it may hold
--- ARGV[5…] ID, lane and size of the data of each job; the data itself has just been written
+-- ARGV[3]  jobs that the partition may hold     ARGV[4]  bytes of data that it may hold
+-- ARGV[5]  number of lanes n, then name and ordered (0 or 1) of each, then for each job:
+-- ARGV[…]  the end of its ticket, its lane, its data
 --
--- Returns the indexes of the jobs for which there was no room, counted from 0.
+-- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing.
 
+--@ state
+--@ place
 local maxjobs, maxbytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local ids, n = {}, (#ARGV - 4) / 3
-for i = 1, n do ids[i] = ARGV[3 * i + 2] end
-
-local is, live = known(ids)
-local held = call('HLEN', jobs)
-local bytes = tonumber(call('HGET', state, 'bytes') or 0)
-
-local refused, closed, surplus = {}, {}, {}
-local fields, count, lanes, lists, heads, added = {}, 0, {}, {}, {}, 0
-for i = 1, n do
-  local id, l, size = ids[i], ARGV[3 * i + 3], tonumber(ARGV[3 * i + 4])
-  if is[i] or is[id] then -- taken already
-    if is[i] and not live[i] then surplus[#surplus + 1] = id end
-  elseif closed[l] or held >= maxjobs or bytes + size > maxbytes then
-    refused[#refused + 1] = i - 1
-    surplus[#surplus + 1] = id
-    closed[l] = ordered(l)
-  else
-    is[id] = true
-    held, bytes, added = held + 1, bytes + size, added + size
-    local list = lists[l]
-    if not list then
-      list = {}
-      lists[l], heads[l] = list, header(stamp, l)
-      lanes[#lanes + 1] = l
-    end
-    list[#list + 1] = id
-    fields[count + 1] = id
-    fields[count + 2] = heads[l]
-    count = count + 2
-  end
+local names, k = {}, 5
+for i = 1, ARGV[5] do
+  names[i] = ARGV[k + 1]
+  k = k + 2
 end
-if #surplus > 0 then call('HDEL', data, unpack(surplus)) end
-if count == 0 then return refused end
+local ids, n = {}, 0
+for i = k + 1, #ARGV, 3 do
+  n = n + 1
+  ids[n] = sub(ARGV[i], 11)
+end
+load(names)
+for i = 1, #names do lanes[names[i]].ordered = tonumber(ARGV[5 + 2 * i]) end
+local done = call('SMISMEMBER', base .. 'done', unpack(ids))
+local before = call('SMISMEMBER', base .. 'done-', unpack(ids))
 
-call('HSET', jobs, unpack(fields))
-call('HINCRBY', state, 'bytes', added)
-for _, l in ipairs(lanes) do call('RPUSH', lane .. l, unpack(lists[l])) end
-enter(lanes)
+-- A lane may hold 16 times the room that is free, and failing lanes together half of the partition.
+local t, refused, closed, lists = totals, {}, {}, {}
+local stamp = string.format('%016.0f', now)
+for i = 1, n do
+  if done[i] == 0 and before[i] == 0 then
+    local name, data = ARGV[k + 2], ARGV[k + 3]
+    local s, size = lanes[name], #data
+    local free, freebytes, why = maxjobs - t.n, maxbytes - t.bytes, closed[name]
+    if not why and s.health == 2 and (2 * (t.failing + 1) > maxjobs or 2 * (t.failingbytes + size) > maxbytes) then
+      why = 2
+    elseif not why and (free < 1 or freebytes < size or s.n >= 16 * free or s.bytes >= 16 * freebytes) then
+      why = 1
+    end
+    if not why then
+      if call('HSETNX', jobs, ids[i], data) == 1 then
+        local list = lists[name]
+        if list then
+          list[#list + 1] = stamp .. ARGV[k + 1]
+        else
+          lists[name] = {stamp .. ARGV[k + 1]}
+        end
+        s.n, s.bytes, t.n, t.bytes = s.n + 1, s.bytes + size, t.n + 1, t.bytes + size
+        if s.health == 2 then t.failing, t.failingbytes = t.failing + 1, t.failingbytes + size end
+      end
+    elseif call('HEXISTS', jobs, ids[i]) == 0 then
+      local r = #refused
+      refused[r + 1], refused[r + 2] = i - 1, why
+      if s.ordered == 1 then closed[name] = why end
+    end
+  end
+  k = k + 3
+end
+for name, list in pairs(lists) do
+  call('RPUSH', base .. 'lane:' .. name, unpack(list))
+  place(name, lanes[name])
+end
+if next(lists) then finish() end
 return refused

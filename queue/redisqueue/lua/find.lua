@@ -1,3 +1,4 @@
 -- find returns when the dead letter with the ID ARGV[3] was given up, or 0 if it is not here.
 
-return whole(tonumber(call('ZSCORE', dead, ARGV[3]) or 0))
+--@ letters
+return tonumber(call('ZSCORE', dead, ARGV[3]) or 0)

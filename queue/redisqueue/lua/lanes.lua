@@ -1,7 +1,26 @@
--- lanes returns lanes of the ring in the order of their turns.
+-- lanes lists lanes in the order of their names.
 --
--- ARGV[3] how many to pass over  ARGV[4] how many to return
+-- ARGV[3] the name after which to start  ARGV[4] limit
 --
--- Returns their names, each with its kind before it.
+-- Returns now, and of each lane in lists: name, ready, when the oldest was enqueued, delayed, leased, bytes, health,
+-- since when, held, when the hold ends, holds and reason.
 
-return call('ZRANGE', ring, ARGV[3], ARGV[3] + ARGV[4] - 1)
+--@ full
+--@ state
+--@ place
+--@ page
+load({})
+repeat
+  --@ expire
+until soonest ~= 0
+local list = page(ARGV[3], ARGV[4])
+finish()
+local out = {now}
+for i, name in ipairs(list) do
+  local s = lanes[name]
+  out[i + 1] = {
+    name, s.n - s.leased - s.delayed, oldest(name, s), s.delayed, s.leased, s.bytes, s.health,
+    s.since, s.held, s.ends or 0, s.holds or 0, s.reason or '',
+  }
+end
+return out

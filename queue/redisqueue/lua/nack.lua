@@ -1,42 +1,33 @@
--- nack gives leased jobs back: after a delay, at the head of their lanes (a release, and every job of an ordered lane), or
--- at the end.
+-- nack gives leased jobs back that were worked on: after a delay, or at once, behind those that came back before.
 --
--- ARGV[3…] ID, receipt, lane, delay and counted (0 or 1) of each
+-- ARGV[3…] timer, delay and counted (0 or 1) of each
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
-local ids, receipts = {}, {}
-for i = 3, #ARGV, 5 do
-  ids[#ids + 1] = ARGV[i]
-  receipts[#ids] = ARGV[i + 1]
+--@ state
+--@ place
+--@ worked
+--@ again
+local timers, args = {}, {}
+for i = 3, #ARGV, 3 do
+  timers[#timers + 1] = ARGV[i]
+  args[ARGV[i]] = i
 end
-
-local lost, lanes, last = {}, {}, {}
-local ok = current(ids, receipts)
-for i = #ids, 1, -1 do
-  local id, l = ids[i], ARGV[5 * i]
-  local delay, counted = tonumber(ARGV[5 * i + 1]), tonumber(ARGV[5 * i + 2])
-  if ok[i] then
-    call('ZREM', leased, id)
-    call('HDEL', lease, id)
-    if counted == 1 or delay > 0 then
-      local attempts, first = tried(id, receipts[i], counted)
-      call('HSET', tries, id, attempts .. ':' .. first)
-    end
-    if delay > 0 then
-      call('ZADD', delayed, whole(now + delay), id)
-    else
-      lanes[#lanes + 1] = l
-      if counted == 0 or ordered(l) then
-        call('LPUSH', again .. l, id)
-      else
-        table.insert(last, 1, {l, id})
-      end
-    end
+--@ settle
+if n == 0 then return lost end
+for i, timer in ipairs(live) do
+  local name, at = names[i], args[timer]
+  local s, delay, counted = lanes[name], tonumber(ARGV[at + 1]), ARGV[at + 2] == '1'
+  local ticket = worked(tickets[i], counted, sub(timer, 18, 33))
+  if delay > 0 then
+    call('ZADD', due, now + delay, 'D' .. ticket .. ' ' .. name)
+    s.delayed, totals.delayed = s.delayed + 1, totals.delayed + 1
   else
-    lost[#lost + 1] = i - 1
+    call('RPUSH', base .. 'back:' .. name, ticket)
+    s.back = s.back + 1
   end
+  if not counted then again(timer, s, delay) end
 end
-for _, job in ipairs(last) do call('RPUSH', lane .. job[1], job[2]) end
-release(lanes)
+for name, s in pairs(lanes) do place(name, s) end
+finish()
 return lost

@@ -1,19 +1,14 @@
--- oldest returns the age of the oldest job at the head of some lanes of the ring.
+-- oldest returns the age of the oldest job at the head of some lanes.
 --
--- ARGV[3] how many lanes to pass over  ARGV[4] how many to look at
+-- ARGV[3] the name after which to start  ARGV[4] how many lanes to look at
 --
--- Returns the age, and the number of lanes looked at.
+-- Returns the age, and the name of the last lane, or '' if there are no more.
 
-local oldest, from = now, tonumber(ARGV[3])
-local page = call('ZRANGE', ring, from, from + ARGV[4] - 1)
-for _, l in ipairs(page) do
-  for _, key in ipairs({again .. l, lane .. l}) do
-    local id = call('LINDEX', key, 0)
-    local value = id and call('HGET', jobs, id)
-    if value then
-      local _, enqueued = lane_of(value)
-      oldest = math.min(oldest, tonumber(enqueued))
-    end
-  end
+--@ state
+--@ page
+local at, list = now, page(ARGV[3], ARGV[4])
+for _, name in ipairs(list) do
+  local enqueued = oldest(name, lanes[name])
+  if enqueued > 0 then at = math.min(at, enqueued) end
 end
-return {whole(now - oldest), #page}
+return {now - at, list[tonumber(ARGV[4])] or ''}

@@ -1,22 +1,35 @@
--- putback gives back a job that an at-most-once Receive has removed, at the head of its lane or after a delay.
+-- putback gives back a job that an at-most-once Receive has removed: at the head of its lane, or after a delay.
 -- That its ID is remembered is the proof that it was not given back already.
 --
--- ARGV[3] ID  ARGV[4] receipt  ARGV[5] lane  ARGV[6] data  ARGV[7] delay
--- ARGV[8] attempts  ARGV[9] first, or 0
+-- ARGV[3] timer  ARGV[4] data  ARGV[5] delay
 --
 -- Returns 1, or 0 if it is not out.
 
-local id, l, delay = ARGV[3], ARGV[5], tonumber(ARGV[7])
-if call('SREM', done, id) + call('SREM', before, id) == 0 then return 0 end
-
-local first = ARGV[9]
-if first == '0' and delay > 0 then first = string.match(ARGV[4], '^[^:]*:(%d+)') end
-put(id, header(stamp, l), ARGV[6])
-if first ~= '0' then call('HSET', tries, id, ARGV[8] .. ':' .. first) end
+--@ state
+--@ place
+--@ ticket
+--@ worked
+--@ again
+local timer, delay = ARGV[3], tonumber(ARGV[5])
+local ticket, name = split(timer, 34)
+local id, s = sub(ticket, byte(ticket, 26) == 45 and 27 or 48), nil
+local here = call('SREM', base .. 'done', id)
+if here + call('SREM', base .. 'done-', id) == 0 then return 0 end
+call('HSET', jobs, id, ARGV[4])
+load({name})
+s = lanes[name]
+totals.marks = totals.marks - here
+totals.n, totals.bytes, s.n, s.bytes = totals.n + 1, totals.bytes + #ARGV[4], s.n + 1, s.bytes + #ARGV[4]
+if s.health == 2 then totals.failing, totals.failingbytes = totals.failing + 1, totals.failingbytes + #ARGV[4] end
 if delay > 0 then
-  call('ZADD', delayed, whole(now + delay), id)
+  call('ZADD', due, now + delay, 'D' .. worked(ticket, false) .. ' ' .. name)
+  s.delayed, totals.delayed = s.delayed + 1, totals.delayed + 1
 else
-  call('LPUSH', again .. l, id)
-  enter({l})
+  local fresh = byte(ticket, 26) == 45
+  call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
+  if not fresh then s.back = s.back + 1 end
 end
+again(timer, s, delay)
+place(name, s)
+finish()
 return 1

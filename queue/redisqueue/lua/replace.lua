@@ -1,28 +1,39 @@
 -- replace settles a leased job and puts others at the head of its lane in its place.
 --
--- ARGV[3]  how long the IDs of settled jobs are remembered
--- ARGV[4]  how many are remembered at most
--- ARGV[5] ID  ARGV[6] receipt  ARGV[7] size  ARGV[8] lane
--- ARGV[9]  1: at most once, there is no lease
--- ARGV[10…] ID and data of each job that takes its place
+-- ARGV[3]  how long the IDs of settled jobs are remembered  ARGV[4]  how many are remembered at most
+-- ARGV[5]  timer    ARGV[6]  1: at most once, there is no lease
+-- ARGV[7…] ID, size in 9 digits and data of each job that takes its place
 --
 -- Returns 1, or 0 if the lease is not current.
 
-local parent, l, once = ARGV[5], ARGV[8], ARGV[9] == '1'
-if not once and not current({parent}, {ARGV[6]})[1] then return 0 end
-
-local enqueued = stamp
-if not once then
-  local _
-  _, enqueued = lane_of(call('HGET', jobs, parent))
-  forget({parent}, tonumber(ARGV[7]), ARGV[3], ARGV[4])
+--@ full
+--@ state
+--@ place
+--@ again
+local timer, ticket, name, ttl, maxmarks = ARGV[5], nil, nil, ARGV[3], ARGV[4]
+if ARGV[6] == '1' then
+  --@ ticket
+  ticket, name = split(timer, 34)
+  load({name})
+else
+  local timers = {timer}
+  --@ settle
+  if n == 0 then return 0 end
+  ticket, name = tickets[1], names[1]
+  --@ remove
 end
-for i = #ARGV - 1, 10, -2 do
-  local id = ARGV[i]
-  if not known({id})[1] then
-    put(id, header(enqueued, l), ARGV[i + 1])
-    call('LPUSH', again .. l, id)
+local s, t, first = lanes[name], totals, '0000000000000000'
+if byte(ticket, 26) == 43 then first = sub(ticket, 32, 47) end
+for i = #ARGV - 2, 7, -3 do
+  local id, size = ARGV[i], tonumber(ARGV[i + 1])
+  if call('SISMEMBER', base .. 'done', id) + call('SISMEMBER', base .. 'done-', id) == 0
+    and call('HSETNX', jobs, id, ARGV[i + 2]) == 1 then
+    call('LPUSH', base .. 'back:' .. name, sub(ticket, 1, 16) .. ARGV[i + 1] .. '+00000' .. first .. id)
+    t.n, t.bytes, s.n, s.bytes, s.back = t.n + 1, t.bytes + size, s.n + 1, s.bytes + size, s.back + 1
+    if s.health == 2 then t.failing, t.failingbytes = t.failing + 1, t.failingbytes + size end
   end
 end
-release({l})
+again(timer, s, 0)
+place(name, s)
+finish()
 return 1

@@ -1,25 +1,32 @@
--- replay puts dead letters back, each as a new job at the end of its lane. IDs that are not here are skipped.
+-- replay puts new jobs in the place of dead letters, at the ends of their lanes. IDs that are not here are skipped.
 --
--- ARGV[3…] ID and new ID of each
+-- ARGV[3…] of each: ID of the dead letter, end of the job's ticket, its lane, ordered (0 or 1) and data
 --
 -- Returns how many were here.
 
-local n, lanes = 0, {}
-for i = 3, #ARGV, 2 do
-  local id, new = ARGV[i], ARGV[i + 1]
-  local value = call('HGET', deadjobs, id)
-  if call('ZREM', dead, id) == 1 and value then
-    call('HDEL', deadmeta, id)
-    call('HDEL', deadjobs, id)
+--@ state
+--@ place
+--@ lane
+--@ letters
+local n, stamp, t = 0, string.format('%016.0f', now), nil
+load({})
+t = totals
+for i = 3, #ARGV, 5 do
+  local id, tail, name, data = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 4]
+  local new, size = sub(tail, 11), #data
+  if call('ZSCORE', dead, id) then
+    forget({id})
     n = n + 1
-    if not known({new})[1] then
-      local l = lane_of(value)
-      local before_lane = string.match(value, '^%d+:%d+:')
-      put(new, header(stamp, l), string.sub(value, #before_lane + #l + 1))
-      call('RPUSH', lane .. l, new)
-      lanes[#lanes + 1] = l
+    if call('SISMEMBER', base .. 'done', new) + call('SISMEMBER', base .. 'done-', new) == 0
+      and call('HSETNX', jobs, new, data) == 1 then
+      call('RPUSH', base .. 'lane:' .. name, stamp .. tail)
+      local s = lane(name)
+      s.ordered = tonumber(ARGV[i + 3])
+      t.n, t.bytes, s.n, s.bytes = t.n + 1, t.bytes + size, s.n + 1, s.bytes + size
+      if s.health == 2 then t.failing, t.failingbytes = t.failing + 1, t.failingbytes + size end
+      place(name, s)
     end
   end
 end
-enter(lanes)
+finish()
 return n

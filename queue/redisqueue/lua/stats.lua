@@ -1,13 +1,21 @@
 -- stats returns what the partition holds.
 --
--- ARGV[3] dead letters at most  ARGV[4] how long they are kept
+-- ARGV[3] dead letters at most  ARGV[4] how long they are kept  ARGV[5] their bytes at most
 --
--- Returns ready, delayed, leased, dead, bytes, dropped.
+-- Returns ready, delayed, leased, dead, bytes, dropped, and the bytes of dead letters.
 
-trim(tonumber(ARGV[3]), tonumber(ARGV[4]))
-local wait = call('ZCOUNT', delayed, stamp, '+inf')
-local out = call('ZCOUNT', leased, stamp, '+inf')
+--@ full
+--@ state
+--@ place
+--@ letters
+trim(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
+load({})
+repeat
+  --@ expire
+until soonest ~= 0
+finish()
+local t = totals
 return {
-  call('HLEN', jobs) - wait - out, wait, out, call('ZCARD', dead),
-  tonumber(call('HGET', state, 'bytes') or 0), tonumber(call('HGET', state, 'dropped') or 0),
+  t.n - t.leased - t.delayed, t.delayed, t.leased, call('ZCARD', dead), t.bytes,
+  tonumber(call('HGET', counts, 'dropped') or 0), tonumber(call('HGET', counts, 'bytes') or 0),
 }

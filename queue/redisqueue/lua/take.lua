@@ -1,162 +1,168 @@
--- take makes jobs ready whose delay or lease has ended, and then leases ready jobs, lane by lane in turn.
+-- take ends what is due, and then leases ready jobs, ring by ring and lane by lane in turn.
 --
 -- ARGV[3]  token, new for every call
 -- ARGV[4]  how long the leases last
 -- ARGV[5]  when the caller has stopped waiting for the answer: a call that is later does nothing; 0: never
--- ARGV[6]  jobs at most; 0 only looks
--- ARGV[7]  jobs at most of a lane that is not named
--- ARGV[8]  jobs at most of lanes that are not warm
--- ARGV[9]  1: at most once, the jobs leave the queue
--- ARGV[10] how long the IDs of settled jobs are remembered
--- ARGV[11] how many are remembered at most
--- ARGV[12] number of named lanes
--- ARGV[…]  name, limit and warm (0 or 1) of each named lane
--- ARGV[…]  tokens of earlier calls whose answers were lost: their leases are released
+-- ARGV[6]  jobs at most; 0 only looks           ARGV[7]  jobs at most of a lane that is not named
+-- ARGV[8]  jobs at most of untried lanes        ARGV[9]  jobs at most of failing lanes, probes included
+-- ARGV[10] the ring to begin with, 0 to 2
+-- ARGV[11] 1: at most once, the jobs leave the queue
+-- ARGV[12] how long the IDs of settled jobs are remembered  ARGV[13] how many are remembered at most
+-- ARGV[14] number of named lanes, then name and limit of each
+-- ARGV[…]  for each earlier call whose answer was lost: its token, and from when to when its leases end
 --
--- If nothing is taken or no lane is left in the ring, the caller is woken when a lane enters it.
+-- If nothing is taken or no lane is left in the rings, the caller is woken when a lane enters one.
 --
--- Returns now, how long until the next delay or lease ends (-1: there is none), the number of lanes left in the
--- ring, and in lists of the same length the IDs and the lanes of the jobs, and if any of them has some, the tries ("" if
--- none). With ARGV[9] a list of their data follows; otherwise the caller reads that. Their receipts follow from the rest.
+-- Returns now, how long until something is due (-1: nothing is), the number of lanes left in the rings, and if there are
+-- jobs, in lists: of each lane name, ordered, health, held and holds; of each job its ticket, lane and data.
 
-local token, span, deadline = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local want, unnamed, cold = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local once, named = ARGV[9] == '1', tonumber(ARGV[12])
-if deadline > 0 and now > deadline then return {stamp, '0', 0, {}, {}, {}} end
+local token, lease, deadline = ARGV[3], ARGV[4], ARGV[5] + 0
+if deadline > 0 and now > deadline then return {now, -1, 0} end
 
--- disown releases what was leased by calls whose answers were lost.
-local function disown(tokens)
-  local lost, all = {}, call('HGETALL', lease)
-  for i = 1, #all, 2 do
-    if tokens[string.match(all[i + 1], '^[^:]*')] and #lost < 1000 then lost[#lost + 1] = all[i] end
-  end
-  if #lost == 0 then return end
-  call('ZREM', leased, unpack(lost))
-  call('HDEL', lease, unpack(lost))
-  back(lost)
-end
+--@ state
+--@ place
+load({})
 
-local orphans = {}
-for i = 13 + 3 * named, #ARGV do orphans[ARGV[i]] = true end
-if next(orphans) then disown(orphans) end
-local ready = due(delayed, function(ids)
-  call('ZREM', delayed, unpack(ids))
-  back(ids)
-end)
-local ends = expire()
-local soonest = '-1'
-if ready or ends then soonest = whole(math.max(0, math.min(ready or ends, ends or ready) - now)) end
-
--- room tells how many jobs of a lane may be taken now.
-local limit, warm, used = {}, {}, {}
-for i = 13, 12 + 3 * named, 3 do
-  limit[ARGV[i]] = tonumber(ARGV[i + 1])
-  warm[ARGV[i]] = ARGV[i + 2] == '1'
-end
-local function room(l)
-  local name = string.sub(l, 2)
-  local n = math.min((limit[name] or unnamed) - (used[name] or 0), want)
-  if not warm[name] then n = math.min(n, cold) end
-  if ordered(l) then n = math.min(n, 1) end
-  return n
-end
-
--- candidates returns the lanes that may give a job, in the order of their turns. Every lane that is not named
--- gives one, until the call is full or cold is used up: there is no need to look further than this, except for
--- the named ones.
-local function candidates()
-  local found, seen = {}, {}
-  local page = call('ZRANGE', ring, 0, want + named - 1)
-  for _, l in ipairs(page) do
-    seen[l] = true
-    if room(l) > 0 then found[#found + 1] = l end
-  end
-  if #page < want + named then return found end
-  for name in pairs(limit) do
-    for _, l in ipairs({'u' .. name, 'o' .. name}) do
-      if not seen[l] and room(l) > 0 and call('ZSCORE', ring, l) then found[#found + 1] = l end
-    end
-  end
-  return found
-end
-
--- pop takes up to n jobs off a lane.
-local function pop(l, n)
-  local got = call('LPOP', again .. l, n)
-  if not got then return call('LPOP', lane .. l, n) or {} end
-  if #got < n then
-    for _, id in ipairs(call('LPOP', lane .. l, n - #got) or {}) do got[#got + 1] = id end
-  end
-  return got
-end
-
--- Each round gives every lane an equal share, so that none waits for another's backlog.
-local ids, from, count, visited = {}, {}, 0, {}
-local lanes = want > 0 and candidates() or {}
-while want > 0 and #lanes > 0 do
-  local share, more = math.max(1, math.floor(want / #lanes)), {}
-  for _, l in ipairs(lanes) do
-    local n = math.min(share, room(l))
-    if n > 0 then
-      local got = pop(l, n)
-      local popped = #got
-      for i = 1, popped do
-        ids[count + i] = got[i]
-        from[count + i] = l
+-- What was leased by calls whose answers were lost is released.
+local want, perlane, once, named = ARGV[6] + 0, ARGV[7] + 0, ARGV[11] == '1', ARGV[14] + 0
+if #ARGV > 14 + 2 * named then
+  --@ lane
+  --@ ticket
+  --@ again
+  for i = 15 + 2 * named, #ARGV, 3 do
+    local timers = call('ZRANGEBYSCORE', due, ARGV[i + 1], ARGV[i + 2])
+    for j = #timers, 1, -1 do
+      local timer = timers[j]
+      if sub(timer, 2, 17) == ARGV[i] and (byte(timer) == 76 or byte(timer) == 80) then
+        call('ZREM', due, timer)
+        local ticket, name = split(timer, 34)
+        local s, fresh = lane(name), byte(ticket, 26) == 45
+        call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
+        s.leased, totals.leased = s.leased - 1, totals.leased - 1
+        if not fresh then s.back = s.back + 1 end
+        again(timer, s, 0)
       end
-      count = count + popped
-      local name = string.sub(l, 2)
-      if not used[name] then visited[#visited + 1] = l end
-      used[name] = (used[name] or 0) + popped
-      want = want - popped
-      if not warm[name] then cold = cold - popped end
-      if popped == n and not ordered(l) then more[#more + 1] = l end
     end
   end
-  lanes = more
+  for name, s in pairs(lanes) do place(name, s) end
+  flush()
+end
+--@ expire
+
+local limits
+if named > 0 then
+  limits = {}
+  for i = 15, 14 + 2 * named, 2 do limits[ARGV[i]] = ARGV[i + 1] + 0 end
 end
 
--- The lanes that were visited go to the end of the ring, or leave it.
-if #visited > 0 then
-  call('ZREM', ring, unpack(visited))
+local visits, infos, tickets, ids, names, from, count = {}, {}, {}, {}, {}, {}, 0
+
+-- pop takes up to n jobs off a list of a lane.
+local function pop(list, visit, n)
+  if n <= 0 then return 0 end
+  local name, index = visit.name, visit.index
+  local got = call('LPOP', base .. list .. name, n) or {}
+  for i = 1, #got do
+    local ticket = got[i]
+    count = count + 1
+    tickets[count], names[count], from[count] = ticket, name, index
+    ids[count] = sub(ticket, byte(ticket, 26) == 45 and 27 or 48)
+  end
+  return #got
+end
+
+for i = 0, 2 do
+  local ring, open, n, laps = (ARGV[10] + i) % 3 + 1, {}, 0, 0
+  local max = want - count
+  if ring == 1 then max = math.min(max, ARGV[8]) elseif ring == 3 then max = math.min(max, ARGV[9]) end
+  if max > 0 and totals[ring] > 0 then
+    local page = call('ZRANGE', base .. 'ring' .. ring, 0, max + named - 1)
+    for j = 1, #page do
+      if n < max and (limits and limits[page[j]] or perlane) > 0 then
+        n = n + 1
+        open[n] = page[j]
+      end
+    end
+    if n > 0 then load(open) end
+  end
+  for j = 1, n do
+    local name = open[j]
+    local s, k = lanes[name], #infos
+    local probe, limit = s.held > 0, limits and limits[name] or perlane
+    infos[k + 1], infos[k + 2], infos[k + 3], infos[k + 4], infos[k + 5] =
+      name, s.ordered, s.health, probe and 1 or 0, s.holds or 0
+    if probe or s.ordered == 1 then limit = 1 end
+    open[j] = {
+      name = name, s = s, index = #visits + 1, probe = probe, taken = 0,
+      limit = math.min(limit, s.n - s.leased - s.delayed),
+    }
+    visits[#visits + 1] = open[j]
+  end
+
+  -- Each round gives every lane an equal share, so that none waits for another's backlog. The jobs of a lane that came back
+  -- go first, but for a probe.
+  while max > 0 and n > 0 do
+    local share, more = math.max(1, math.floor(max / n)), 0
+    for j = 1, n do
+      local v = open[j]
+      local s, k, fresh, popped = v.s, math.min(share, v.limit - v.taken, max), 0, 0
+      if k > 0 then
+        fresh = s.n - s.leased - s.delayed - s.back
+        if v.probe and s.ordered == 0 and fresh > 0 then popped = pop('lane:', v, k) end
+        if popped < k and s.back > 0 then
+          local back = pop('back:', v, math.min(k - popped, s.back))
+          s.back, popped = s.back - back, popped + back
+        end
+        if popped < k then popped = popped + pop('lane:', v, k - popped) end
+        v.taken, max = v.taken + popped, max - popped
+        if popped < k then -- somebody has removed jobs
+          local ready = call('LLEN', base .. 'back:' .. v.name)
+          s.back, ready = ready, ready + call('LLEN', base .. 'lane:' .. v.name)
+          totals.n, s.n = totals.n - s.n, s.leased + s.delayed + v.taken + ready
+          totals.n = totals.n + s.n
+        elseif v.taken < v.limit then
+          more = more + 1
+          open[more] = v
+        end
+      end
+    end
+    n = more
+  end
+end
+
+local data = {}
+if count > 0 then
+  local head, ends = token .. string.format('%016.0f', now), string.format('%.0f', now + lease)
   if not once then
-    for _, l in ipairs(visited) do
-      if ordered(l) then call('SADD', busy, l) end
+    local leases = {}
+    for i = 1, count do
+      leases[2 * i - 1] = ends
+      leases[2 * i] = (visits[from[i]].probe and 'P' or 'L') .. head .. tickets[i] .. ' ' .. names[i]
     end
+    call('ZADD', due, unpack(leases))
+    totals.leased = totals.leased + count
   end
-  enter(stocked(visited))
-end
-
-local left = call('ZCARD', ring)
-if count == 0 or left == 0 then redis.pcall('SET', waiting, '1', 'PX', 5000) end
-if count == 0 then
-  return {stamp, soonest, left, {}, {}, {}}
-end
-
-local result = {stamp, soonest, left, ids, from, {}}
-if call('EXISTS', tries) == 1 then
-  result[6] = call('HMGET', tries, unpack(ids))
-  for i = 1, count do result[6][i] = result[6][i] or '' end
-end
-
-if once then
-  local size = 0
-  result[7] = call('HMGET', data, unpack(ids))
-  for i = 1, count do
-    result[7][i] = result[7][i] or ''
-    size = size + #result[7][i]
+  data = call('HMGET', jobs, unpack(ids))
+  for i = 1, count do data[i] = data[i] or '' end
+  if once then
+    local ttl, maxmarks = ARGV[12], ARGV[13]
+    --@ remove
   end
-  forget(ids, size, ARGV[10], ARGV[11])
-  return result
 end
 
-local held, expiry = token .. ':' .. stamp, whole(now + span)
-local receipts, expiries = {}, {}
-for i = 1, count do
-  local id = ids[i]
-  receipts[2 * i - 1], receipts[2 * i] = id, held
-  expiries[2 * i - 1], expiries[2 * i] = expiry, id
+-- The lanes that gave jobs go to the end of their rings, or leave them.
+for i = 1, #visits do
+  local v = visits[i]
+  local s, n = v.s, v.taken
+  if not once then s.leased = s.leased + n end
+  if v.probe and n > 0 then s.ends, s.probe = now + lease, token end
+  place(v.name, s, n > 0)
 end
-call('HSET', lease, unpack(receipts))
-call('ZADD', leased, unpack(expiries))
-return result
+
+if count == 0 then call('ZREM', due, 'X') end -- a removal first, as in the fragment full
+flush()
+local left = totals[1] + totals[2] + totals[3]
+if count == 0 or left == 0 then totals.waiting = now + 5000000 end
+finish()
+if count == 0 then return {now, soonest, left} end
+return {now, soonest, left, infos, tickets, from, data}

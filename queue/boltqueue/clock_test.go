@@ -1,0 +1,104 @@
+package boltqueue
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// shift moves all times in a queue's file, as if the clock had been ahead when they were written.
+func shift(t *testing.T, path string, by time.Duration) {
+	t.Helper()
+	move := func(at *int64) {
+		if *at != 0 {
+			*at += int64(by)
+		}
+	}
+	edit(t, path, func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(jobsBucket))
+		for k, v := b.Cursor().First(); k != nil; k, v = nil, nil { // the tests have one job
+			r, err := decodeRecord(v)
+			must(t, err)
+			move(&r.enqueued)
+			move(&r.first)
+			move(&r.due)
+			must(t, b.Put(k, r.append(nil)))
+		}
+		b = tx.Bucket([]byte(lanesBucket))
+		for k, v := b.Cursor().First(); k != nil; k, v = nil, nil {
+			r, err := decodeLane(v)
+			must(t, err)
+			move(&r.since)
+			move(&r.heldUntil)
+			move(&r.seen)
+			must(t, b.Put(k, r.encode()))
+		}
+		return nil
+	})
+}
+
+const years = 5 * 365 * 24 * time.Hour
+
+func TestADelayFromAClockThatWasAheadIsNoLongerThanItWas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: receive(t, q, 1)[0], Delay: time.Minute, Counted: true}}))
+		path := crashed(t, q)
+		shift(t, path, years)
+		q = open(t, path, Options{})
+		time.Sleep(time.Minute - time.Millisecond)
+		expect(t, receive(t, q, 1), "j") // receive waits 50 ms
+	})
+}
+
+func TestAHoldFromAClockThatWasAheadLastsAtMostMaxHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		fail(t, q, "a", time.Minute)
+		path := crashed(t, q)
+		shift(t, path, years)
+		q = open(t, path, Options{})
+		if l := laneInfo(t, q, "a"); l.Since.After(time.Now()) || l.HeldUntil.After(time.Now().Add(queue.MaxHold)) {
+			t.Errorf("the lane: %+v", l)
+		}
+		time.Sleep(queue.MaxHold)
+		expect(t, receive(t, q, 1), "j")
+	})
+}
+
+func TestNoJobIsYoungerThanNew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: receive(t, q, 1)[0], Counted: true}}))
+		path := crashed(t, q)
+		shift(t, path, years)
+		q = open(t, path, Options{})
+		opened := time.Now()
+		time.Sleep(time.Minute)
+		if l := receive(t, q, 1)[0]; l.Age != time.Minute || !l.First.Equal(opened) {
+			t.Errorf("age %v and first %v; want a minute, and when the file was opened", l.Age, l.First)
+		}
+	})
+}
+
+func TestADelayFromAClockThatWasBehindHasEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: receive(t, q, 1)[0], Delay: time.Minute}}))
+		path := crashed(t, q)
+		shift(t, path, -years)
+		expect(t, receive(t, open(t, path, Options{}), 1), "j")
+	})
+}

@@ -1,0 +1,77 @@
+package boltqueue
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Options configures a [Queue]. The zero value of every field is its default; a negative one is an
+// error.
+type Options struct {
+	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30
+	// seconds.
+	Lease time.Duration
+
+	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 1,000,000.
+	MaxJobs int
+
+	// MaxBytes bounds the Data of those jobs. The file is somewhat larger. Defaults to 4 GiB.
+	MaxBytes int64
+
+	// MaxDead bounds the number of dead letters. Defaults to 10,000.
+	MaxDead int
+
+	// MaxDeadBytes bounds the Data of the dead letters. Beyond it they are evicted from the lane
+	// that has the most bytes, its oldest first. Defaults to 64 MiB.
+	MaxDeadBytes int64
+
+	// MaxDeadAge is how long dead letters are kept. Defaults to 7 days.
+	MaxDeadAge time.Duration
+
+	// MaxMarkers is how many IDs of settled jobs are remembered, so that a late copy of one is not
+	// taken for a new job. Defaults to 100,000.
+	MaxMarkers int
+
+	maxFile int // bytes, for tests: makes the disk full
+}
+
+// maxData bounds the Data of one job, whatever MaxBytes is.
+const maxData = math.MaxInt32 / 2
+
+// withDefaults returns o with its zero fields filled in.
+func (o Options) withDefaults() Options {
+	o.Lease = cmp.Or(o.Lease, 30*time.Second)
+	o.MaxJobs = cmp.Or(o.MaxJobs, 1_000_000)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 4<<30)
+	o.MaxDead = cmp.Or(o.MaxDead, 10_000)
+	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 64<<20)
+	o.MaxDeadAge = cmp.Or(o.MaxDeadAge, 7*24*time.Hour)
+	o.MaxMarkers = cmp.Or(o.MaxMarkers, 100_000)
+	return o
+}
+
+// validate names the first field that cannot be used.
+func (o Options) validate() error {
+	for _, field := range []struct {
+		name  string
+		value int64
+	}{
+		{"Lease", int64(o.Lease)},
+		{"MaxJobs", int64(o.MaxJobs)},
+		{"MaxBytes", o.MaxBytes},
+		{"MaxDead", int64(o.MaxDead)},
+		{"MaxDeadBytes", o.MaxDeadBytes},
+		{"MaxDeadAge", int64(o.MaxDeadAge)},
+		{"MaxMarkers", int64(o.MaxMarkers)},
+	} {
+		if field.value < 0 {
+			return fmt.Errorf("boltqueue: Options.%s is %d; it must be positive, or 0 for its default", field.name, field.value)
+		}
+	}
+	return nil
+}
+
+// maxJob returns the largest Data that one job may have.
+func (o *Options) maxJob() int64 { return min(o.MaxBytes, maxData) }

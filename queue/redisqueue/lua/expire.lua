@@ -1,0 +1,35 @@
+-- expire ends the leases, delays and holds that are due, a hundred at most. It sets soonest to how long until the next
+-- one is; -1: there is none.
+local head, soonest = call('ZRANGE', due, 0, 0, 'WITHSCORES'), -1
+if head[2] then soonest = head[2] - now end
+if head[2] and soonest <= 0 then
+  --@ lane
+  --@ ticket
+  --@ worked
+  local timers, touched = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, 100), {}
+  call('ZREM', due, unpack(timers))
+  for _, timer in ipairs(timers) do
+    local kind, name, ticket = byte(timer), nil, nil
+    if kind == 88 then -- X
+      name = sub(timer, 2)
+      lane(name).place = 0
+    else
+      local what = 'delayed'
+      if kind == 68 then -- D
+        ticket, name = split(timer, 2)
+      else
+        what = 'leased'
+        ticket, name = split(timer, 34)
+        ticket = worked(ticket, true, sub(timer, 18, 33))
+      end
+      call('RPUSH', base .. 'back:' .. name, ticket)
+      local s = lane(name)
+      s[what], s.back, totals[what] = s[what] - 1, s.back + 1, totals[what] - 1
+    end
+    touched[name] = true
+  end
+  for name in pairs(touched) do place(name, lanes[name]) end
+  flush()
+  head = call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  soonest = head[2] and math.max(0, head[2] - now) or -1
+end

@@ -1,0 +1,18 @@
+-- sweep forgets lanes that have had no jobs for a while.
+--
+-- ARGV[3] the name after which to start  ARGV[4] how many lanes to look at  ARGV[5] how long they are remembered
+--
+-- Returns the name of the last lane, or '' if there are no more.
+
+--@ state
+--@ page
+local list, old = page(ARGV[3], ARGV[4]), {}
+for _, name in ipairs(list) do
+  local s = lanes[name]
+  if s.n == 0 and s.touched < now - ARGV[5] then old[#old + 1] = name end
+end
+if #old > 0 then
+  call('ZREM', base .. 'names', unpack(old))
+  call('HDEL', states, unpack(old))
+end
+return list[tonumber(ARGV[4])] or ''
