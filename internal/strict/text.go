@@ -9,7 +9,7 @@ import (
 // Text returns data without a UTF-8 byte order mark. The error names an encoding that is not UTF-8,
 // or the first byte that is not.
 func Text(data []byte) ([]byte, error) {
-	if name := wideEncoding(data); name != "" {
+	if name := WideEncoding(data); name != "" {
 		return nil, fmt.Errorf("is encoded as %s; save it as UTF-8", name)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
@@ -27,9 +27,9 @@ func Text(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// wideEncoding returns the name of the encoding whose byte order mark data begins with, or in which
+// WideEncoding returns the name of the encoding whose byte order mark data begins with, or in which
 // data begins with an ASCII character; "" for UTF-8.
-func wideEncoding(data []byte) string {
+func WideEncoding(data []byte) string {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe, 0, 0}), bytes.HasPrefix(data, []byte{0, 0, 0xfe, 0xff}):
 		return "UTF-32"
