@@ -128,21 +128,26 @@ func (l *loader) checkQueue() []strict.Problem {
 
 func (c *checker) redis(l *loader) {
 	path, r := "queue.redis.url", &l.Queue.Redis
-	switch {
-	case r.URL != "":
-		if l.urlOverride {
-			path = "queue.redis.url_override"
-		}
-		if problem := redisURLProblem(string(r.URL), "redis", "rediss", "unix"); problem != "" {
-			c.failf(path, "%s", problem)
-		}
-		c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, strings.HasPrefix(string(r.URL), "rediss:"))
-	case l.Database.Redis.named():
+	c.prefix("queue.redis.prefix", r.Prefix)
+	if r.URL == "" {
 		c.server(l)
-		tls := l.Database.Redis.TLS.Enabled || strings.HasPrefix(l.Database.Redis.Host, "rediss:")
-		c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, tls)
-	default:
-		c.required(path, "such as "+redisExample+" (or REDIS_URL, or database.redis.host, or DATABASE_REDIS_HOST)")
+		encrypted := l.Database.Redis.TLS.Enabled || strings.HasPrefix(l.Database.Redis.Host, "rediss:")
+		c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, encrypted)
+		return
+	}
+	if l.urlOverride {
+		path = "queue.redis.url_override"
+	}
+	if problem := redisURLProblem(string(r.URL), "redis", "rediss", "unix"); problem != "" {
+		c.failf(path, "%s", problem)
+	}
+	c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, strings.HasPrefix(string(r.URL), "rediss:"))
+}
+
+// prefix refuses braces, which mean something in the names of a cluster's keys.
+func (c *checker) prefix(path, prefix string) {
+	if strings.ContainsAny(prefix, "{}") {
+		c.failf(path, "is %q; braces are not allowed", prefix)
 	}
 }
 
@@ -199,6 +204,7 @@ func (c *checker) redisCluster(l *loader) {
 		}
 		encrypted = encrypted || strings.HasPrefix(node, "rediss:")
 	}
+	c.prefix("queue.redis_cluster.prefix", l.Queue.RedisCluster.Prefix)
 	c.tls("database.redis.master_tls", &l.Database.Redis.TLS)
 	c.caFile("queue.redis_cluster.tls_ca_file", l.Queue.RedisCluster.TLSCAFile, encrypted)
 }

@@ -242,10 +242,6 @@ QUEUE_SQS_FIFO: must be true or false, not "2"`,
 			`queue.disk.path: is required: the file that holds the jobs (or QUEUE_DISK_PATH)`,
 		},
 		{
-			"redis without a URL", `{"queue": {"driver": "redis"}}`, nil,
-			`queue.redis.url: is required: such as redis://user:password@localhost:6379/0 (or REDIS_URL, or database.redis.host, or DATABASE_REDIS_HOST)`,
-		},
-		{
 			"a misspelled URL field", `{"queue": {"driver": "redis", "redis": {"ulr": "redis://localhost"}}}`, nil,
 			`queue.redis.ulr: unknown field; known are at_most_once, clusterMode, cluster_mode, concurrency, prefix, redisOptions, response_timeout_ms, tls_ca_file, url, url_override`,
 		},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,11 @@ func (l *loader) complete() {
 	if s := &l.Queue.SQS; strings.HasSuffix(string(s.QueueURL), ".fifo") {
 		s.FIFO = true
 	}
+	if l.Queue.Driver == DriverRedis && l.Queue.Redis.URL == "" && !l.Database.Redis.named() {
+		l.Database.Redis.Host = "127.0.0.1"
+		l.warnf("queue.redis.url", "no server is named, so 127.0.0.1:6379 is used, as by the reference; name it there or in "+
+			"database.redis, or set REDIS_URL or DATABASE_REDIS_HOST")
+	}
 	l.Database.Redis.setDefaults()
 }
 
@@ -85,16 +91,21 @@ func (l *loader) decode(v strict.Value) {
 	strict.Object{
 		"app_manager": apps.ReadOpen,
 		"appManager":  apps.ReadOpen, // Soketi's
-		"apps":        belongs("app_manager.array.apps"),
+		"apps":        l.misplacedApps,
 		"webhooks":    l.decodeWebhooks,
 		"queue":       l.decodeQueue,
 		"database":    l.decodeDatabase,
 	}.ReadOpen(v)
 }
 
-// belongs is for a field that would be passed over where it stands.
-func belongs(where string) strict.Field {
-	return func(v strict.Value) { v.Fail("is not read here; it belongs to %s", where) }
+// misplacedApps refuses apps where the reference passes them over, if they have webhooks.
+func (l *loader) misplacedApps(v strict.Value) {
+	var apps []webhook.App
+	if json.Unmarshal(v.Raw(), &apps) == nil && !slices.ContainsFunc(apps, func(a webhook.App) bool { return len(a.Webhooks) > 0 }) {
+		l.warnf(v.Path(), "is passed over, as by the reference; apps belong to app_manager.array.apps")
+		return
+	}
+	v.Fail("is not read here; it belongs to app_manager.array.apps")
 }
 
 // passedOver is for a field that the reference's documentation names and the reference passes over too.
