@@ -15,9 +15,12 @@ const redacted = "REDACTED"
 // String returns what may be shown.
 func (u URL) String() string {
 	raw := string(u)
-	if raw == "" || !strings.Contains(raw, "://") {
-		if strings.ContainsAny(raw, "@/?# ") {
-			return redacted
+	if raw == "" {
+		return ""
+	}
+	if !strings.Contains(raw, "://") {
+		if nodeProblem(raw) != "" {
+			return redacted // it is no host:port, but may be a password
 		}
 		return raw
 	}
