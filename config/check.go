@@ -131,7 +131,7 @@ func (c *checker) redis(l *loader) {
 	c.prefix("queue.redis.prefix", r.Prefix)
 	if r.URL == "" {
 		c.server(l)
-		encrypted := l.Database.Redis.TLS.Enabled || strings.HasPrefix(l.Database.Redis.Host, "rediss:")
+		encrypted := l.Database.Redis.TLS.Enabled || strings.HasPrefix(string(l.Database.Redis.Host), "rediss:")
 		c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, encrypted)
 		return
 	}
@@ -162,8 +162,9 @@ func (c *checker) caFile(path, file string, encrypted bool) {
 func (c *checker) server(l *loader) {
 	const path = "database.redis."
 	s := &l.Database.Redis
-	if _, host, ok := strings.Cut(s.Host, "://"); ok || strings.ContainsAny(s.Host, "/@?# ") {
-		scheme := strings.TrimSuffix(s.Host, "://"+host)
+	whole := string(s.Host)
+	if _, host, ok := strings.Cut(whole, "://"); ok || strings.ContainsAny(whole, "/@?# ") {
+		scheme := strings.TrimSuffix(whole, "://"+host)
 		if scheme != "redis" && scheme != "rediss" || strings.ContainsAny(host, "/@?#: ") {
 			c.failf(path+"host", `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`)
 		}
@@ -173,7 +174,7 @@ func (c *checker) server(l *loader) {
 		return
 	}
 	for i, node := range s.Sentinels {
-		if problem := nodeProblem(node); problem != "" || strings.Contains(node, "://") {
+		if problem := nodeProblem(string(node)); problem != "" || strings.Contains(string(node), "://") {
 			c.failf(fmt.Sprintf("%ssentinels[%d]", path, i), "must be host:port, or an object of host and port")
 		}
 	}
@@ -191,7 +192,7 @@ func (c *checker) tls(path string, t *TLS) {
 func (c *checker) redisCluster(l *loader) {
 	path, nodes := "queue.redis_cluster.nodes", urlStrings(l.Queue.RedisCluster.Nodes)
 	if len(nodes) == 0 {
-		path, nodes = "database.redis.cluster.nodes", l.Database.Redis.ClusterNodes
+		path, nodes = "database.redis.cluster.nodes", urlStrings(l.Database.Redis.ClusterNodes)
 	}
 	if len(nodes) == 0 {
 		c.required("queue.redis_cluster.nodes", `some of the cluster's nodes, such as ["localhost:7000"] `+

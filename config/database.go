@@ -16,19 +16,19 @@ type Database struct {
 // RedisServer is the section "database.redis": the server, the sentinels or the cluster of the drivers redis and
 // redis-cluster where the section "queue" names none.
 type RedisServer struct {
-	Host     string // may begin with redis:// or rediss://. Defaults to 127.0.0.1 where anything else of the server is set
-	Port     int    // defaults to 6379
+	Host     Host // may begin with redis:// or rediss://. Defaults to 127.0.0.1 where anything else of the server is set
+	Port     int  // defaults to 6379
 	Username string
 	Password webhook.Secret
 	DB       int
 	TLS      TLS
 
-	Sentinels        []string // each host:port; with them, Host and Port are not used
-	MasterName       string   // defaults to mymaster
+	Sentinels        []URL  // each host:port; with them, Host and Port are not used
+	MasterName       string // defaults to mymaster
 	SentinelUsername string
 	SentinelPassword webhook.Secret
 
-	ClusterNodes    []string       // each host:port
+	ClusterNodes    []URL          // each host:port
 	ClusterUsername string         // defaults to Username
 	ClusterPassword webhook.Secret // defaults to Password
 	ClusterTLS      bool
@@ -101,7 +101,7 @@ func (l *loader) decodeRedisServer(v strict.Value) {
 
 // olderNodes reads what the reference reads where "cluster" has no nodes.
 func (l *loader) olderNodes(v strict.Value) {
-	var nodes []string
+	var nodes []URL
 	endpoints(&nodes, 7000)(v)
 	if len(l.Database.Redis.ClusterNodes) == 0 {
 		l.Database.Redis.ClusterNodes = nodes
@@ -125,19 +125,19 @@ func decodeTLS(dst *TLS) strict.Field {
 func port(dst *int) strict.Field { return strict.Between(dst, 1, 65535) }
 
 // endpoints reads an array of {"host": …, "port": …}, or of "host:port".
-func endpoints(dst *[]string, defaultPort int) strict.Field {
+func endpoints(dst *[]URL, defaultPort int) strict.Field {
 	return func(v strict.Value) {
 		*dst = nil
 		strict.Embedded(strict.Array(func(v strict.Value) {
 			if v.Raw()[0] != '{' {
-				var node string
+				var node URL
 				strict.Hidden(strict.String(&node))(v)
 				*dst = append(*dst, node)
 				return
 			}
 			host, number := "", defaultPort
 			strict.Object{"host": strict.Hidden(strict.String(&host)), "port": port(&number)}.ReadOpen(v)
-			*dst = append(*dst, withPort(host, number))
+			*dst = append(*dst, URL(withPort(host, number)))
 		}))(v)
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -99,7 +100,7 @@ func TestVariablesOfSoketiAreRead(t *testing.T) {
 	}
 	s := c.Database.Redis
 	if c.Queue.Driver != DriverRedisCluster || c.Queue.RedisCluster.Prefix != "x:" || c.Queue.RedisCluster.Concurrency != 2 ||
-		strings.Join(s.ClusterNodes, " ") != "n1:7001 n2:7000" || s.Password != "p" {
+		fmt.Sprint(s.ClusterNodes) != "[n1:7001 n2:7000]" || s.Password != "p" {
 		t.Errorf("queue is %+v, server %+v", c.Queue, s)
 	}
 	if b := c.Webhooks.Batching; b.Disabled || b.Duration != 75*time.Millisecond {

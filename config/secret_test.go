@@ -39,7 +39,8 @@ func TestAPrintedConfigShowsNoSecret(t *testing.T) {
 			RedisCluster: RedisCluster{Nodes: []URL{"rediss://:hidden@n1:7000", "n2:7000", "redis://u:/hidden@n3"}},
 			SQS:          SQS{EndpointURL: "http://hidden:hidden@localhost:9324/hidden", QueueURLPrefix: "https://sqs.example/hidden", QueueURL: "hidden"},
 		},
-		Database: Database{Redis: RedisServer{Password: "hidden", SentinelPassword: "hidden", ClusterPassword: "hidden"}},
+		Database: Database{Redis: RedisServer{
+			Host: "redis://:hidden@h", Sentinels: []URL{"u:hidden@s:1"}, ClusterNodes: []URL{"redis://:hidden@c:1"}, Password: "hidden", SentinelPassword: "hidden", ClusterPassword: "hidden"}},
 	}
 	for _, v := range []any{c, *c, c.Queue, &c.Queue.Redis, c.Queue.RedisCluster.Nodes, c.Queue.SQS.EndpointURL, c.Database, c.Apps, c.Options().Apps} {
 		got := printed(t, v)

@@ -44,6 +44,24 @@ func (u URL) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(u.String())) }
 // MarshalText returns what String returns.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
+// Host is a host name or an address, perhaps behind redis:// or rediss://. What is none prints, logs and marshals as
+// REDACTED, because it may hold a password; string(h) is the text itself.
+type Host string
+
+// String returns what may be shown.
+func (h Host) String() string {
+	if strings.ContainsAny(string(h), "@?# ") || strings.Count(string(h), "/") > 2 {
+		return redacted
+	}
+	return string(h)
+}
+
+// Format writes what String returns, whatever the verb.
+func (h Host) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(h.String())) }
+
+// MarshalText returns what String returns.
+func (h Host) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
 // misplacedAt reports whether a URL has an "@" behind the first "/", "?" or "#" of what follows its scheme. Then the
 // URL probably has a password with such a character, and what would be its host is part of its user or password.
 func misplacedAt(raw string) bool {

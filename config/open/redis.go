@@ -55,6 +55,7 @@ func redisClusterQueue(ctx context.Context, o Opener, cfg *config.Config) (queue
 func (o Opener) openRedis(
 	ctx context.Context, client redis.UniversalClient, address string, opts redisqueue.Options,
 ) (queue.Queue, error) {
+	clientLogger.Store(o.logger())
 	var q *redisqueue.Queue
 	err := o.wait(ctx, "Redis", address, func() (err error) {
 		q, err = redisqueue.New(ctx, client, opts)
@@ -103,7 +104,7 @@ func urlOptions(cfg *config.Config) (*redis.Options, error) {
 // serverOptions are those of the section "database.redis".
 func serverOptions(cfg *config.Config) (*redis.Options, error) {
 	s := &cfg.Database.Redis
-	host, encrypted := s.Host, s.TLS.Enabled
+	host, encrypted := string(s.Host), s.TLS.Enabled
 	if scheme, rest, ok := strings.Cut(host, "://"); ok {
 		host, encrypted = rest, encrypted || scheme == "rediss"
 	}
@@ -122,7 +123,7 @@ func serverOptions(cfg *config.Config) (*redis.Options, error) {
 func sentinelOptions(cfg *config.Config) (*redis.FailoverOptions, error) {
 	s := &cfg.Database.Redis
 	opts := &redis.FailoverOptions{
-		MasterName: s.MasterName, SentinelAddrs: s.Sentinels,
+		MasterName: s.MasterName, SentinelAddrs: texts(s.Sentinels),
 		SentinelUsername: s.SentinelUsername, SentinelPassword: string(s.SentinelPassword),
 		Username: s.Username, Password: string(s.Password), DB: s.DB,
 		ContextTimeoutEnabled: true,
@@ -178,13 +179,17 @@ func clusterOptions(cfg *config.Config) (*redis.ClusterOptions, error) {
 // clusterNodes returns the nodes of the section "queue.redis_cluster" or, if it has none, of "database.redis".
 func clusterNodes(cfg *config.Config) []string {
 	if len(cfg.Queue.RedisCluster.Nodes) == 0 {
-		return cfg.Database.Redis.ClusterNodes
+		return texts(cfg.Database.Redis.ClusterNodes)
 	}
-	nodes := make([]string, len(cfg.Queue.RedisCluster.Nodes))
-	for i, n := range cfg.Queue.RedisCluster.Nodes {
-		nodes[i] = string(n)
+	return texts(cfg.Queue.RedisCluster.Nodes)
+}
+
+func texts(urls []config.URL) []string {
+	list := make([]string, len(urls))
+	for i, u := range urls {
+		list[i] = string(u)
 	}
-	return nodes
+	return list
 }
 
 // parseRedisURL parses a URL. The error shows nothing of it, because any part may hold a password.
