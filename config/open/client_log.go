@@ -24,5 +24,5 @@ func (clientLog) Printf(ctx context.Context, format string, args ...any) {
 	if log == nil {
 		log = slog.Default()
 	}
-	log.WarnContext(ctx, "Redis client", "message", fmt.Sprintf(format, args...))
+	log.InfoContext(ctx, "Redis client", "message", fmt.Sprintf(format, args...))
 }

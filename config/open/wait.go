@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,12 +59,7 @@ var passing = []string{"LOADING ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN ", "
 func mayPass(err error) bool {
 	var answer redis.Error
 	if errors.As(err, &answer) {
-		for _, prefix := range passing {
-			if strings.HasPrefix(answer.Error(), prefix) {
-				return true
-			}
-		}
-		return strings.Contains(answer.Error(), "sentinels specified in configuration are unreachable")
+		return slices.ContainsFunc(passing, func(prefix string) bool { return strings.HasPrefix(answer.Error(), prefix) })
 	}
 	var alert tls.AlertError
 	var certificate *tls.CertificateVerificationError
