@@ -9,8 +9,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// slot is where events for one webhook are collected. It belongs to the webhook's identity: when the
-// configuration changes, the new hook has the old one's slot.
+// slot is where events for one webhook are collected. It belongs to the webhook's identity: when
+// the configuration changes, the new hook has the old one's slot.
 type slot struct {
 	account  account      // what it holds in the outbox
 	line     []*waiter    // EmitWaits; guarded by the outbox's mutex
@@ -36,15 +36,16 @@ type batch struct {
 	next   *batch
 }
 
-// batcher gathers events into batches and cuts them: when they are full, in Emit; when their time has come, in run.
+// batcher gathers events into batches and cuts them: when they are full, in Emit; when their time
+// has come, in run.
 type batcher struct {
 	window   time.Duration // 0: every event is a batch
 	maxCount int
 	maxBytes int
 	outbox   *outbox
 
-	// Batches are due in the order in which they were opened, because the window is the same for all:
-	// a list and one timer do for any number of webhooks.
+	// Batches are due in the order in which they were opened, because the window is the same for
+	// all: a list and one timer do for any number of webhooks.
 	cutting    sync.Mutex // held by who takes batches off the list to cut them
 	mu         sync.Mutex
 	head, tail *batch
@@ -55,7 +56,8 @@ type batcher struct {
 // jobOverhead is the room for what a job has besides its events, charged to each batch.
 const jobOverhead = 512
 
-// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few more do no harm.
+// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few
+// more do no harm.
 const envelopeRoom = 352
 
 // reservation is the room that an encoded event takes in the outbox: its own and a comma's.
@@ -168,11 +170,12 @@ func (b *batcher) cut(s *slot) {
 	b.outbox.push(o)
 }
 
-// flush cuts every batch that is open now. When it returns, those that run was about to cut have been cut too.
+// flush cuts every batch that is open now. When it returns, those that run was about to cut have
+// been cut too.
 func (b *batcher) flush() { b.cutDue(time.Now().Add(b.window)) }
 
-// cutDue cuts the batches that are due at the time, or all of them if it is zero, and returns when the
-// next one is, or zero.
+// cutDue cuts the batches that are due at the time, or all of them if it is zero, and returns when
+// the next one is, or zero.
 func (b *batcher) cutDue(now time.Time) time.Time {
 	b.cutting.Lock()
 	defer b.cutting.Unlock()

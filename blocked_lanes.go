@@ -9,8 +9,9 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// blockedLanes are the lanes that the queue refused. They are ordered by when they are offered again, and a call offers
-// a few of them, so that ten thousand full lanes neither cost much nor hold up the others.
+// blockedLanes are the lanes that the queue refused. They are ordered by when they are offered
+// again, and a call offers a few of them, so that ten thousand full lanes neither cost much nor
+// hold up the others.
 type blockedLanes struct {
 	byName  map[string]*blockedLane
 	heap    laneHeap       // those that are not being offered
@@ -21,9 +22,9 @@ type blockedLanes struct {
 type blockedLane struct {
 	name     string
 	batches  []*batch
-	refusals int       // in a row
-	limit    int       // batches to offer in one call: 1 after a refusal, twice as many after each success
-	index    int       // in the heap; -1: it is being offered
+	refusals int // in a row
+	limit    int // batches to offer in one call: 1 after a refusal, twice as many after each success
+	index    int // in the heap; -1: it is being offered
 }
 
 const (
@@ -38,8 +39,8 @@ var (
 	// fullBackoff is how to wait for a lane that is full: shortly at first, since workers empty it.
 	fullBackoff = backoff{5 * time.Millisecond, time.Second}
 
-	// failingBackoff is how to wait for a lane that has to be healthy first. In a process with workers the scheduler
-	// tells when it is.
+	// failingBackoff is how to wait for a lane that has to be healthy first. In a process with
+	// workers the scheduler tells when it is.
 	failingBackoff = backoff{time.Second, 8 * time.Second}
 )
 
@@ -113,8 +114,8 @@ func (l *blockedLanes) block(refused refusals, now time.Time) {
 	}
 }
 
-// settle ends an offer, after block. Lanes of which nothing was refused go on at once with more; those that have
-// nothing left are blocked no longer.
+// settle ends an offer, after block. Lanes of which nothing was refused go on at once with more;
+// those that have nothing left are blocked no longer.
 func (l *blockedLanes) settle(now time.Time) {
 	for _, lane := range l.offered {
 		if lane.index >= 0 { // refused
@@ -162,7 +163,8 @@ func (l *blockedLanes) untilRetry(now time.Time) time.Duration {
 	return max(l.heap[0].due.Sub(now), retryPause)
 }
 
-// laneHeap implements heap.Interface. The times are in the slice, so that comparing them touches no lane.
+// laneHeap implements heap.Interface. The times are in the slice, so that comparing them touches no
+// lane.
 type laneHeap []laneDue
 
 type laneDue struct {

@@ -29,8 +29,8 @@ type DeadLetter struct {
 // deadLetterPage is how many dead letters are asked for at once.
 const deadLetterPage = 100
 
-// DeadLetters lists what the queue's dead letters hold, oldest first, whichever process gave it up. It stops at an
-// error, which wraps errors.ErrUnsupported where the queue has no list.
+// DeadLetters lists what the queue's dead letters hold, oldest first, whichever process gave it up.
+// It stops at an error, which wraps errors.ErrUnsupported where the queue has no list.
 func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		q, err := e.deadLetters()
@@ -52,8 +52,8 @@ func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] 
 	}
 }
 
-// Replay gives the dead letters with these IDs another try, as new jobs: with a whole budget, and with a new time and
-// signature. Receivers see the old Webhook-Id. It returns how many there were.
+// Replay gives the dead letters with these IDs another try, as new jobs: with a whole budget, and
+// with a new time and signature. Receivers see the old Webhook-Id. It returns how many there were.
 func (e *Emitter) Replay(ctx context.Context, ids ...string) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
@@ -68,14 +68,15 @@ func (e *Emitter) Replay(ctx context.Context, ids ...string) (int, error) {
 	})
 }
 
-// ReplayAll replays every dead letter that was there when it was called, and returns how many there were.
+// ReplayAll replays every dead letter that was there when it was called, and returns how many there
+// were.
 func (e *Emitter) ReplayAll(ctx context.Context) (int, error) {
 	began := time.Now()
 	return e.replay(ctx, func(d *queue.DeadLetter) bool { return !d.At.After(began) })
 }
 
-// replay replays the dead letters that chosen picks. A page is replayed after the next one was listed, because the list
-// goes on after a letter that is there.
+// replay replays the dead letters that chosen picks. A page is replayed after the next one was
+// listed, because the list goes on after a letter that is there.
 func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) bool) (int, error) {
 	q, err := e.deadLetters()
 	if err != nil {
@@ -105,8 +106,8 @@ func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) boo
 	return total, nil
 }
 
-// replayJob makes the job that takes a dead letter's place, sealed again. One that cannot be verified here keeps its
-// Data: sealing it would vouch for what somebody may have altered.
+// replayJob makes the job that takes a dead letter's place, sealed again. One that cannot be
+// verified here keeps its Data: sealing it would vouch for what somebody may have altered.
 func (e *Emitter) replayJob(d *queue.DeadLetter) queue.Job {
 	job := d.Job
 	job.ID = queue.ReplayID(d.ID)

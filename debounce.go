@@ -30,10 +30,12 @@ type heldEvent struct {
 	hooks []*hook
 }
 
-// debouncer holds channel_vacated and member_removed back for a while, as Pusher does. If the channel is occupied or the
-// member added again meanwhile, neither event is sent. It also spaces out subscription_count.
+// debouncer holds channel_vacated and member_removed back for a while, as Pusher does. If the
+// channel is occupied or the member added again meanwhile, neither event is sent. It also spaces
+// out subscription_count.
 //
-// It has one goroutine and, since the time is the same for all entries of a list, no timer for each.
+// It has one goroutine and, since the time is the same for all entries of a list, no timer for
+// each.
 type debouncer struct {
 	debouncerConfig
 	departures   dueList // channel_vacated and member_removed that may yet be taken back
@@ -68,7 +70,8 @@ const (
 	// maxPending bounds a list. Beyond it events are sent at once.
 	maxPending = 100_000
 
-	// smallChannel is how many subscribers a channel has at most that is told of every count, as at Pusher.
+	// smallChannel is how many subscribers a channel has at most that is told of every count, as at
+	// Pusher.
 	smallChannel = 100
 )
 
@@ -79,7 +82,8 @@ func newDebouncer(c debouncerConfig) *debouncer {
 	return d
 }
 
-// take takes an event that hooks want, if it is to be held or taken back, and reports whether it did.
+// take takes an event that hooks want, if it is to be held or taken back, and reports whether it
+// did.
 func (d *debouncer) take(ev *Event, a *app, hooks []*hook, w *waiter) (bool, error) {
 	key := debounceKey{app: ev.AppID, channel: ev.Channel, user: ev.UserID}
 	switch ev.Type {
@@ -117,7 +121,8 @@ func (d *debouncer) hold(key debounceKey, ev *Event, a *app, hooks []*hook, w *w
 	return true, nil
 }
 
-// opposite returns the type of the events that are held and taken back together with those of type t, or "".
+// opposite returns the type of the events that are held and taken back together with those of type
+// t, or "".
 func opposite(t EventType) EventType {
 	switch t {
 	case TypeChannelOccupied:
@@ -132,8 +137,8 @@ func opposite(t EventType) EventType {
 	return ""
 }
 
-// wants reports whether the event must be seen although no webhook subscribes to it, because it can cancel one that a
-// webhook does. d may be nil.
+// wants reports whether the event must be seen although no webhook subscribes to it, because it can
+// cancel one that a webhook does. d may be nil.
 func (d *debouncer) wants(a *app, t EventType, channel string) bool {
 	return d != nil && d.departures.window > 0 && a.wants(opposite(t), channel)
 }

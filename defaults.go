@@ -19,8 +19,8 @@ const (
 	defaultOutboxBytes    = 64 << 20
 )
 
-// withDefaults returns o with every field that is zero set to its default, but for those whose default is made by
-// New: Queue, HTTP and Trace.
+// withDefaults returns o with every field that is zero set to its default, but for those whose
+// default is made by New: Queue, HTTP and Trace.
 func (o Options) withDefaults() Options {
 	o.Batching = o.Batching.withDefaults()
 	o.Retry = o.Retry.or(Retry{
@@ -46,8 +46,9 @@ func (b Batching) withDefaults() Batching {
 	return b
 }
 
-// or returns r with every field that is zero taken from d; MaxAge stays zero where neither sets it. A backoff that d brings gives way to one that r
-// sets: without it, a short MaxBackoff would need an InitialBackoff too.
+// or returns r with every field that is zero taken from d; MaxAge stays zero where neither sets it.
+// A backoff that d brings gives way to one that r sets: without it, a short MaxBackoff would need
+// an InitialBackoff too.
 func (r Retry) or(d Retry) Retry {
 	if r.MaxBackoff > 0 {
 		d.InitialBackoff = min(d.InitialBackoff, r.MaxBackoff)

@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// delivery gives the queue's jobs their meaning: it is the scheduler's Handler. It knows webhooks, and nothing of lanes
-// and workers.
+// delivery gives the queue's jobs their meaning: it is the scheduler's Handler. It knows webhooks,
+// and nothing of lanes and workers.
 type delivery struct {
 	deliveryConfig
 	report
@@ -74,7 +74,8 @@ func (d *delivery) QueueFailed(operation string, n int, err error) {
 	d.log.queueFailed(operation, n, err)
 }
 
-// Panicked counts and tells of a panic outside middleware and senders, which have a recover of their own.
+// Panicked counts and tells of a panic outside middleware and senders, which have a recover of
+// their own.
 func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) {
 	d.stats.panics.Add(1)
 	d.log.panicked(j.(*deliveryJob), value, stack)
@@ -83,7 +84,8 @@ func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) {
 // laneOf names the lane of a webhook. splitLane is its inverse.
 func laneOf(app, webhook string) string { return app + "/" + webhook }
 
-// splitLane returns the app and the webhook that a lane is for. An app's ID may contain a slash, a webhook's may not.
+// splitLane returns the app and the webhook that a lane is for. An app's ID may contain a slash, a
+// webhook's may not.
 func splitLane(lane string) (app, webhook string) {
 	i := strings.LastIndexByte(lane, '/')
 	return lane[:max(i, 0)], lane[i+1:]
@@ -112,7 +114,8 @@ func (j *deliveryJob) events() int {
 // age returns how long ago the queue took the job.
 func (j *deliveryJob) age() time.Duration { return j.task.Lease.Age + time.Since(j.opened) }
 
-// replayed reports whether the job is a dead letter's replay: receivers see the ID of the job that it replays.
+// replayed reports whether the job is a dead letter's replay: receivers see the ID of the job that
+// it replays.
 func (j *deliveryJob) replayed() bool { return j.task.Lease.ID != j.parsed.id }
 
 // attempts returns how many attempts were made so far, this lease's included.

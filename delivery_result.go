@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -13,7 +14,8 @@ const (
 	maxAskedHold  = 2 * time.Minute  // how long it can hold its lane
 )
 
-// classify decides what becomes of a job after an attempt, and what the outcome says of the endpoint.
+// classify decides what becomes of a job after an attempt, and what the outcome says of the
+// endpoint.
 func (j *deliveryJob) classify(h *hook, retry Retry, out dispatch.Outcome) scheduler.Result {
 	switch out.Verdict {
 	case dispatch.Delivered:
@@ -71,7 +73,9 @@ func (j *deliveryJob) failed(h *hook, retry Retry, out dispatch.Outcome) schedul
 	end := first.Add(retry.MaxElapsed)
 	last := !j.began.Before(end)
 	if last && j.parsed.events > 1 && judgesEvents(out.Status) && !traits.OwnRetry && !traits.AtMostOnce {
-		return j.halve(h, scheduler.Down)
+		r := j.halve(h, scheduler.Down)
+		r.Reason = cmp.Or(r.Reason, outcomeReason(out))
+		return r
 	}
 	if last || retry.exhausted(j.attempts()) {
 		return scheduler.Result{Action: scheduler.DeadLetter, Reason: outcomeReason(out)}
@@ -83,8 +87,8 @@ func (j *deliveryJob) failed(h *hook, retry Retry, out dispatch.Outcome) schedul
 	return scheduler.Result{Action: scheduler.Retry, Delay: delay, Counted: true, Reason: outcomeReason(out)}
 }
 
-// judgesEvents reports whether a failed status may be about one of the request's events. The statuses of an
-// overloaded or absent service are not, nor is the lack of an answer.
+// judgesEvents reports whether a failed status may be about one of the request's events. The
+// statuses of an overloaded or absent service are not, nor is the lack of an answer.
 func judgesEvents(status int) bool {
 	switch status {
 	case 0, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// A job that this process lacks the configuration for is given back for as long as it is old, within these bounds, so
-	// that thousands of them cost next to nothing.
+	// A job that this process lacks the configuration for is given back for as long as it is old,
+	// within these bounds, so that thousands of them cost next to nothing.
 	minUnknownDelay = time.Second
 	maxUnknownDelay = time.Minute
 
@@ -61,8 +61,8 @@ func deadLetter(reason, format string, args ...any) scheduler.Result {
 	return scheduler.Result{Action: scheduler.DeadLetter, Reason: reason + ": " + fmt.Sprintf(format, args...)}
 }
 
-// resolve finds the job's webhook and the key that signed it. Without one of them it returns what becomes of the job:
-// what was removed here is given up, what is not known here yet waits.
+// resolve finds the job's webhook and the key that signed it. Without one of them it returns what
+// becomes of the job: what was removed here is given up, what is not known here yet waits.
 func (j *deliveryJob) resolve() (h *hook, key appKey, r scheduler.Result, ok bool) {
 	p := &j.parsed
 	a := j.d.apps.get(p.app)
@@ -94,7 +94,8 @@ func (j *deliveryJob) unknownTarget(what string, name tombstone) scheduler.Resul
 	return j.unknown("unknown_"+what, "it is not configured here", j.d.retry.maxAge())
 }
 
-// unknown gives a job back, uncounted, that this process can't judge and another one may. It gives up a job over age.
+// unknown gives a job back, uncounted, that this process can't judge and another one may. It gives
+// up a job over age.
 func (j *deliveryJob) unknown(reason, why string, maxAge time.Duration) scheduler.Result {
 	age := j.age()
 	if age > maxAge {

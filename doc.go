@@ -1,8 +1,8 @@
 // Package webhook delivers a WebSocket server's events to webhooks, in Pusher's format.
 //
-// The server says what happened; the library decides which of the app's webhooks want to know, gathers events for
-// a moment, signs them as Pusher does, puts jobs on a queue, and delivers them over HTTP or to an AWS Lambda
-// function, from whichever node picks them up.
+// The server says what happened; the library decides which of the app's webhooks want to know,
+// gathers events for a moment, signs them as Pusher does, puts jobs on a queue, and delivers them
+// over HTTP or to an AWS Lambda function, from whichever node picks them up.
 //
 //	em, err := webhook.New(webhook.Options{
 //		Apps: []webhook.App{{
@@ -20,45 +20,50 @@
 //
 // # The way through
 //
-//	Emit      matches the event against its app's webhooks, encodes it once, appends it to a batch of each
-//	batcher   cuts a batch after 50 ms, 100 events or 200 KiB
-//	outbox    bounded; what the queue has not taken yet
-//	courier   makes a job of each batch, signs it, hands many to the queue in one call, waits out its outages
-//	queue     memory, disk, Redis, Redis Cluster, SQS or none: a lane for each webhook
-//	pool      workers receive from the lanes that may run, under leases
-//	worker    checks the job, makes one attempt, and settles: ack, nack with a delay, or dead letter
-//	dispatch  HTTP or Lambda: one attempt, one outcome
+//	Emit       matches the event against its app's webhooks, encodes it once, appends it to a batch of each
+//	batcher    cuts a batch after 50 ms, 100 events or 200 KiB
+//	outbox     bounded, in memory; what the queue has not taken yet
+//	enqueuer   makes a job of each batch, signs it, hands many to the queue in one call, waits out its outages
+//	queue      memory, disk, Redis, Redis Cluster, SQS or none: a lane for each webhook, and its health
+//	scheduler  receives from the lanes that may run, under leases; which runs next, on how many workers
+//	delivery   checks the job, makes one attempt, decides: ack, retry after a delay, split or dead letter
+//	dispatch   HTTP or Lambda: one attempt, one outcome
 //
 // # What is guaranteed
 //
-// An event is as durable as its queue from the moment the queue has taken it; before that it is in memory for
-// about the batch window (Flush closes that gap). Delivery is at least once: an attempt that timed out may have been processed, so a
-// retry can be a copy. The Webhook-Id header is the same in every attempt and replay, so a receiver can tell. A failed job
-// is retried for 5 minutes and then kept as a dead letter. Order is kept within a request, and across requests of
-// a webhook that is Ordered.
+// An event is as durable as its queue from the moment the queue has taken it; before that it is in
+// memory for about the batch window (Flush closes that gap). Delivery is at least once: an attempt
+// that timed out may have been processed, so a retry can be a copy. The Webhook-Id header is the same
+// in every attempt and replay, so a receiver can tell. A failed job is retried for 5 minutes and then
+// kept as a dead letter. Order is kept within a request, and across requests of a webhook that is
+// Ordered.
 //
-// A bad endpoint harms nobody else: each webhook has its own lane, share of the workers and circuit breaker. Everything is bounded,
-// and what happens at a bound is an error or a counter.
+// A bad endpoint harms nobody else: each webhook has its own lane and its own concurrency limit. A
+// lane is untried, healthy, failing or held; the queue keeps this state, so that all processes and
+// every restart know it. Everything is bounded, and what happens at a bound is an error or a counter.
 //
 // # A map of the files
 //
-//	webhook.go         App, Webhook, Secret, Headers        webhook_json.go, webhook_marshal.go  their JSON
-//	event.go           Event and its constructors           event_encode.go, event_json.go, event_validate.go
-//	filter.go          Filter                               matcher.go     compiled
-//	options.go         Options                              defaults.go, validate.go, validate_app.go, validate_http.go
-//	emitter.go         New, Emit, SetApp                    shutdown.go    Flush, Drain, Shutdown, Close
-//	registry.go        apps by ID, compiled                 identity.go    who a webhook is
-//	batcher.go         open batches                         debounce.go    what is held back; members.go
-//	outbox.go          the account of what the queue lacks  courier.go     handing over
-//	job.go             a job's text                         signer.go      Pusher signature, envelope MAC
-//	pool.go            who runs what, when                  intake.go      what to receive; task.go  a job under lease
-//	lane.go            a webhook's share of the workers    breaker.go     circuit breakers
-//	worker.go          check, attempt, decide               settle.go      tell the queue; renew.go  leases
-//	retry.go           backoff and budget                   deadletters.go, testsend.go  for people
-//	trace.go, log.go, stats.go  watching                    verify.go      the receiving side
+//	webhook.go          App, Webhook, Secret, Headers      webhook_json.go, webhook_marshal.go  their JSON
+//	event.go            Event and its constructors         event_encode.go, event_json.go, event_scan.go, event_validate.go
+//	filter.go           Filter                             matcher.go      compiled
+//	options.go          Options                            defaults.go, validate.go, validate_app.go, validate_http.go
+//	emitter.go          New, SetApp, RemoveApp             shutdown.go     Flush, Drain, Shutdown, Close
+//	emit.go             Emit, EmitWait, Wants              errors.go
+//	registry.go         apps by ID, compiled               identity.go     webhooks' identities; id.go  jobs' IDs
+//	batcher.go          open batches                       debounce.go     events held back; members.go
+//	outbox.go           room, and what the queue lacks     waiting_line.go EmitWaits in the order of arrival
+//	enqueuer.go         handing over                       blocked_lanes.go  lanes that the queue refused
+//	job.go              a job's text                       signer.go       Pusher signature, envelope MAC
+//	delivery.go         the scheduler's Handler            delivery_run.go  one job: check and attempt
+//	delivery_result.go  what an outcome means              retry.go        backoff and budget
+//	sender.go           requests of attempts               testsend.go     test deliveries
+//	deadletters.go      listing, replay, discard           verify.go       the receiving side
+//	trace.go, log.go, stats.go                             watching
 //
-// Packages queue and dispatch hold the contracts of queues and senders, and those implementations that need nothing but the
-// standard library. Those that cost a dependency are packages of their own: queue/redisqueue, queue/sqsqueue, queue/boltqueue,
-// dispatch/lambdadispatch. Package config reads the reference's JSON file and environment, config/open builds what they name, and
-// webhooktest is for the tests of hosts.
+// Package internal/scheduler runs the jobs and knows nothing of webhooks. Packages queue and dispatch
+// hold the contracts of queues and senders, and those implementations that need nothing but the
+// standard library. Those that cost a dependency are packages of their own: queue/redisqueue,
+// queue/sqsqueue, queue/boltqueue, dispatch/lambdadispatch. Package config reads the reference's JSON
+// file and environment, config/open builds what they name, and webhooktest is for the tests of hosts.
 package webhook

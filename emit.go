@@ -7,27 +7,30 @@ import (
 	"slices"
 )
 
-// Emit takes an event for every webhook of its app that wants it. It does no I/O and never waits for any; once it has
-// returned nil, the event is in a batch that will be handed to the queue. When several goroutines emit, each webhook gets
-// their events in the order of their Emits.
+// Emit takes an event for every webhook of its app that wants it. It does no I/O and never waits
+// for any; once it has returned nil, the event is in a batch that will be handed to the queue. When
+// several goroutines emit, each webhook gets their events in the order of their Emits.
 //
-// A webhook may have no room while the others of the event have: then Emit returns nil, and for that webhook the event
-// is dropped, which Stats.Dropped counts and Trace.Dropped tells. Webhooks that fail share half of the room.
+// A webhook may have no room while the others of the event have: then Emit returns nil, and for
+// that webhook the event is dropped, which Stats.Dropped counts and Trace.Dropped tells. Webhooks
+// that fail share half of the room.
 //
-// It returns ErrUnknownApp, ErrInvalidEvent, ErrOverflow (no webhook has room, and nothing was taken) or ErrClosed. For
-// an app that is disabled or has no webhooks, and with queue.None, it returns nil and nothing happens.
+// It returns ErrUnknownApp, ErrInvalidEvent, ErrOverflow (no webhook has room, and nothing was
+// taken) or ErrClosed. For an app that is disabled or has no webhooks, and with queue.None, it
+// returns nil and nothing happens.
 func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
 
-// EmitWait is Emit for producers that may wait: where Emit would drop the event or return ErrOverflow, it waits until
-// all of the event's webhooks that are not failing have room. For a failing webhook it does not wait: the event is
-// dropped and counted if failing webhooks hold their share of the room. For each webhook, EmitWaits that wait get room
-// in the order of their calls.
+// EmitWait is Emit for producers that may wait: where Emit would drop the event or return
+// ErrOverflow, it waits until all of the event's webhooks that are not failing have room. For a
+// failing webhook it does not wait: the event is dropped and counted if failing webhooks hold their
+// share of the room. For each webhook, EmitWaits that wait get room in the order of their calls.
 //
-// Besides Emit's errors it returns ctx's error when ctx ends first, and then the event was not taken. ErrOverflow means
-// that Options.OutboxBytes can never hold the event for all of its webhooks.
+// Besides Emit's errors it returns ctx's error when ctx ends first, and then the event was not
+// taken. ErrOverflow means that Options.OutboxBytes can never hold the event for all of its
+// webhooks.
 //
-// Room is made by other goroutines of the emitter. EmitWait must not be called from a Trace function, from middleware or
-// from a sender: those goroutines would wait for themselves.
+// Room is made by other goroutines of the emitter. EmitWait must not be called from a Trace
+// function, from middleware or from a sender: those goroutines would wait for themselves.
 func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
 	w := &waiter{ctx: ctx}
 	err := e.emit(&ev, w)
@@ -102,7 +105,8 @@ func (e *Emitter) match(ev *Event, a *app, wanting []*hook, w *waiter) error {
 // maxEncoded bounds an event's JSON, so that a job of one event fits every queue.
 const maxEncoded = defaultBatchBytes - bodyOverhead
 
-// checkSize refuses an event that has become too long by escapes, which can take six times the room.
+// checkSize refuses an event that has become too long by escapes, which can take six times the
+// room.
 func checkSize(data []byte) error {
 	if len(data) > maxEncoded {
 		return fmt.Errorf("%w: it takes %d bytes in JSON, at most %d fit a job", ErrInvalidEvent, len(data), maxEncoded)
@@ -110,8 +114,8 @@ func checkSize(data []byte) error {
 	return nil
 }
 
-// admit makes room for an event at the hooks and returns those that have it. For the others the event is dropped. If w
-// is not nil it waits for room; else one at least must have room.
+// admit makes room for an event at the hooks and returns those that have it. For the others the
+// event is dropped. If w is not nil it waits for room; else one at least must have room.
 func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
 	if len(hooks) == 0 {
 		return hooks, nil
@@ -184,8 +188,8 @@ func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
 	}
 }
 
-// Wants reports whether an event of this type on this channel would go to any webhook, so that a host can skip the
-// work of finding out what the event would say. It takes no lock.
+// Wants reports whether an event of this type on this channel would go to any webhook, so that a
+// host can skip the work of finding out what the event would say. It takes no lock.
 func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
 	a := e.apps.get(appID)
 	if a == nil || a.off || e.traits.Disabled {

@@ -68,7 +68,8 @@ func (q *refusing) of(lane string) []string {
 	return slices.Clone(q.taken[lane])
 }
 
-// abApp has webhooks a and b, which get the events of channels that begin with their names, and both those with "ab".
+// abApp has webhooks a and b, which get the events of channels that begin with their names, and
+// both those with "ab".
 func abApp() App {
 	a := testApp("http://a.test/", "http://b.test/")
 	a.Webhooks[0].ID, a.Webhooks[0].Filter.ChannelPrefix = "a", "a"
@@ -159,6 +160,23 @@ func TestFailingWebhooksShareHalfOfTheOutbox(t *testing.T) {
 			t.Errorf("the last event of the webhook that works again is %s", got[len(got)-1])
 		}
 		checkTotals(t, e)
+	})
+}
+
+func TestAWebhookThatWorksAgainIsOfferedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newRefusing(t)
+		q.set(laneA, queue.ErrLaneFailing)
+		e := start(t, &endpoint{}, with(q), apps(abApp()), emitOnly, unbatched)
+		emit(t, e, ChannelOccupied("my-app", "a1"), ChannelOccupied("my-app", "a2"))
+		time.Sleep(30*time.Second + 7*time.Millisecond) // by now it is offered every 8 s
+		q.set(laneA, nil)
+		e.outbox.setFailing(e.apps.hook("my-app", "a"), false) // as the scheduler tells
+		time.Sleep(10 * time.Millisecond)
+		if got := q.of(laneA); !slices.Equal(got, []string{"a1", "a2"}) {
+			t.Errorf("taken at once: %v", got)
+		}
 	})
 }
 

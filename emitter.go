@@ -11,7 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Emitter takes a server's events and sees to their delivery. All methods may be called from many goroutines at once.
+// Emitter takes a server's events and sees to their delivery. All methods may be called from many
+// goroutines at once.
 type Emitter struct {
 	opts   Options
 	queue  queue.Queue
@@ -42,8 +43,8 @@ type Emitter struct {
 	settled        chan struct{}  // capacity 1: notified when a job has left the queue, for Drain
 }
 
-// New makes an emitter and starts its workers. The error is a *ConfigError that lists every mistake in o. End it with Shutdown
-// or Close.
+// New makes an emitter and starts its workers. The error is a *ConfigError that lists every mistake
+// in o. End it with Shutdown or Close.
 func New(o Options) (*Emitter, error) {
 	o = o.withDefaults()
 	if err := configError(validateOptions(&o)); err != nil {
@@ -153,9 +154,10 @@ func (e *Emitter) start() {
 	}
 }
 
-// SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the new one. Events that wait in
-// batches or in the queue go to the webhooks of the same identity, with their new URL, headers and so on; those of webhooks that are
-// gone become dead letters. The error is a *ConfigError, and then nothing has changed.
+// SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the
+// new one. Events that wait in batches or in the queue go to the webhooks of the same identity,
+// with their new URL, headers and so on; those of webhooks that are gone become dead letters. The
+// error is a *ConfigError, and then nothing has changed.
 func (e *Emitter) SetApp(a App) error {
 	if e.closed.Load() {
 		return ErrClosed
@@ -188,8 +190,8 @@ func (e *Emitter) changeRates(old, now *app) {
 	}
 }
 
-// RemoveApp takes an app out of the configuration. Emit then returns ErrUnknownApp for its events, and what is queued for its
-// webhooks becomes dead letters. An app that is not there is no error.
+// RemoveApp takes an app out of the configuration. Emit then returns ErrUnknownApp for its events,
+// and what is queued for its webhooks becomes dead letters. An app that is not there is no error.
 func (e *Emitter) RemoveApp(id string) {
 	_ = e.apps.put(id, func(*app) (*app, error) { return nil, nil }) // can't fail
 }

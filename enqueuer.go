@@ -8,8 +8,9 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// enqueuer hands batches over from the outbox to the queue. It makes jobs of them, hands many over in one call and
-// waits when the queue is away. A job that is refused on account of its lane holds up that lane alone.
+// enqueuer hands batches over from the outbox to the queue. It makes jobs of them, hands many over
+// in one call and waits when the queue is away. A job that is refused on account of its lane holds
+// up that lane alone.
 type enqueuer struct {
 	enqueuerConfig
 	report
@@ -59,7 +60,8 @@ func (q *enqueuer) run(ctx context.Context) {
 	}
 }
 
-// collect returns the batches to offer next: those of a few blocked lanes whose time has come, then fresh ones.
+// collect returns the batches to offer next: those of a few blocked lanes whose time has come, then
+// fresh ones.
 func (q *enqueuer) collect(now time.Time) []*batch {
 	if len(q.pending) == 0 {
 		q.refill(now)
@@ -102,7 +104,8 @@ func (q *enqueuer) refill(now time.Time) {
 	}
 }
 
-// pack makes a batch's job, signed with the key that its app has now: once, however often it is offered.
+// pack makes a batch's job, signed with the key that its app has now: once, however often it is
+// offered.
 func (q *enqueuer) pack(b *batch) {
 	app := q.apps.get(b.hook.app.id)
 	if app == nil {
@@ -117,8 +120,8 @@ func (q *enqueuer) pack(b *batch) {
 	b.job = queue.Job{ID: env.id, Lane: b.hook.lane, Ordered: b.hook.Ordered, Data: data}
 }
 
-// offer hands the batches over, waiting out errors of the whole call: nobody knows then which were taken, and
-// the queue takes none twice.
+// offer hands the batches over, waiting out errors of the whole call: nobody knows then which were
+// taken, and the queue takes none twice.
 func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 	jobs := make([]queue.Job, len(batches))
 	events := int64(0)

@@ -7,31 +7,34 @@ import (
 
 // Errors of Emit, matched with errors.Is.
 var (
-	// ErrUnknownApp says that no app with the event's AppID is configured.
+	// ErrUnknownApp is returned when no app with the event's AppID is configured.
 	ErrUnknownApp = errors.New("webhook: unknown app")
 
-	// ErrInvalidEvent says that the event is not one that can be delivered; the text names the field,
-	// its value and what would be right.
+	// ErrInvalidEvent is returned when the event cannot be delivered; the text names the field, its
+	// value and what would be right.
 	ErrInvalidEvent = errors.New("webhook: invalid event")
 
-	// ErrOverflow says that there is no room to keep the event until the queue takes it: the
-	// queue has been down or slow for long, or one of the event's webhooks has been dead for long and holds all that one may hold.
-	// Nothing was kept for any webhook; the host may try again.
+	// ErrOverflow is returned when none of the event's webhooks has room to keep the event until
+	// the queue takes it: the queue has been away or slow for long, or these webhooks have been
+	// failing or slow for long and hold all that they may hold. Nothing was kept; the host may try
+	// again, or use EmitWait. If some of the webhooks have room, the event is dropped for the
+	// others, without an error.
 	ErrOverflow = errors.New("webhook: no room for the event")
 
-	// ErrClosed says that Shutdown or Close was called.
+	// ErrClosed is returned after Shutdown or Close was called.
 	ErrClosed = errors.New("webhook: emitter is closed")
 )
 
-// ConfigError lists every mistake of a configuration. New and SetApp return it, and so do package config and
-// the UnmarshalJSON methods.
+// ConfigError lists every mistake of a configuration. New and SetApp return it, and so do package
+// config and the UnmarshalJSON methods.
 type ConfigError struct {
 	Problems []Problem
 }
 
 // Problem is one mistake in a configuration.
 type Problem struct {
-	// Path names the field as in the JSON file, such as "apps[0].webhooks[2].filter.channel_pattern".
+	// Path names the field as in the JSON file, such as
+	// "apps[0].webhooks[2].filter.channel_pattern".
 	Path string
 
 	// Message gives the value, unless it may be a secret, and what would be right.

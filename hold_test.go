@@ -12,15 +12,6 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// secondsOf returns when the attempts were made, in seconds after began, rounded down.
-func secondsOf(attempts []attempt, began time.Time) []int {
-	var s []int
-	for _, a := range attempts {
-		s = append(s, int(a.at.Sub(began)/time.Second))
-	}
-	return s
-}
-
 func TestAWebhookIsHeldAfterTenFailuresInARow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// idSource makes UUIDs of version 7 (RFC 9562): 48 bits of milliseconds, then a counter of 32 bits and 42 bits that
-// are random and the same for all of one source, so that an ID tells whether this source made it.
+// idSource makes UUIDs of version 7 (RFC 9562): 48 bits of milliseconds, then a counter of 32 bits
+// and 42 bits that are random and the same for all of one source, so that an ID tells whether this
+// source made it.
 type idSource struct {
 	node    [6]byte // the last 42 bits; the rest is unused
 	suffix  string  // how the IDs of this source end
@@ -56,8 +57,8 @@ func formatUUID(b *[16]byte) string {
 	return string(t[:])
 }
 
-// issued reports whether this source issued the ID, or the one that it was split from. It reports false for a replayed
-// job, whose original was already counted as dead.
+// issued reports whether this source issued the ID, or the one that it was split from. It reports
+// false for a replayed job, whose original was already counted as dead.
 func (s *idSource) issued(id string) bool {
 	return len(id) >= 36 && strings.HasSuffix(id[:36], s.suffix) && !strings.Contains(id, "~")
 }

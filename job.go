@@ -10,15 +10,15 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// A job travels as two lines of text. The first is the body, byte for byte as the receiver gets it. The second is
-// the envelope, a JSON object:
+// A job travels as two lines of text. The first is the body, byte for byte as the receiver gets it.
+// The second is the envelope, a JSON object:
 //
 //	{"time_ms":1707744000000,"events":[{"name":"channel_occupied","channel":"chat"}]}
 //	{"v":1,"id":"…","app":"…","webhook":"…","key":"…","time_ms":…,"events":1,"signature":"…","mac":"…"}
 //
-// The envelope comes last because the body is then never copied, neither when the job is made nor when it is sent.
-// The signature is the body's and goes to the receiver; the MAC covers every other field of the envelope, the
-// signature included. Neither line holds a secret or a custom header.
+// The envelope comes last because the body is then never copied, neither when the job is made nor
+// when it is sent. The signature is the body's and goes to the receiver; the MAC covers every other
+// field of the envelope, the signature included. Neither line holds a secret or a custom header.
 
 // envelope is what a job says about its body.
 type envelope struct {
@@ -31,7 +31,8 @@ type envelope struct {
 	signature string // of the body, hex
 }
 
-// jobVersion is the version of the encoding that is written. One that is not known is not guessed at.
+// jobVersion is the version of the encoding that is written. One that is not known is not guessed
+// at.
 const jobVersion = "1"
 
 // appendJob completes data, which holds a body, to a job's Data. Without a signer it has no MAC.
@@ -75,14 +76,15 @@ type parsedJob struct {
 	mac    []byte
 }
 
-// parseJob takes a job's Data apart. It accepts just what appendJob writes, so that nothing is ever read
-// in two ways; whether the job is genuine is for verify to say.
+// parseJob takes a job's Data apart. It accepts just what appendJob writes, so that nothing is ever
+// read in two ways; whether the job is genuine is for verify to say.
 func parseJob(data []byte) (*parsedJob, error) {
 	j := &parsedJob{}
 	return j, j.parse(data, envelope{})
 }
 
-// parse is parseJob into j. Strings equal to those in hint, the envelope of a similar job, are reused instead of allocated.
+// parse is parseJob into j. Strings equal to those in hint, the envelope of a similar job, are
+// reused instead of allocated.
 func (j *parsedJob) parse(data []byte, hint envelope) error {
 	i := bytes.LastIndexByte(data, '\n')
 	if i < 0 {
@@ -127,13 +129,14 @@ func unreadable(envelope []byte) error {
 	return errUnreadable
 }
 
-// verify reports whether the job is, to the byte, as the holder of the key's secret made it, body and envelope.
+// verify reports whether the job is, to the byte, as the holder of the key's secret made it, body
+// and envelope.
 func (j *parsedJob) verify(s *signer) bool {
 	return !bytes.ContainsAny(j.mac, "ABCDEF") && s.verifyMAC(string(j.mac), j.sealed) && s.verify(j.body, j.signature)
 }
 
-// clampEvents corrects the number of events of a job that may have been altered, so that the counters stay right as far
-// as can be told.
+// clampEvents corrects the number of events of a job that may have been altered, so that the
+// counters stay right as far as can be told.
 func (j *parsedJob) clampEvents() {
 	events, ok := bodyOf(j.body)
 	if !ok || j.events > 1 && nthComma(events, j.events-1) < 0 {
@@ -237,8 +240,8 @@ func restamp(body []byte, timeMS int64) ([]byte, bool) {
 	return append(dst, bodyEnd...), true
 }
 
-// halve splits a job of several events into two jobs, whose IDs are the job's with "-0" and "-1". They are signed with the
-// current key.
+// halve splits a job of several events into two jobs, whose IDs are the job's with "-0" and "-1".
+// They are signed with the current key.
 func halve(j *parsedJob, of queue.Job, key appKey) ([]queue.Job, bool) {
 	events, ok := bodyOf(j.body)
 	if !ok {
@@ -266,8 +269,8 @@ func halve(j *parsedJob, of queue.Job, key appKey) ([]queue.Job, bool) {
 	return halves, true
 }
 
-// seal signs a body and completes it to a job's Data. A job for an in-process queue, which nobody can alter, has no
-// MAC.
+// seal signs a body and completes it to a job's Data. A job for an in-process queue, which nobody
+// can alter, has no MAC.
 func seal(body []byte, env *envelope, key appKey, inProcess bool) []byte {
 	var sig [64]byte
 	env.key = key.name

@@ -13,7 +13,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// logger writes the emitter's lines. None holds a secret, a header value, or of a URL the user, password or query.
+// logger writes the emitter's lines. None holds a secret, a header value, or of a URL the user,
+// password or query.
 type logger struct {
 	*slog.Logger
 	stats *counters
@@ -45,8 +46,8 @@ func (l *logger) enabled(level slog.Level) bool {
 	return l.Enabled(context.Background(), level)
 }
 
-// attempt writes a line at Warn for a failed attempt, and at Debug for a successful one. What the receiver answered
-// stands there at Debug only: some echo the request.
+// attempt writes a line at Warn for a failed attempt, and at Debug for a successful one. What the
+// receiver answered stands there at Debug only: some echo the request.
 func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispatch.Outcome, r scheduler.Result) {
 	level, text := slog.LevelWarn, "webhook attempt failed"
 	if out.Verdict == dispatch.Delivered {
@@ -122,7 +123,8 @@ func (l *logger) panicked(j *deliveryJob, value any, stack []byte) {
 	}
 }
 
-// printable names the target, of a URL the scheme and host alone: the path of many a webhook is its secret.
+// printable names the target, of a URL the scheme and host alone: the path of many a webhook is its
+// secret.
 func (h *hook) printable() string {
 	if h.Lambda != nil {
 		return "lambda:" + h.Lambda.Region + ":" + h.Lambda.FunctionName

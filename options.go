@@ -13,44 +13,52 @@ type Options struct {
 	// Apps are the apps to begin with. SetApp and RemoveApp change them later.
 	Apps []App
 
-	// Queue carries jobs from Emit to the workers. The emitter uses it and does not close it. Defaults to
-	// an in-memory queue of its own.
+	// Queue carries jobs from Emit to the workers. The emitter uses it and does not close it.
+	// Defaults to an in-memory queue of its own.
 	Queue queue.Queue
 
-	// HTTP makes the attempts for webhooks with a URL. Defaults to a dispatch.HTTP with its own defaults.
+	// HTTP makes the attempts for webhooks with a URL. Defaults to a dispatch.HTTP with its own
+	// defaults.
 	HTTP dispatch.Sender
 
-	// Lambda makes the attempts for webhooks with a Lambda function: lambdadispatch.New(…). Without it such a
-	// webhook is a configuration error.
+	// Lambda makes the attempts for webhooks with a Lambda function: lambdadispatch.New(…). Without
+	// it such a webhook is a configuration error.
 	Lambda dispatch.Sender
 
-	// Middleware wraps both, the first one outermost. A panic in it fails the attempt and nothing else.
+	// Middleware wraps both, the first one outermost. A panic in it fails the attempt and nothing
+	// else.
 	Middleware []dispatch.Middleware
 
 	// EventTypes declares the host's own event types, besides those that the library knows.
 	EventTypes []EventType
 
-	// Batching says how events are gathered into one request. Defaults to 50 ms, 100 events, 200 KiB.
+	// Batching says how events are gathered into one request. Defaults to 50 ms, 100 events, 200
+	// KiB.
 	Batching Batching
 
-	// Retry says how failed deliveries are repeated. Defaults to backoffs of 1 s, doubling to 60 s, for 5 minutes.
+	// Retry says how failed deliveries are repeated. Defaults to backoffs of 1 s, doubling to 60 s,
+	// for 5 minutes.
 	Retry Retry
 
-	// Debounce is how long channel_vacated and member_removed are held back. When the channel is occupied or the member added
-	// again meanwhile, at this emitter, none of the two events is sent; otherwise the held one is, with the time of its sending.
-	// Shutdown sends what is held. Pusher's figure is 3 * time.Second. Defaults to 0, off.
+	// Debounce is how long channel_vacated and member_removed are held back. When the channel is
+	// occupied or the member added again meanwhile, at this emitter, none of the two events is
+	// sent; otherwise the held one is, with the time of its sending. Shutdown sends what is held.
+	// Pusher's figure is 3 * time.Second. Defaults to 0, off.
 	Debounce time.Duration
 
-	// MemberConnections says that the host emits member_added and member_removed for each connection of a user, not for
-	// each user. Then only those of a user's first and last connection to a channel count, at this emitter; the others are left
-	// out. It takes memory for each member that is present. Defaults to false.
+	// MemberConnections says that the host emits member_added and member_removed for each
+	// connection of a user, not for each user. Then only those of a user's first and last
+	// connection to a channel count, at this emitter; the others are left out. It takes memory for
+	// each member that is present. Defaults to false.
 	MemberConnections bool
 
-	// CountInterval spaces out the subscription_count events of channels with more than 100 subscribers: at most one in this
-	// time, and the last value always. Pusher's figure is 5 * time.Second. Defaults to 0: every one is sent.
+	// CountInterval spaces out the subscription_count events of channels with more than 100
+	// subscribers: at most one in this time, and the last value always. Pusher's figure is 5 *
+	// time.Second. Defaults to 0: every one is sent.
 	CountInterval time.Duration
 
-	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to 10 seconds.
+	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to 10
+	// seconds.
 	RequestTimeout time.Duration
 
 	// Workers is the number of attempts at once. Defaults to 20. Negative: this node only emits.
@@ -59,25 +67,28 @@ type Options struct {
 	// Receivers is the number of receive loops on the queue. Defaults to 1.
 	Receivers int
 
-	// OutboxBytes bounds what waits in memory for the queue to take it: the events of open batches and of jobs not handed
-	// over. Defaults to 64 MiB.
+	// OutboxBytes bounds what waits in memory for the queue to take it: the events of open batches
+	// and of jobs not handed over. Defaults to 64 MiB.
 	OutboxBytes int64
 
-	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call. Defaults to 256.
+	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.
+	// Defaults to 256.
 	EnqueueJobs int
 
-	// KeepTime keeps a job's first time_ms, however late it is delivered. By default a job older than 4 minutes is
-	// stamped and signed afresh, because an official receiver rejects what is older than 5.
+	// KeepTime keeps a job's first time_ms, however late it is delivered. By default a job older
+	// than 4 minutes is stamped and signed afresh, because an official receiver rejects what is
+	// older than 5.
 	KeepTime bool
 
-	// StandardWebhooks adds webhook-id, webhook-timestamp and webhook-signature headers as the Standard Webhooks
-	// specification has them, signed with the same secret.
+	// StandardWebhooks adds webhook-id, webhook-timestamp and webhook-signature headers as the
+	// Standard Webhooks specification has them, signed with the same secret.
 	StandardWebhooks bool
 
 	// Trace watches what happens. Its functions must be fast.
 	Trace *Trace
 
-	// Logger gets a line for each failed attempt and a Debug line for each successful one. Defaults to slog.Default().
+	// Logger gets a line for each failed attempt and a Debug line for each successful one. Defaults
+	// to slog.Default().
 	Logger *slog.Logger
 }
 
@@ -89,9 +100,11 @@ type Batching struct {
 	// Duration is how long a batch stays open after its first event. Defaults to 50 ms.
 	Duration time.Duration
 
-	// Size is how many events a batch holds at most. Defaults to 100. Negative: as many as Bytes hold.
+	// Size is how many events a batch holds at most. Defaults to 100. Negative: as many as Bytes
+	// hold.
 	Size int
 
-	// Bytes is how large a batch's body grows at most; a single event that is larger travels alone. Defaults to 200 KiB.
+	// Bytes is how large a batch's body grows at most; a single event that is larger travels alone.
+	// Defaults to 200 KiB.
 	Bytes int
 }

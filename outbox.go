@@ -6,11 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// outbox keeps the account of everything that Emit took and the queue has not: it reserves room, takes cut
-// batches, and knows when all of them have been handed over. It is in memory. Handing over is the enqueuer's work.
+// outbox keeps the account of everything that Emit took and the queue has not: it reserves room,
+// takes cut batches, and knows when all of them have been handed over. It is in memory. Handing
+// over is the enqueuer's work.
 //
-// Failing webhooks share at most half of it. Whatever half a webhook is in, it may have a multiple of the room that is
-// free there, so that one whose lane is full leaves room for all others.
+// Failing webhooks share at most half of it. Whatever half a webhook is in, it may have a multiple
+// of the room that is free there, so that one whose lane is full leaves room for all others.
 type outbox struct {
 	limit   int64
 	used    atomic.Int64  // bytes reserved for events and charged for batches
@@ -27,15 +28,16 @@ type outbox struct {
 	line      waitingLine   // EmitWaits
 }
 
-// A webhook may hold this many times the room that is free: the dynamic threshold (alpha) of Choudhury and Hahne (1998).
+// A webhook may hold this many times the room that is free: the dynamic threshold (alpha) of
+// Choudhury and Hahne (1998).
 const alpha = 8
 
 func newOutbox(limit int64, ended chan struct{}) *outbox {
 	return &outbox{limit: limit, ended: ended, counts: map[int]int{}, wake: make(chan struct{}, 1)}
 }
 
-// account is what a webhook holds in the outbox: bytes, doubled, plus 1 while the webhook is failing. Being one number,
-// it is always known which bytes count as those of failing webhooks.
+// account is what a webhook holds in the outbox: bytes, doubled, plus 1 while the webhook is
+// failing. Being one number, it is always known which bytes count as those of failing webhooks.
 type account struct{ atomic.Int64 }
 
 func (a *account) isFailing() bool { return a.Load()&1 != 0 }
@@ -53,8 +55,8 @@ func (a *account) setFailing(failing bool) (held int64, changed bool) {
 	}
 }
 
-// charge counts bytes that the slot holds, without asking for room. It returns what the slot holds and whether it
-// is failing.
+// charge counts bytes that the slot holds, without asking for room. It returns what the slot holds
+// and whether it is failing.
 func (o *outbox) charge(s *slot, size int64) (held int64, failing bool) {
 	n := s.account.Add(2 * size)
 	o.used.Add(size)
@@ -82,8 +84,8 @@ func (o *outbox) setFailing(h *hook, failing bool) {
 	o.change()
 }
 
-// reserve makes room for one event of this size at as many of the hooks as have room, and returns how many those
-// are. It puts them first in hooks. If the outbox as a whole is full, none has.
+// reserve makes room for one event of this size at as many of the hooks as have room, and returns
+// how many those are. It puts them first in hooks. If the outbox as a whole is full, none has.
 func (o *outbox) reserve(hooks []*hook, size int64) int {
 	n := 0
 	for i, h := range hooks {
@@ -127,6 +129,9 @@ func (o *outbox) reserveOne(s *slot, size int64) room {
 
 // unreserve gives room back.
 func (o *outbox) unreserve(hooks []*hook, size int64) {
+	if len(hooks) == 0 {
+		return
+	}
 	for _, h := range hooks {
 		o.charge(h.slot, -size)
 	}
@@ -176,6 +181,9 @@ func (o *outbox) take() (fresh []*batch, recovered []string) {
 
 // done strikes batches off the account: the queue has them, or they were dropped.
 func (o *outbox) done(batches []*batch) {
+	if len(batches) == 0 {
+		return
+	}
 	for _, b := range batches {
 		o.charge(b.hook.slot, -b.size)
 	}
@@ -189,7 +197,8 @@ func (o *outbox) done(batches []*batch) {
 	o.change()
 }
 
-// wait returns when every batch that was cut before the call has been handed over, or with ctx's error.
+// wait returns when every batch that was cut before the call has been handed over, or with ctx's
+// error.
 func (o *outbox) wait(ctx context.Context) error {
 	o.mu.Lock()
 	until := o.epoch
@@ -203,7 +212,8 @@ func (o *outbox) empty(ctx context.Context) error {
 	return o.until(ctx, func() bool { return o.used.Load() == 0 })
 }
 
-// until returns when the condition holds, which is checked after every hand-over, or with ctx's error.
+// until returns when the condition holds, which is checked after every hand-over, or with ctx's
+// error.
 func (o *outbox) until(ctx context.Context, holds func() bool) error {
 	for {
 		o.mu.Lock()

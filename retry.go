@@ -46,8 +46,8 @@ func (r Retry) exhausted(attempts int) bool {
 	return r.Disabled || r.MaxAttempts > 0 && attempts >= r.MaxAttempts
 }
 
-// delay returns the backoff after the given number of failed attempts, when so much of the budget is left. A backoff
-// that would end later ends with the budget.
+// delay returns the backoff after the given number of failed attempts, when so much of the budget
+// is left. A backoff that would end later ends with the budget.
 func (r Retry) delay(attempts int, left time.Duration) time.Duration {
 	d := backoff{r.InitialBackoff, r.MaxBackoff}.delay(attempts)
 	if d <= left {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -39,8 +40,8 @@ func TestRetryRule1BudgetCountsFromTheFirstAttempt(t *testing.T) {
 	})
 }
 
-// Retry rule 2: no dead letter without a failed attempt at the budget's end or later. A backoff that would end later is
-// shortened.
+// Retry rule 2: no dead letter without a failed attempt at the budget's end or later. A backoff
+// that would end later is shortened.
 func TestRetryRule2LastAttemptIsMadeAtTheBudgetsEnd(t *testing.T) {
 	t.Parallel()
 	for _, budget := range []time.Duration{time.Second, 90 * time.Second, 5 * time.Minute} {
@@ -142,7 +143,8 @@ func TestRetryRule3AReplayIsYoungAgain(t *testing.T) {
 	})
 }
 
-// Retry rule 4: Retry-After is a floor of up to 30 minutes. Beyond the budget it makes the next attempt the last.
+// Retry rule 4: Retry-After is a floor of up to 30 minutes. Beyond the budget it makes the next
+// attempt the last.
 func TestRetryRule4RetryAfterBeyondTheBudgetMakesTheNextAttemptTheLast(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[time.Duration]time.Duration{
@@ -209,8 +211,8 @@ func poisoned(t *testing.T, event Event, code int) func(context.Context, *dispat
 	}
 }
 
-// Retry rule 5: a batch that reaches the end of its budget is halved, so that only the event that the receiver cannot
-// process is a dead letter.
+// Retry rule 5: a batch that reaches the end of its budget is halved, so that only the event that
+// the receiver cannot process is a dead letter.
 func TestRetryRule5OneEventOfAHundredIsADeadLetterAlone(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{500, 400, 501} {
@@ -285,14 +287,18 @@ func TestRetryRule5ServicesThatAreAwayHalveNothing(t *testing.T) {
 	}
 }
 
-// Retry rule 6: on SQS the queue decides when a job comes back, and rules 1 and 2 hold as far as it lets them.
+// Retry rule 6: on SQS the queue decides when a job comes back, and rules 1 and 2 hold as far as it
+// lets them.
 func TestRetryRule6AQueueWithItsOwnRetryGetsOnlyWhatTheReceiverAskedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		q.traits.OwnRetry = true
+		var mu sync.Mutex
 		var asked []time.Duration
 		q.onNack = func(ctx context.Context, nacks []queue.Nack) error {
+			mu.Lock()
+			defer mu.Unlock()
 			for i := range nacks {
 				if nacks[i].Counted {
 					asked = append(asked, nacks[i].Delay)
@@ -306,6 +312,8 @@ func TestRetryRule6AQueueWithItsOwnRetryGetsOnlyWhatTheReceiverAskedFor(t *testi
 		e := start(t, &endpoint{answer: answers(status(500), busy, status(500))}, with(q), unbatched)
 		emit(t, e, occupied(1))
 		drain(t, e)
+		mu.Lock()
+		defer mu.Unlock()
 		if len(asked) < 2 || asked[0] != 0 || asked[1] != 150*time.Second {
 			t.Errorf("asked for delays of %v", asked)
 		}
@@ -316,14 +324,18 @@ func TestRetryRule6AQueueWithItsOwnRetryGetsOnlyWhatTheReceiverAskedFor(t *testi
 	})
 }
 
-// Scheduling rule 8: a job that this process cannot judge goes back uncounted. Its delay is its age, from 1 to 60 s.
+// Scheduling rule 8: a job that this process cannot judge goes back uncounted. Its delay is its
+// age, from 1 to 60 s.
 func TestUnknownJobsComeBackAfterTheirAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		began := time.Now()
+		var mu sync.Mutex
 		var delays []time.Duration
 		q.onNack = func(ctx context.Context, nacks []queue.Nack) error {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, n := range nacks {
 				if delays = append(delays, n.Delay); n.Counted {
 					t.Error("it counts as an attempt")
@@ -335,12 +347,14 @@ func TestUnknownJobsComeBackAfterTheirAge(t *testing.T) {
 		emit(t, producer, occupied(1))
 		e := start(t, &endpoint{}, with(q), apps())
 		time.Sleep(59 * time.Minute)
+		mu.Lock()
 		if n := len(delays); n < 60 || n > 75 {
 			t.Errorf("given back %d times in 59 minutes", n)
 		}
 		if delays[0] != time.Second || delays[len(delays)-1] != time.Minute {
 			t.Errorf("delays: %v", delays)
 		}
+		mu.Unlock()
 		time.Sleep(3 * time.Minute)
 		dead := deadLetters(t, e)
 		if len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "unknown_app") || dead[0].At.Sub(began) < time.Hour {

@@ -11,8 +11,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// freshFor is how old a job may be and keep its time. An older one is stamped and signed again, because a receiver may
-// refuse what is older than 5 minutes.
+// freshFor is how old a job may be and keep its time. An older one is stamped and signed again,
+// because a receiver may refuse what is older than 5 minutes.
 const freshFor = 4 * time.Minute
 
 // sender makes the requests of attempts and sends them.
@@ -24,8 +24,8 @@ type sender struct {
 	stats        *counters
 }
 
-// request makes the request of one attempt: the job as it was signed, or signed again if need be, with the webhook's
-// current headers. A replayed job has a new time.
+// request makes the request of one attempt: the job as it was signed, or signed again if need be,
+// with the webhook's current headers. A replayed job has a new time.
 func (s *sender) request(j *parsedJob, h *hook, attempt int, replayed bool) *dispatch.Request {
 	body, key, signature := j.body, j.key, j.signature
 	now := time.Now()
@@ -35,7 +35,8 @@ func (s *sender) request(j *parsedJob, h *hook, attempt int, replayed bool) *dis
 			body, signature = b, ""
 		}
 	}
-	// A key's secret may have changed since the job was made, and nobody has checked a job of an in-process queue.
+	// A key's secret may have changed since the job was made, and nobody has checked a job of an
+	// in-process queue.
 	if current := h.app.keys[0]; signature == "" || key != current.name || j.timeMS <= h.app.since {
 		key, signature = current.name, string(current.signer.appendSignature(nil, body))
 	}

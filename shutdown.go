@@ -9,9 +9,10 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Flush cuts the open batches and returns when the queue has taken every event that was emitted before the call, or
-// with ctx's error, or ErrClosed when the emitter was ended before. From then on those events are as durable as the queue. Events that are held back, by Options.Debounce
-// or CountInterval, stay held.
+// Flush cuts the open batches and returns when the queue has taken every event that was emitted
+// before the call, or with ctx's error, or ErrClosed when the emitter was ended before. From then
+// on those events are as durable as the queue. Events that are held back, by Options.Debounce or
+// CountInterval, stay held.
 func (e *Emitter) Flush(ctx context.Context) error {
 	if e.traits.Disabled {
 		return nil
@@ -23,8 +24,9 @@ func (e *Emitter) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or dropped. Where other
-// processes work on the same queue it also returns when the queue is empty. It returns ctx's error otherwise.
+// Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or
+// dropped. That includes what waits for a webhook that is held. Where other processes work on the
+// same queue it also returns when the queue is empty. It returns ctx's error otherwise.
 func (e *Emitter) Drain(ctx context.Context) error {
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
@@ -69,7 +71,8 @@ func (e *Emitter) queueEmpty(ctx context.Context) bool {
 	return err == nil && s.Ready+s.Delayed+s.Leased == 0
 }
 
-// drainQueue returns when nothing is left to do for a queue that ends with this process, or when ctx ends.
+// drainQueue returns when nothing is left to do for a queue that ends with this process, or when
+// ctx ends.
 func (e *Emitter) drainQueue(ctx context.Context) {
 	if e.Drain(ctx) != nil {
 		return // what is left shows in the stats
@@ -87,13 +90,14 @@ func (e *Emitter) drainQueue(ctx context.Context) {
 	}
 }
 
-// Shutdown ends the emitter in good order. It stops intake, cuts the batches, hands everything to the queue, and finishes the
-// attempts that run. An in-memory queue is drained too, retries and their backoffs included; a durable queue is left to the next
-// process, its leases given back. When ctx ends first, running attempts are cut off.
+// Shutdown ends the emitter in good order. It stops intake, cuts the batches, hands everything to
+// the queue, and finishes the attempts that run. An in-memory queue is drained too, retries and
+// their backoffs included; a durable queue is left to the next process, its leases given back. When
+// ctx ends first, running attempts are cut off.
 //
-// The error says what is left, and wraps ctx's. A queue that was given in Options stays open. Calling Shutdown again, or
-// after Close, returns the same result. While several calls wait, the first of their contexts to end is the one that counts, so
-// Close cuts a Shutdown off.
+// The error says what is left, and wraps ctx's. A queue that was given in Options stays open.
+// Calling Shutdown again, or after Close, returns the same result. While several calls wait, the
+// first of their contexts to end is the one that counts, so Close cuts a Shutdown off.
 func (e *Emitter) Shutdown(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { e.cancelShutdown(context.Cause(ctx)) })()
 	e.ending.Do(func() { go e.end() })
@@ -101,8 +105,8 @@ func (e *Emitter) Shutdown(ctx context.Context) error {
 	return e.result
 }
 
-// Close ends the emitter at once: running attempts are cut off, and leases given back. What a durable queue has stays there; what
-// it has not is lost, and the error says how much.
+// Close ends the emitter at once: running attempts are cut off, and leases given back. What a
+// durable queue has stays there; what it has not is lost, and the error says how much.
 func (e *Emitter) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -357,3 +357,38 @@ func TestShutdownDoesNotWaitForASenderThatIgnoresItsContext(t *testing.T) {
 		checkTotals(t, e)
 	})
 }
+
+func TestDrainCountsWhatIsBeingHandedOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		var slow atomic.Bool
+		q.onEnqueue = func(ctx context.Context, jobs []queue.Job) error {
+			err := q.Memory.Enqueue(ctx, jobs)
+			if slow.Load() {
+				time.Sleep(time.Second) // the answer's way back
+			}
+			return err
+		}
+		to := &endpoint{answer: func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+			if strings.Contains(string(r.Body), "channel-1") {
+				return takes(5*time.Second)(ctx, r)
+			}
+			return status(200)
+		}}
+		a := testApp("http://a.test/", "http://b.test/")
+		a.Webhooks[0].Filter.ChannelSuffix, a.Webhooks[1].Filter.ChannelSuffix = "1", "2"
+		e := start(t, to, with(q), unbatched, apps(a))
+		emit(t, e, occupied(1))
+		time.Sleep(100 * time.Millisecond)
+		began := time.Now()
+		time.AfterFunc(time.Second, func() {
+			slow.Store(true)
+			_ = e.Emit(occupied(2)) // delivered before Enqueue has returned
+		})
+		drain(t, e)
+		if took := time.Since(began); took < 4900*time.Millisecond {
+			t.Errorf("Drain returned after %v, while an attempt was under way: %+v", took, e.Stats())
+		}
+	})
+}

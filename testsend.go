@@ -16,11 +16,13 @@ type TestResult struct {
 	Outcome  dispatch.Outcome // what the receiver answered
 }
 
-// Test makes one delivery of a made-up event to a webhook, for a "send a test" button: signed, with the webhook's headers,
-// through the middleware, and at once. It goes past the queue, its holds and the counts, and it is never retried.
-// The event is of the first type that the webhook wants, on a channel named webhook-test with the filter's prefix and suffix.
+// Test makes one delivery of a made-up event to a webhook, for a "send a test" button: signed, with
+// the webhook's headers, through the middleware, and at once. It goes past the queue, its holds and
+// the counts, and it is never retried. The event is of the first type that the webhook wants, on a
+// channel named webhook-test with the filter's prefix and suffix.
 //
-// The error is ErrUnknownApp or ErrClosed, or says that the app has no such webhook; what the receiver makes of it is in the result.
+// The error is ErrUnknownApp or ErrClosed, or says that the app has no such webhook; what the
+// receiver makes of it is in the result.
 func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResult, error) {
 	if e.closed.Load() {
 		return nil, ErrClosed

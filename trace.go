@@ -9,16 +9,16 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Trace is a set of functions that watch an emitter, each of them optional. They are called where things happen, Emitted
-// even inside Emit, from many goroutines at once: be fast and don't call the emitter. A panic in one is
-// recovered and counted in Stats.Panics.
+// Trace is a set of functions that watch an emitter, each of them optional. They are called where
+// things happen, Emitted even inside Emit, from many goroutines at once: be fast and don't call the
+// emitter. A panic in one is recovered and counted in Stats.Panics.
 type Trace struct {
 	// Emitted is called for each event that Emit took for at least one webhook.
 	Emitted func(EmittedInfo)
 
-	// Dropped is called when events are lost to a webhook: there was no room for them, the queue can never take them, or
-	// an at-most-once queue's delivery failed. Err is ErrOverflow in the first case: for a single webhook of several, or
-	// for all of them if Emit returned it too.
+	// Dropped is called when events are lost to a webhook: there was no room for them, the queue
+	// can never take them, or an at-most-once queue's delivery failed. Err is ErrOverflow in the
+	// first case: for a single webhook of several, or for all of them if Emit returned it too.
 	Dropped func(DroppedInfo)
 
 	// Enqueued is called when the queue has taken a job.
@@ -65,7 +65,8 @@ type AttemptedInfo struct {
 	After                   time.Duration // not before this long, unless the queue has a time of its own
 }
 
-// DeadLetteredInfo is what Trace.DeadLettered gets. The app and the webhook are empty where the job was unreadable.
+// DeadLetteredInfo is what Trace.DeadLettered gets. The app and the webhook are empty where the job
+// was unreadable.
 type DeadLetteredInfo struct {
 	AppID, WebhookID, JobID string
 	Events                  int
@@ -77,14 +78,16 @@ type DeadLetteredInfo struct {
 type LaneState uint8
 
 const (
-	// LaneUntried is the state of a webhook that has neither succeeded nor failed yet, as far as is known.
+	// LaneUntried is the state of a webhook that has neither succeeded nor failed yet, as far as is
+	// known.
 	LaneUntried LaneState = iota
-	// LaneHealthy is the state of a webhook whose last delivery succeeded, or that has failed little since.
+	// LaneHealthy is the state of a webhook whose last delivery succeeded, or that has failed
+	// little since.
 	LaneHealthy
 	// LaneFailing is the state of a webhook that fails. It has fewer attempts at once.
 	LaneFailing
-	// LaneHeld is the state of a failing webhook that gets no attempts for a while. Its jobs wait in the queue. When the
-	// time is over, a single attempt decides.
+	// LaneHeld is the state of a failing webhook that gets no attempts for a while. Its jobs wait
+	// in the queue. When the time is over, a single attempt decides.
 	LaneHeld
 )
 
@@ -116,7 +119,8 @@ func laneState(s scheduler.LaneState) LaneState {
 	return LaneUntried
 }
 
-// LaneChangedInfo is what Trace.LaneChanged gets. From and To are equal when a held webhook is held again.
+// LaneChangedInfo is what Trace.LaneChanged gets. From and To are equal when a held webhook is held
+// again.
 type LaneChangedInfo struct {
 	AppID, WebhookID string
 	From, To         LaneState

@@ -72,10 +72,22 @@ Options.OutboxBytes: is -1; must be more than 0`},
 		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be at most 10000`},
 		{"middleware", func(o *Options) { o.Middleware = []dispatch.Middleware{nil} }, `Options.Middleware[0]: is nil`},
 		{"retry", func(o *Options) {
-			o.Retry = Retry{MaxAttempts: -1, MaxElapsed: -time.Second, InitialBackoff: time.Hour, MaxBackoff: time.Minute}
+			o.Retry = Retry{MaxAttempts: -1, MaxElapsed: -time.Second, MaxAge: -1, InitialBackoff: time.Hour, MaxBackoff: time.Minute}
 		}, `webhooks.retry.max_attempts: is -1; must be at least 1, or 0 for no bound
 webhooks.retry.max_elapsed_time_ms: is -1s; must be from 0 (the default) to 720h0m0s
+webhooks.retry.max_age_ms: is -1ns; must be from 0 (the default) to 1440h0m0s
 webhooks.retry.initial_backoff_ms: is 1h0m0s, which is longer than max_backoff_ms, 1m0s`},
+		{"an age below the budget", func(o *Options) {
+			o.Retry.MaxAge = time.Minute
+			o.Apps[0].Webhooks[0].Retry = Retry{MaxElapsed: 2 * time.Hour, MaxAge: time.Hour}
+		}, `webhooks.retry.max_age_ms: is 1m0s, which is shorter than max_elapsed_time_ms, 5m0s
+apps[0].webhooks[0].retry.max_age_ms: is 1h0m0s, which is shorter than max_elapsed_time_ms, 2h0m0s`},
+		{"an age below a webhook's budget", func(o *Options) {
+			o.Retry.MaxAge = time.Hour
+			o.Apps[0].Webhooks[0].Retry = Retry{MaxElapsed: 2 * time.Hour}
+			o.Apps[0].Webhooks[1].Retry = Retry{MaxAge: time.Minute}
+		}, `apps[0].webhooks[0].retry.max_age_ms: is 1h0m0s, which is shorter than max_elapsed_time_ms, 2h0m0s
+apps[0].webhooks[1].retry.max_age_ms: is 1m0s, which is shorter than max_elapsed_time_ms, 5m0s`},
 		{
 			"timeout against the memory queue's lease", func(o *Options) { o.RequestTimeout = 26 * time.Second },
 			`webhooks.request_timeout_ms: is 26s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`,

@@ -17,17 +17,17 @@ type waiter struct {
 	ready chan struct{} // closed when it is done
 }
 
-// waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the order of their arrival
-// for each webhook. An EmitWait is first in all of its webhooks' lines when it is its turn. The outbox's mutex
-// guards it.
+// waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the
+// order of their arrival for each webhook. An EmitWait is first in all of its webhooks' lines when
+// it is its turn. The outbox's mutex guards it.
 type waitingLine struct {
 	slots  []*slot // with a line
 	turn   int     // where serve begins
 	closed bool
 }
 
-// waitFor makes room for w's event, waiting until all webhooks that are not failing have it. It returns how many of
-// the hooks there is room for; it puts those first.
+// waitFor makes room for w's event, waiting until all webhooks that are not failing have it. It
+// returns how many of the hooks there is room for; it puts those first.
 func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
 	if size > o.limit/int64(len(hooks)) {
 		return 0, ErrOverflow // it can never fit
@@ -49,7 +49,8 @@ func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
 	return w.n, w.err
 }
 
-// leave has w leave the line, when its event is in its batches or has not been taken. The next one comes forward.
+// leave has w leave the line, when its event is in its batches or has not been taken. The next one
+// comes forward.
 func (o *outbox) leave(w *waiter) {
 	if !w.lined {
 		return
@@ -106,7 +107,8 @@ func (l *waitingLine) leave(w *waiter) {
 	}
 }
 
-// serve admits those that are first in their lines and have room. It begins with another webhook each time.
+// serve admits those that are first in their lines and have room. It begins with another webhook
+// each time.
 func (l *waitingLine) serve(o *outbox) {
 	n := len(l.slots)
 	if n == 0 {
@@ -121,8 +123,8 @@ func (l *waitingLine) serve(o *outbox) {
 	}
 }
 
-// admit makes room for w if it is its turn and there is room. An event for a failing webhook whose share is full
-// does not wait for it.
+// admit makes room for w if it is its turn and there is room. An event for a failing webhook whose
+// share is full does not wait for it.
 func (l *waitingLine) admit(o *outbox, w *waiter) {
 	if w.done {
 		return

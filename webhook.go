@@ -43,16 +43,18 @@ type Key struct {
 	Secret Secret
 }
 
-// Webhook is one endpoint of an app: where to deliver, and which events. Exactly one of URL and Lambda is set.
+// Webhook is one endpoint of an app: where to deliver, and which events. Exactly one of URL and
+// Lambda is set.
 type Webhook struct {
-	// ID identifies the webhook within its app, so that jobs in a shared queue find it after its URL
-	// was changed. Defaults to a hash of the target and the webhook's ordinal among the app's webhooks
-	// with that target; everything else about a webhook can change without changing it. Give IDs to webhooks that have the same
-	// target: without them, removing one makes the ones behind it take its place.
+	// ID identifies the webhook within its app, so that jobs in a shared queue find it after its
+	// URL was changed. Defaults to a hash of the target and the webhook's ordinal among the app's
+	// webhooks with that target; everything else about a webhook can change without changing it.
+	// Give IDs to webhooks that have the same target: without them, removing one makes the ones
+	// behind it take its place.
 	ID string
 
-	// URL is an absolute http or https URL that gets a POST for every delivery. It may hold a user and a password; the
-	// messages of configuration errors show no more of it than scheme and host.
+	// URL is an absolute http or https URL that gets a POST for every delivery. It may hold a user
+	// and a password; the messages of configuration errors show no more of it than scheme and host.
 	URL string
 
 	// Lambda is an AWS Lambda function to invoke instead. It needs Options.Lambda.
@@ -64,19 +66,21 @@ type Webhook struct {
 	// Filter narrows the channels. Defaults to every channel.
 	Filter Filter
 
-	// Headers are sent with every request, in addition to the library's own. They are read when
-	// an attempt is made and never stored in a queue. Names of the library's and the transport's own headers
-	// are refused: X-Pusher-*, Webhook-*, Content-Type, Content-Length, Host, hop-by-hop names.
+	// Headers are sent with every request, in addition to the library's own. They are read when an
+	// attempt is made and never stored in a queue. Names of the library's and the transport's own
+	// headers are refused: X-Pusher-*, Webhook-*, Content-Type, Content-Length, Host, hop-by-hop
+	// names.
 	Headers Headers
 
 	// Retry overrides Options.Retry, field by field.
 	Retry Retry
 
-	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to Options.RequestTimeout.
+	// RequestTimeout bounds one attempt, from dialing to the end of the answer. Defaults to
+	// Options.RequestTimeout.
 	RequestTimeout time.Duration
 
-	// Ordered delivers one job at a time and lets none overtake: a job that fails holds the webhook until its
-	// budget ends. It costs throughput: one job each round trip.
+	// Ordered delivers one job at a time and lets none overtake: a job that fails holds the webhook
+	// until its budget ends. It costs throughput: one job each round trip.
 	Ordered bool
 
 	// RateLimit bounds attempts by this process. Defaults to no limit.
@@ -91,29 +95,31 @@ type Retry struct {
 	// Disabled gives every job one attempt. In JSON it is "enabled": false.
 	Disabled bool
 
-	// Enabled retries for this webhook although Options.Retry is Disabled. In JSON it is "enabled": true.
+	// Enabled retries for this webhook although Options.Retry is Disabled. In JSON it is "enabled":
+	// true.
 	Enabled bool
 
 	// MaxAttempts bounds the number of attempts. Defaults to no bound but MaxElapsed.
 	MaxAttempts int
 
-	// MaxElapsed is the budget: how long after its first attempt a job is still tried. A job is given up after a failed
-	// attempt at the end of its budget or later, so a backoff that would end later is shortened. Defaults to 5 minutes,
-	// Pusher's figure.
+	// MaxElapsed is the budget: how long after its first attempt a job is still tried. A job is
+	// given up after a failed attempt at the end of its budget or later, so a backoff that would
+	// end later is shortened. Defaults to 5 minutes, Pusher's figure.
 	MaxElapsed time.Duration
 
-	// MaxAge is how old a job may be and still be tried, counted from when the queue took it or from its replay. An older
-	// one is given up without an attempt, such as when its webhook was down for long. Defaults to 1 hour, or to twice
-	// MaxElapsed if that is more.
+	// MaxAge is how old a job may be and still be tried, counted from when the queue took it or
+	// from its replay. An older one is given up without an attempt, such as when its webhook was
+	// down for long. Defaults to 1 hour, or to twice MaxElapsed if that is more.
 	MaxAge time.Duration
 
-	// InitialBackoff is the delay after the first failed attempt; it doubles with every other
-	// one, up to MaxBackoff, and up to 25 % are added at random. Default to 1 second and 60 seconds.
+	// InitialBackoff is the delay after the first failed attempt; it doubles with every other one,
+	// up to MaxBackoff, and up to 25 % are added at random. Default to 1 second and 60 seconds.
 	InitialBackoff time.Duration
 	MaxBackoff     time.Duration
 }
 
-// RateLimit bounds the attempts of one webhook by one process. The jobs wait in the queue, not in a worker.
+// RateLimit bounds the attempts of one webhook by one process. The jobs wait in the queue, not in a
+// worker.
 type RateLimit struct {
 	PerSecond float64 // attempts a second on average; 0 is no limit
 	Burst     int     // attempts at once after a pause. Defaults to PerSecond rounded up.
@@ -128,9 +134,9 @@ func (r RateLimit) rate() scheduler.Rate {
 	return scheduler.Rate{PerSecond: r.PerSecond, Burst: burst}
 }
 
-// Secret is a key's secret. It prints, logs and marshals as REDACTED; string(s) is the secret itself.
-// An app whose secret is the word REDACTED is refused, so that a configuration that went through a log or through
-// json.Marshal does not sign with it unnoticed.
+// Secret is a key's secret. It prints, logs and marshals as REDACTED; string(s) is the secret
+// itself. An app whose secret is the word REDACTED is refused, so that a configuration that went
+// through a log or through json.Marshal does not sign with it unnoticed.
 type Secret string
 
 const redacted = "REDACTED"

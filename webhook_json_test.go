@@ -23,7 +23,7 @@ func TestAppIsReadFromJSON(t *testing.T) {
 			},
 			"headers": {"Authorization": "Bearer x"},
 			"retry": {
-				"enabled": true, "max_attempts": 3, "max_elapsed_time_ms": 60000,
+				"enabled": true, "max_attempts": 3, "max_elapsed_time_ms": 60000, "max_age_ms": 600000,
 				"initial_backoff_ms": 500, "max_backoff_ms": 1e4
 			},
 			"request_timeout_ms": 2500, "ordered": true, "rate_limit": {"per_second": 0.5, "burst": 2}
@@ -42,7 +42,7 @@ func TestAppIsReadFromJSON(t *testing.T) {
 			Filter:  Filter{"a", "b", "c", "d", []string{"d", "e"}},
 			Headers: Headers{"Authorization": "Bearer x"},
 			Retry: Retry{
-				Enabled: true, MaxAttempts: 3, MaxElapsed: time.Minute,
+				Enabled: true, MaxAttempts: 3, MaxElapsed: time.Minute, MaxAge: 10 * time.Minute,
 				InitialBackoff: 500 * time.Millisecond, MaxBackoff: 10 * time.Second,
 			},
 			RequestTimeout: 2500 * time.Millisecond, Ordered: true, RateLimit: RateLimit{0.5, 2},

@@ -3,7 +3,7 @@
 //	go run . [-rounds 5] [-only memory,redis]
 //	go run . -dead 100000
 //	go run . -steady
-//	go run . -isolation 60 [-only "1,000 hanging"]
+//	go run . -isolation 60 [-only "1000 hanging"]
 //
 // A receiver in a process of its own reads every body and counts events. Every case sends the same 140-byte events of 10 apps,
 // first 100 in a request, then one, over 20 connections. The cases take turns, round by round, so that a

@@ -117,3 +117,21 @@ func TestSIGTERMEndsTheWaitForRoom(t *testing.T) {
 		t.Errorf("%d of %d events were emitted", got.Emitted, moreThanFits)
 	}
 }
+
+// Only what is for a webhook that is down, and whose share is full, is dropped.
+func TestOnlyAFailingWebhooksEventsAreDropped(t *testing.T) {
+	t.Parallel()
+	url, arrived := counting(t, func(*http.Request) {})
+	down := httptest.NewServer(nil)
+	down.Close() // nobody listens there any more
+	input := newLargeLines()
+	got := relayed(t, input, "-drain", "2s", "-config", writeConfig(t, nil, nil, testApp(hookTo(url), hookTo(down.URL))))
+	got.want(exitLeft, totals{
+		Emitted: moreThanFits, Matched: 2 * moreThanFits, Delivered: moreThanFits,
+		Dropped: got.Dropped, Pending: moreThanFits - got.Dropped, Attempts: got.Attempts,
+	})
+	// Half of the queue and half of the outbox are the failing webhook's.
+	if kept := got.Pending; kept > fits || kept < fits*3/4 || arrived.Load() != moreThanFits {
+		t.Errorf("%d events are kept for the webhook that is down, and %d arrived at the other one", kept, arrived.Load())
+	}
+}

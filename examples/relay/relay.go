@@ -50,8 +50,9 @@ func (r *relay) take(ctx context.Context, l line) {
 	}
 }
 
-// emit emits one line's event, and waits where there is no room. Only for a webhook that is failing, and whose share is
-// full, the event is dropped. It returns ctx's error when ctx has ended.
+// emit emits one line's event, and waits where there is no room. Only for a webhook that is
+// failing, and whose share is full, the event is dropped. It returns ctx's error when ctx has
+// ended.
 func (r *relay) emit(ctx context.Context, l line) error {
 	if l.err != nil {
 		return l.err
@@ -66,7 +67,8 @@ func (r *relay) emit(ctx context.Context, l line) error {
 	return r.em.EmitWait(ctx, ev)
 }
 
-// finish waits, at most the time of -drain, until all is settled, or with -emit-only until the queue has it, and shuts down.
+// finish waits, at most the time of -drain, until all is settled, or with -emit-only until the
+// queue has it, and shuts down.
 func (r *relay) finish() {
 	ctx, cancel := context.WithTimeout(context.Background(), r.drain)
 	defer cancel()
@@ -82,7 +84,8 @@ func (r *relay) finish() {
 	}
 }
 
-// totals is the line that the command prints. All but the first two and the last count pairs of an event and a webhook.
+// totals is the line that the command prints. All but the first two and the last count pairs of an
+// event and a webhook.
 type totals struct {
 	Emitted   int64 `json:"emitted"`
 	Invalid   int64 `json:"invalid"`

@@ -10,18 +10,22 @@
 // Receive calls run only while a Receive waits, and a process that has stopped receiving parks
 // nothing.
 //
+// After six minutes, a little more than a hold can last, a parked message is given back for a
+// second: another process may reach an endpoint that this one cannot reach.
+//
 // The park is bounded. So that the backlog of one endpoint cannot fill it, which would keep this
 // process from receiving anything else, the keeper gives back to the store what no Receive has
 // taken within a moment and what is more than its lane's share:
 //
-//   - Of Failing lanes, all together have half of the park, and one lane has no more than is left
-//     of that half.
+//   - All Failing lanes together have half of the park, and one of them has no more than is left of
+//     that half.
 //   - Any other lane has no more than is left of seven eighths of the park.
 //
 // An eighth is always free for what is wanted at once. A message that was given back is hidden for
 // as long as the job is old, at least for a second and at most for a minute, or for five minutes if
-// its lane fails. So it waits at most twice as long as it would have, and a store that counts
-// receives counts few: about twenty in the first hour of a lane that fails.
+// its lane fails, and at least for the rest of its lane's hold. So it waits at most twice as long
+// as it would have, and a store that counts receives counts few: about twenty in the first hour of
+// a lane that fails.
 //
 // # Lanes
 //

@@ -83,16 +83,12 @@ func TestNothingOvertakesAnOrderedJobThatWasLost(t *testing.T) {
 		q := open(t, f, nil)
 		enqueue(t, q, ordered("a", 3)...)
 		l := receiveOne(t, q)
-		f.mu.Lock()
-		f.lose["a-0"] = true
-		f.mu.Unlock()
+		f.setLose("a-0", true)
 		if err := q.Extend(t.Context(), []queue.Lease{l}); !errors.Is(err, queue.ErrLeaseLost) {
 			t.Fatalf("Extend returned %v; want ErrLeaseLost", err)
 		}
 		none(t, q, 20*time.Second)
-		f.mu.Lock()
-		f.lose["a-0"] = false
-		f.mu.Unlock()
+		f.setLose("a-0", false)
 		var got []string
 		for range 3 {
 			l := receiveOne(t, q)
@@ -190,7 +186,7 @@ func TestSettlementThatIsLostEndsTheLease(t *testing.T) {
 		enqueue(t, q, jobs...)
 		leases := receive(t, q, all(4), time.Minute)
 		for _, l := range leases {
-			f.lose[l.ID] = true
+			f.setLose(l.ID, true)
 		}
 		for i, call := range []func(l queue.Lease) error{
 			func(l queue.Lease) error { return q.Ack(t.Context(), []queue.Lease{l}) },
@@ -202,7 +198,9 @@ func TestSettlementThatIsLostEndsTheLease(t *testing.T) {
 				t.Errorf("call %d returned %v; want ErrLeaseLost", i, err)
 			}
 		}
-		clear(f.lose)
+		for _, l := range leases {
+			f.setLose(l.ID, false)
+		}
 		for i, l := range leases {
 			if err := q.Extend(t.Context(), []queue.Lease{l}); !errors.Is(err, queue.ErrLeaseLost) {
 				t.Errorf("after call %d Extend returned %v; want ErrLeaseLost", i, err)
@@ -219,7 +217,9 @@ func TestMessageThatComesBackBeforeItsNackIsAnswered(t *testing.T) {
 				q := open(t, f, nil)
 				enqueue(t, q, numbered("a", 1)...)
 				l := receiveOne(t, q)
+				f.mu.Lock()
 				f.slow = 10 * time.Second
+				f.mu.Unlock()
 				done := make(chan error, 1)
 				go func() { done <- q.Nack(t.Context(), []queue.Nack{{Lease: l, Delay: time.Second, Counted: counted}}) }()
 				again := receiveOne(t, q)
@@ -296,4 +296,23 @@ func TestPartsOfAnOrderedJobKeepWhatItHasBehindIt(t *testing.T) {
 			t.Errorf("the store has %v; want nothing", got)
 		}
 	})
+}
+
+func TestPartThatIsTooLargeIsRefused(t *testing.T) {
+	for _, groups := range []bool{false, true} {
+		t.Run(fmt.Sprint("Groups=", groups), func(t *testing.T) {
+			virtual(t, func(t *testing.T, f *flat) {
+				f.groups = groups
+				q := open(t, f, func(o *Options) { o.MaxJobBytes = 5 })
+				enqueue(t, q, ordered("a", 1)...)
+				l := receiveOne(t, q)
+				parts := ordered("a", 2)[1:]
+				parts[0].Data = []byte("larger")
+				if err := q.Replace(t.Context(), l, parts); !errors.Is(err, queue.ErrTooLarge) {
+					t.Errorf("Replace returned %v; want ErrTooLarge", err)
+				}
+				ack(t, q, l) // it has its lease still
+			})
+		})
+	}
 }

@@ -2,6 +2,7 @@ package flatqueue
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/pushhooks/webhook/internal/lanes"
@@ -14,6 +15,10 @@ const (
 	keepTimeout = 5 * time.Second
 	keepIdle    = time.Hour
 )
+
+// maxPark is how long a message is parked at most: a little longer than a hold lasts at most, so that a
+// lane that is held has its probe here.
+const maxPark = queue.MaxHold + time.Minute
 
 // keep looks after the messages that are here: it keeps parked ones hidden, ends leases, and gives
 // back what is to be left to the store. Leases are the caller's to extend.
@@ -76,13 +81,27 @@ func (q *Queue) sweep(now time.Duration) (stale []*message) {
 		case m.until <= now:
 			q.lapse(m, now)
 			continue
+		case m.staysUntil() <= now:
+			for _, m := range append(q.followers(m), m) {
+				q.giveBack(m, minYield, now)
+			}
+			continue
 		case due <= now:
 			stale = append(stale, m)
 			due = now + q.opts.Lease/2
 		}
-		q.next = min(q.next, due)
+		q.next = min(q.next, due, m.staysUntil())
 	}
 	return stale
+}
+
+// staysUntil is when a parked message is given back although there is room for it: another process may
+// want it, one that reaches an endpoint which this one cannot, for instance.
+func (m *message) staysUntil() time.Duration {
+	if m.job.State() != lanes.Ready || m.split != nil {
+		return math.MaxInt64
+	}
+	return m.parked + maxPark
 }
 
 // renew extends parked messages, and reports whether all calls succeeded.

@@ -208,6 +208,50 @@ func TestSmallLanesKeepTheirJobWhenALargeOneFails(t *testing.T) {
 	})
 }
 
+// Two processes do not share their lanes' state, so one that cannot reach an endpoint must not keep
+// its jobs from one that can.
+func TestJobOfALaneThatIsHeldHereReachesAnotherProcess(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		q := open(t, f, nil)
+		fails(t, q, "a", queue.MaxHold)
+		enqueue(t, q, numbered("a", 50)...)
+		receive(t, q, skipping(50, "a"), 20*time.Second)
+		if n := parked(q); n < 50 {
+			t.Fatalf("%d jobs are parked; want 50", n)
+		}
+		stop := make(chan struct{})
+		done := make(chan struct{})
+		go func() { // goes on receiving, and fails
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					receive(t, q, skipping(50, "a"), time.Minute)
+				}
+			}
+		}()
+		other := open(t, f, nil)
+		got, start := 0, time.Now()
+		for got < 51 && time.Since(start) < time.Hour {
+			leases := receive(t, other, all(50), time.Minute)
+			for _, l := range leases {
+				if l.Attempts > 12 {
+					t.Errorf("job %s was received %d times in an hour; want at most 12", l.ID, l.Attempts)
+				}
+			}
+			ack(t, other, leases...)
+			got += len(leases)
+		}
+		close(stop)
+		<-done
+		if got < 45 { // each has an even chance ten times
+			t.Errorf("another process had %d of 51 jobs within an hour; want nearly all", got)
+		}
+	})
+}
+
 func TestBytesAreShared(t *testing.T) {
 	virtual(t, func(t *testing.T, f *flat) {
 		q := open(t, f, func(o *Options) { o.ParkedBytes = 100_000 })
@@ -311,8 +355,33 @@ func TestUnreadableMessageIsLeftToOthers(t *testing.T) {
 		if reports < 5 || reports > 11 {
 			t.Errorf("the message was reported %d times in 10 minutes; want at most once a minute", reports)
 		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		if m := f.messages[0]; len(f.messages) != 1 || m.Receives > 20 {
 			t.Errorf("the message was received %d times; want it there still, and left alone more and more", m.Receives)
+		}
+	})
+}
+
+func TestMessageThatIsLeftToOthersIsTheirsSoon(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		f.messages = append(f.messages, &flatMessage{Message: Message{
+			Job: Job{Job: queue.Job{ID: "new", Lane: "a"}}, MessageID: "new", Unreadable: errors.New("format 9"), Sent: time.Now(),
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		q := open(t, f, nil)
+		if leases, err := q.Receive(ctx, all(1)); err == nil {
+			t.Fatalf("received %v", leases)
+		}
+		if err := q.Close(); err != nil { // it may be receiving still
+			t.Fatal(err)
+		}
+		f.messages[0].Unreadable = nil // to the next process
+		start := time.Now()
+		receiveOne(t, open(t, f, nil))
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("it came after %v", took)
 		}
 	})
 }
@@ -349,6 +418,27 @@ func TestMessageOfAnotherProcessHasSQSsAttempts(t *testing.T) {
 		}
 		if l := receiveOne(t, open(t, f, nil)); l.Attempts != 1 || !l.First.Equal(start) {
 			t.Errorf("the lease is %+v; want one attempt, at %v", l, start)
+		}
+	})
+}
+
+// Parts live in this process only, so they are not given back for their number.
+func TestPartsStayHere(t *testing.T) {
+	virtual(t, func(t *testing.T, f *flat) {
+		f.groups = true
+		q := open(t, f, func(o *Options) { o.ParkedJobs = 8 })
+		enqueue(t, q, ordered("a", 1)...)
+		parts := ordered("a", 31)[1:]
+		if err := q.Replace(t.Context(), receiveOne(t, q), parts); err != nil {
+			t.Fatal(err)
+		}
+		receive(t, q, skipping(1, "a"), 5*time.Minute)
+		for i := range parts {
+			l := receiveOne(t, q)
+			if l.ID != parts[i].ID {
+				t.Fatalf("received %s; want %s", l.ID, parts[i].ID)
+			}
+			ack(t, q, l)
 		}
 	})
 }

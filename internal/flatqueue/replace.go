@@ -47,6 +47,10 @@ func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) er
 		return queue.ErrLeaseLost
 	}
 	m := b.messages[0]
+	if err := q.checkSizes(jobs); err != nil {
+		b.end([]error{err}, nil)
+		return err
+	}
 	if l.Ordered && q.opts.Groups {
 		if done, err := q.splitUp(m, jobs); done || err != nil {
 			return err
@@ -57,6 +61,16 @@ func (q *Queue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) er
 	}
 	b.end(q.remove(ctx, b.messages), q.set.Remove)
 	return queue.ErrorOf(b.failed.Err(), 0)
+}
+
+// checkSizes refuses jobs that the store could not keep as dead letters.
+func (q *Queue) checkSizes(jobs []queue.Job) error {
+	for i := range jobs {
+		if n := q.opts.MaxJobBytes; n > 0 && len(jobs[i].Data) > n {
+			return fmt.Errorf("queue: Replace: job %q has %d bytes; %w", jobs[i].ID, len(jobs[i].Data), queue.ErrTooLarge)
+		}
+	}
+	return nil
 }
 
 // origin returns what a message's parts have of it.

@@ -26,6 +26,7 @@ type flat struct {
 	lose     map[string]bool  // messages whose handles are lost, by job
 	handles  map[string]*flatMessage
 	slow     time.Duration // until Hide answers
+	latency  time.Duration // until Receive looks
 }
 
 type flatMessage struct {
@@ -65,6 +66,7 @@ func (f *flat) Send(_ context.Context, jobs []Job) ([]error, error) {
 }
 
 func (f *flat) Receive(ctx context.Context, n int) ([]Message, error) {
+	time.Sleep(f.latency)
 	end := time.Now().Add(testOptions.Wait)
 	err := f.begin("Receive")
 	defer f.mu.Unlock()
@@ -115,8 +117,9 @@ func (f *flat) take(n int) (got []Message) {
 }
 
 func (f *flat) next(end time.Time) time.Time {
+	now := time.Now()
 	for _, m := range f.messages {
-		if m.visible.After(time.Now()) && m.visible.Before(end) {
+		if m.visible.After(now) && m.visible.Before(end) {
 			end = m.visible
 		}
 	}
@@ -202,6 +205,13 @@ func (f *flat) setFail(method string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fail[method] = err
+}
+
+// setLose changes whether a job's handle is lost.
+func (f *flat) setLose(id string, lost bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lose[id] = lost
 }
 
 // jobs lists the jobs in the store.

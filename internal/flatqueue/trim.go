@@ -11,7 +11,7 @@ import (
 // How long a message that is more than its lane's share waits for a Receive before it is given
 // back, and for how long it is hidden then.
 const (
-	settleTime      = 100 * time.Millisecond
+	settleTime      = 20 * time.Millisecond
 	minYield        = time.Second
 	maxYield        = time.Minute
 	maxFailingYield = 5 * time.Minute
@@ -87,9 +87,12 @@ func (q *Queue) trim(now time.Duration) {
 		return
 	}
 	s, settled := q.settledShares(now)
-	slices.SortStableFunc(settled, func(a, b *message) int { return cmp.Compare(s.part(b), s.part(a)) })
-	for _, m := range settled {
-		if m.job.State() != lanes.Ready || m.split != nil || !s.exceeded(m) {
+	surplus := slices.DeleteFunc(settled, func(m *message) bool {
+		return m.job.State() != lanes.Ready || m.split != nil || !s.exceeded(m)
+	})
+	slices.SortFunc(surplus, func(a, b *message) int { return cmp.Compare(s.part(b), s.part(a)) })
+	for _, m := range surplus {
+		if m.job.State() == lanes.Gone || !s.exceeded(m) { // enough has been given back before
 			continue
 		}
 		for _, m := range append(q.followers(m), m) {
@@ -122,11 +125,16 @@ func (q *Queue) settledShares(now time.Duration) (*shares, []*message) {
 	return s, settled
 }
 
-// yield leaves a parked message to the other processes for a while.
+// yield leaves a parked message to the other processes for a while: at least until this one may want
+// it.
 func (q *Queue) yield(m *message, now time.Duration) {
-	limit := maxYield
-	if m.job.Lane().Health() == lanes.Failing {
+	l, limit := m.job.Lane(), maxYield
+	if l.Health() == lanes.Failing {
 		limit = maxFailingYield
 	}
-	q.giveBack(m, yieldDelay(now-m.job.Enqueued(), limit), now)
+	after := yieldDelay(now-m.job.Enqueued(), limit)
+	if due, held := l.Hold(); held {
+		after = max(after, due-now)
+	}
+	q.giveBack(m, after, now)
 }

@@ -26,7 +26,6 @@ type Lane[T any] struct {
 	returned list[Job[T]]  // ready jobs that came back; they go first
 	jobs     int           // of any state
 	busy     int           // delayed, leased or settling
-	leased   int           // leased or settling
 	delayed  int
 	bytes    int64
 	timer    int32
@@ -59,6 +58,9 @@ func (l *Lane[T]) Health() Health { return l.health }
 
 // Holds returns how many holds there were since the last Ack.
 func (l *Lane[T]) Holds() int { return l.holds }
+
+// Hold returns when the lane's hold is due, and whether it is held.
+func (l *Lane[T]) Hold() (due time.Duration, held bool) { return l.heldUntil, l.held }
 
 // IsProbe reports whether j is the probe of its lane.
 func (l *Lane[T]) IsProbe(j *Job[T]) bool { return l.probe == j }

@@ -16,6 +16,8 @@ import (
 type instantQueue struct {
 	lanes []string
 	next  atomic.Int64
+
+	receives, released atomic.Int64
 }
 
 func (q *instantQueue) Traits() queue.Traits {
@@ -26,6 +28,7 @@ func (q *instantQueue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	q.receives.Add(1)
 	leases := make([]queue.Lease, 0, w.Max)
 	until := time.Now().Add(30 * time.Second)
 	left := map[string]int{}
@@ -50,11 +53,16 @@ func (q *instantQueue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease
 	return leases, nil
 }
 
-func (q *instantQueue) Enqueue(context.Context, []queue.Job) error              { return nil }
-func (q *instantQueue) Extend(context.Context, []queue.Lease) error             { return nil }
-func (q *instantQueue) Ack(context.Context, []queue.Lease) error                { return nil }
-func (q *instantQueue) Nack(context.Context, []queue.Nack) error                { return nil }
-func (q *instantQueue) Release(context.Context, []queue.Lease) error            { return nil }
+func (q *instantQueue) Enqueue(context.Context, []queue.Job) error  { return nil }
+func (q *instantQueue) Extend(context.Context, []queue.Lease) error { return nil }
+func (q *instantQueue) Ack(context.Context, []queue.Lease) error    { return nil }
+func (q *instantQueue) Nack(context.Context, []queue.Nack) error    { return nil }
+
+func (q *instantQueue) Release(_ context.Context, l []queue.Lease) error {
+	q.released.Add(int64(len(l)))
+	return nil
+}
+
 func (q *instantQueue) Replace(context.Context, queue.Lease, []queue.Job) error { return nil }
 func (q *instantQueue) DeadLetter(context.Context, queue.Lease, string) error   { return nil }
 func (q *instantQueue) SetLane(context.Context, queue.LaneUpdate) error         { return nil }
@@ -114,7 +122,8 @@ func BenchmarkWorkers(b *testing.B) {
 
 func benchWorkers(b *testing.B, lanes []string, workers int, takes time.Duration) {
 	h := &benchHandler{takes: takes, done: make(chan struct{}, 1)}
-	s := New(&instantQueue{lanes: lanes}, workers, 1, h)
+	q := &instantQueue{lanes: lanes}
+	s := New(q, workers, 1, h)
 	s.Start()
 	for h.ended.Load() < int64(50*workers) { // it has all workers
 		time.Sleep(time.Millisecond)
@@ -123,11 +132,14 @@ func benchWorkers(b *testing.B, lanes []string, workers int, takes time.Duration
 	b.ReportAllocs()
 	b.ResetTimer()
 	began, before, used := time.Now(), h.ended.Load(), cpu()
+	receives, released := q.receives.Load(), q.released.Load()
 	h.until.Store(before + int64(b.N) + int64(workers))
 	<-h.done
 	n := float64(h.ended.Load() - before)
 	b.ReportMetric(n/time.Since(began).Seconds(), "attempts/s")
 	b.ReportMetric(float64((cpu()-used).Nanoseconds())/n, "cpu-ns/attempt")
+	b.ReportMetric(float64(q.receives.Load()-receives)/n, "receives/attempt")
+	b.ReportMetric(float64(q.released.Load()-released)/n, "released/attempt")
 	b.StopTimer()
 	s.Stop(context.Background())
 }

@@ -61,7 +61,7 @@ func TestRule6ALaneAmongOthersHasThreeQuartersOfTheWorkers(t *testing.T) {
 			w.emit("busy")
 		}
 		time.Sleep(9 * time.Second)
-		if n := w.peak["busy"]; n != 15 {
+		if n := w.peakOf("busy"); n != 15 {
 			t.Errorf("the busy lane had up to %d workers, want 15", n)
 		}
 		w.stop()
@@ -270,7 +270,7 @@ func TestRule9ARateLimitSpacesAttemptsAndOccupiesNoWorker(t *testing.T) {
 		if n := w.count("other"); n != 105 {
 			t.Errorf("%d of 105 attempts of the lane without a limit were made at once", n)
 		}
-		if n := w.s.tasks.len; n > 1 {
+		if n := w.here(); n > 1 {
 			t.Errorf("%d jobs of the limited lane wait here, want one: none can begin within 50 ms", n)
 		}
 		time.Sleep(12 * time.Second)
@@ -411,8 +411,8 @@ func TestAnOrderedLaneHasOneJobInFlight(t *testing.T) {
 				got = append(got, e.id)
 			}
 		}
-		if !slices.Equal(got, ids) || w.peak["a"] != 1 {
-			t.Errorf("%d at once, in the order %q", w.peak["a"], got)
+		if !slices.Equal(got, ids) || w.peakOf("a") != 1 {
+			t.Errorf("%d at once, in the order %q", w.peakOf("a"), got)
 		}
 		w.stop()
 	})

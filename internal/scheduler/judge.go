@@ -47,7 +47,9 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 		c.before = l.state()
 		s.expect(l, c.update, now)
 	}
-	c.released = append(c.released, s.trim(l, now)...)
+	if c.change || r.Evidence == Down || r.Evidence == Unsent {
+		c.released = append(c.released, s.trim(l, now)...)
+	}
 	s.update(l, now)
 	s.wake()
 	return c
@@ -85,8 +87,9 @@ func (s *Scheduler) fail(t *Task, r *Result, u *queue.LaneUpdate, now time.Time)
 		return false // it began before the hold did; the probe decides
 	}
 	l.slowDown(t, now)
+	sent := r.Evidence == Down // of another failure the time counts alone
 	f := &l.failures
-	f.failed(t, r.Evidence == Down, now)
+	f.failed(t, sent, now)
 	*u = queue.LaneUpdate{Health: queue.Failing, Since: f.since}
 	if u.Since.Receipt == "" {
 		u.Since = t.since()
@@ -96,10 +99,10 @@ func (s *Scheduler) fail(t *Task, r *Result, u *queue.LaneUpdate, now time.Time)
 		limit = holdCostFirst
 	}
 	switch {
-	case t.Lease.Probe, l.probation && t.began.After(l.ownUntil):
+	case t.Lease.Probe, l.probation && t.began.After(l.ownUntil) && (sent || t.cost() >= failingCost-costSlack):
 		u.Since = t.since()
 		u.Hold = holdTime(max(l.holds, l.ownHolds))
-	case f.costs(limit), f.count >= holdRow, f.mostlyFailed():
+	case f.costs(limit), sent && (f.count >= holdRow || f.mostlyFailed()):
 		u.Hold = holdTime(max(l.holds, l.ownHolds))
 	case l.health != queue.Healthy || !f.costs(failingCost):
 		return false
@@ -121,7 +124,7 @@ func holdTime(holds int) time.Duration {
 // sent nothing says nothing of its lane and counts for nothing; what waits is returned, to be released.
 func (s *Scheduler) suspect(t *Task, r *Result, now time.Time) (released []*Task) {
 	x := &s.suspicion
-	began, ended := x.note(r.Host, r.Evidence, t.began, now)
+	began, ended := x.note(r.Host, r.Evidence, t.trial, t.began, now)
 	switch {
 	case began:
 		released = s.takeWaiting()

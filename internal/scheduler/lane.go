@@ -100,6 +100,16 @@ func (l *lane) slow(now time.Time) bool {
 	return !at.IsZero() && !now.Before(at)
 }
 
+// stalledAt returns when the waiting tasks of a slow lane have waited for long enough: one slow attempt
+// among thousands is often over soon. It is zero if no attempt runs.
+func (l *lane) stalledAt() time.Time {
+	at := l.slowAt()
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(slowAfter)
+}
+
 // shut reports whether the lane may start nothing but a probe, whatever else happens.
 func (l *lane) shut(now time.Time) bool { return l.held || now.Before(l.ownUntil) }
 

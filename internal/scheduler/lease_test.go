@@ -87,8 +87,8 @@ func TestAnAttemptLongerThanItsLeaseIsRenewed(t *testing.T) {
 				w.emit("a")
 			}
 			time.Sleep(11 * time.Minute)
-			if w.delivered() != 2 || w.count("") != 2 || w.lost > 0 {
-				t.Errorf("%d of 2 delivered, %d attempts, %d leases lost", w.delivered(), w.count(""), w.lost)
+			if w.delivered() != 2 || w.count("") != 2 || w.losses() > 0 {
+				t.Errorf("%d of 2 delivered, %d attempts, %d leases lost", w.delivered(), w.count(""), w.losses())
 			}
 			w.stop()
 		})
@@ -137,8 +137,8 @@ func TestARenewalSaysNothingOfJobsThatAreSettledMeanwhile(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(5 * time.Minute)
-		if w.delivered() != 20 || w.lost > 0 || w.failed["extend"] > 0 {
-			t.Errorf("%d of 20 delivered, %d leases lost, failures: %v", w.delivered(), w.lost, w.failed)
+		if w.delivered() != 20 || w.losses() > 0 || w.failures("extend") > 0 {
+			t.Errorf("%d of 20 delivered, %d leases lost, %d failures", w.delivered(), w.losses(), w.failures("extend"))
 		}
 		w.stop()
 	})
@@ -160,8 +160,8 @@ func TestALateAckIsRefusedAndTheJobRunsAgain(t *testing.T) {
 		w.start(20, 1)
 		w.emit("a")
 		time.Sleep(2 * time.Minute)
-		if w.count("") != 2 || w.delivered() != 1 || w.lost != 1 {
-			t.Errorf("%d attempts, %d delivered, %d leases lost", w.count(""), w.delivered(), w.lost)
+		if w.count("") != 2 || w.delivered() != 1 || w.losses() != 1 {
+			t.Errorf("%d attempts, %d delivered, %d leases lost", w.count(""), w.delivered(), w.losses())
 		}
 		w.stop()
 	})
@@ -186,8 +186,8 @@ func TestASettlementThatFailsIsRepeated(t *testing.T) {
 			w.start(20, 1)
 			w.emit("a")
 			time.Sleep(time.Minute)
-			if w.delivered() != 1 || w.count("") != 1 || w.lost > 0 {
-				t.Errorf("%d delivered, %d attempts, %d leases lost", w.delivered(), w.count(""), w.lost)
+			if w.delivered() != 1 || w.count("") != 1 || w.losses() > 0 {
+				t.Errorf("%d delivered, %d attempts, %d leases lost", w.delivered(), w.count(""), w.losses())
 			}
 			w.stop()
 		})
@@ -294,9 +294,7 @@ func TestAnAtMostOnceQueuePrefetchesOneJobAWorker(t *testing.T) {
 			peak := 0
 			for range 300 {
 				time.Sleep(10 * time.Millisecond)
-				w.s.mu.Lock()
-				peak = max(peak, w.s.tasks.len)
-				w.s.mu.Unlock()
+				peak = max(peak, w.here())
 			}
 			if peak > 60 || peak < 20 {
 				t.Errorf("%d jobs here with 20 workers, want at most 20 that run and 40 that wait", peak)
@@ -331,7 +329,7 @@ func TestAnAtMostOnceQueueHearsOfTheFirstAckAlone(t *testing.T) {
 		if n := acks.Load(); n != 1 || w.delivered() != 20 {
 			t.Errorf("%d acks, %d delivered", n, w.delivered())
 		}
-		if r := w.settled["bad-21"]; drops.Load() != 1 || r.Action != Drop || r.Reason != "timeout" {
+		if r := w.results()["bad-21"]; drops.Load() != 1 || r.Action != Drop || r.Reason != "timeout" {
 			t.Errorf("a failed attempt ended as %+v after %d Nacks, want a Drop", r, drops.Load())
 		}
 		w.stop()
@@ -359,7 +357,7 @@ func TestWhatAnAtMostOnceQueueDoesNotTakeBackIsDropped(t *testing.T) {
 				t.Errorf("Stop took %v", took)
 			}
 			dropped := 0
-			for _, r := range w.settled {
+			for _, r := range w.results() {
 				if r.Action == Drop && r.Reason != "" {
 					dropped++
 				}

@@ -134,7 +134,11 @@ func (s *Scheduler) trim(l *lane, now time.Time) (out []*Task) {
 	if l.waiting.len == 0 {
 		return nil
 	}
-	for l.waiting.len > 0 && (l.tasks() > l.allowance(now, s.share(now), s.perWork) || s.crowded(l, 0)) {
+	may := l.allowance(now, s.share(now), s.perWork)
+	if l.slow(now) && !l.shut(now) && now.Before(l.stalledAt()) {
+		may = l.tasks()
+	}
+	for l.waiting.len > 0 && (l.tasks() > may || s.crowded(l, 0)) {
 		t := l.waiting.back.item
 		s.drop(t)
 		out = append(out, t)

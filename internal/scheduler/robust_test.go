@@ -69,8 +69,8 @@ func TestAPanicCostsItsAttemptAlone(t *testing.T) {
 					w.emit("a")
 				}
 				time.Sleep(5 * time.Minute)
-				if w.delivered() != 20 || w.panics != 40 {
-					t.Errorf("%d of 20 delivered, %d of 40 panics told", w.delivered(), w.panics)
+				if w.delivered() != 20 || w.panicked() != 40 {
+					t.Errorf("%d of 20 delivered, %d of 40 panics told", w.delivered(), w.panicked())
 				}
 				for _, e := range w.events() {
 					if e.result.Action == Ack && e.end.IsZero() {
@@ -384,7 +384,7 @@ func TestRecordsOfLanesAreBounded(t *testing.T) {
 			}
 		}
 		time.Sleep(10 * time.Second)
-		if n := len(w.s.lanes); n > maxPlain || w.delivered() != 20_000 {
+		if n := w.records(); n > maxPlain || w.delivered() != 20_000 {
 			t.Errorf("%d records of lanes without tasks, %d delivered", n, w.delivered())
 		}
 		w.stop()

@@ -29,7 +29,7 @@ func TestRule1UntriedLanesRunOnHalfOfTheWorkers(t *testing.T) {
 			if workers > 1 {
 				id := w.emit("healthy")
 				time.Sleep(10 * time.Millisecond)
-				if _, ok := w.settled[id]; !ok {
+				if _, ok := w.results()[id]; !ok {
 					t.Errorf("%d workers: a healthy lane waits", workers)
 				}
 			}
@@ -259,12 +259,12 @@ func TestRule3AProbeThatSucceedsOpensTheLaneGently(t *testing.T) {
 		for w.count("a") == before {
 			time.Sleep(10 * time.Millisecond)
 		}
-		if n := w.peak["a"]; n > 2 {
+		if n := w.peakOf("a"); n > 2 {
 			t.Errorf("%d attempts at once when the probe had ended", n)
 		}
 		time.Sleep(time.Minute)
-		if n := w.delivered(); n != 2000 || w.peak["a"] != 20 {
-			t.Errorf("%d of 2000 delivered, at most %d at once", n, w.peak["a"])
+		if n := w.delivered(); n != 2000 || w.peakOf("a") != 20 {
+			t.Errorf("%d of 2000 delivered, at most %d at once", n, w.peakOf("a"))
 		}
 		w.stop()
 	})
@@ -323,7 +323,7 @@ func TestRule5AnAnswerAboutTheJobEndsAHold(t *testing.T) {
 		if got := w.held("a"); got.Health != queue.Untried || got.Holds != 0 {
 			t.Errorf("the lane is %+v after an answer, want untried", got)
 		}
-		if n := len(w.settled); n != 50 {
+		if n := len(w.results()); n != 50 {
 			t.Errorf("%d of 50 jobs are settled", n)
 		}
 		w.stop()
@@ -378,7 +378,7 @@ func TestOneJobThatAlwaysTimesOutHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.healthy("a")
-		poison := ""
+		const poison = "a-1" // the first job
 		w.set("a", func(ctx context.Context, task *Task) Result {
 			if task.Lease.ID == poison {
 				return hangs(ctx, task)
@@ -386,7 +386,7 @@ func TestOneJobThatAlwaysTimesOutHoldsNothing(t *testing.T) {
 			return takes(20*time.Millisecond)(ctx, task)
 		})
 		w.start(20, 1)
-		poison = w.emit("a")
+		w.emit("a")
 		for range 600 {
 			time.Sleep(500 * time.Millisecond)
 			w.emit("a")

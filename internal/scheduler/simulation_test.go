@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -183,6 +184,123 @@ func TestRule1FiveThousandWebhooksComeBackTogether(t *testing.T) {
 		t.Logf("%d delivered, %d attempts", n, w.count(""))
 		if n != 5000 {
 			t.Errorf("%d of 5,000 delivered within 2.5 minutes", n)
+		}
+		w.stop()
+	})
+}
+
+// beside returns how long the jobs of ten healthy webhooks wait in a minute, beside others that others
+// starts, once it has had the time before.
+func beside(t *testing.T, before time.Duration, others func(w *world)) []time.Duration {
+	t.Helper()
+	w := newWorld(t, nil)
+	good := names("good", 10)
+	w.healthy(good...)
+	w.start(20, 1)
+	others(w)
+	time.Sleep(before)
+	w.every(time.Second, time.Minute, good...)
+	time.Sleep(time.Minute)
+	list := w.waits(good...)
+	if len(list) < 590 {
+		t.Errorf("%d jobs of the healthy webhooks", len(list))
+	}
+	t.Logf("p99 %v, max %v", p99(list), list[len(list)-1])
+	w.stop()
+	return list
+}
+
+func TestRule1WebhooksThatNeverAnsweredDelayNoHealthyOne(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{20, 200, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			list := beside(t, 0, func(w *world) {
+				for _, lane := range names("down", n) {
+					w.set(lane, hangs)
+				}
+				w.every(time.Second, time.Minute, names("down", n)...)
+			})
+			if got := p99(list); got > 5*time.Millisecond {
+				t.Errorf("beside %d: p99 of the healthy ones is %v", n, got)
+			}
+		})
+	}
+}
+
+func TestRule1DeadWebhooksDelayNoHealthyOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		list := beside(t, 2*time.Minute, func(w *world) {
+			w.fallback = refuses
+			for _, lane := range names("good", 10) {
+				w.set(lane, takes(5*time.Millisecond))
+			}
+			for _, lane := range names("dead", 5000) {
+				w.emit(lane)
+			}
+		})
+		if got := p99(list); got > 5*time.Millisecond {
+			t.Errorf("p99 of the healthy ones is %v", got)
+		}
+	})
+}
+
+func TestRule6ABusyWebhookThatBeginsToHangDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		list := beside(t, 5*time.Second, func(w *world) {
+			began := time.Now()
+			w.set("busy", func(ctx context.Context, task *Task) Result {
+				if time.Since(began) > 20*time.Second {
+					return hangs(ctx, task)
+				}
+				return takes(5*time.Millisecond)(ctx, task)
+			})
+			w.every(10*time.Millisecond, time.Minute, slices.Repeat([]string{"busy"}, 10)...)
+		})
+		if got := p99(list); got > 5*time.Millisecond {
+			t.Errorf("p99 of the healthy ones is %v", got)
+		}
+	})
+}
+
+func TestRule8JobsOfUnknownAppsDelayNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		list := beside(t, 0, func(w *world) {
+			w.fallback = func(_ context.Context, task *Task) Result {
+				return Result{Action: Retry, Delay: min(max(task.Lease.Age, time.Second), time.Minute)}
+			}
+			for _, lane := range names("good", 10) {
+				w.set(lane, takes(5*time.Millisecond))
+			}
+			for _, lane := range names("unknown", 10_000) {
+				w.emit(lane)
+			}
+		})
+		if got := p99(list); got > 5*time.Millisecond {
+			t.Errorf("p99 of the healthy ones is %v", got)
+		}
+	})
+}
+
+func TestRule1AFirstEventBesideWebhooksThatHaveHungForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		down := names("down", 1000)
+		for _, lane := range down {
+			w.set(lane, hangs)
+		}
+		w.start(20, 1)
+		w.every(30*time.Second, time.Hour, down...)
+		time.Sleep(30 * time.Minute)
+		for _, lane := range names("new", 20) {
+			w.emit(lane)
+			time.Sleep(10 * time.Second)
+		}
+		if list := w.waits(names("new", 20)...); list[len(list)-1] > time.Second {
+			t.Errorf("the first event of a new webhook waits up to %v", list[len(list)-1])
 		}
 		w.stop()
 	})

@@ -16,9 +16,11 @@ const (
 	suspectFirst = time.Second
 	suspectMax   = 10 * time.Second
 
-	// A suspicion that was wrong makes the next one harder for a while: nothing may then have been sent
-	// for the whole window, so that some hosts without a route do not delay the others again and again.
-	suspectTrust = 10 * time.Minute
+	// A suspicion that one of the first attempts refutes was wrong. It makes the next one harder for a
+	// while: nothing may then have been sent for the whole window, so that a few hosts without a route
+	// do not delay the others again and again.
+	suspectTrust = 5 * time.Minute
+	suspectTries = 2
 
 	// suspectReceive is for how long it asks the queue for a lane that it has not tried yet.
 	suspectReceive = time.Second
@@ -40,18 +42,20 @@ type suspicion struct {
 	anywhere bool                // no healthy lane is left to try
 }
 
-// note takes note of how an attempt that began at the time ended. It reports whether the suspicion
-// began or ended with it. That an older attempt got no answer does not end it.
-func (x *suspicion) note(host string, e Evidence, at, now time.Time) (began, ended bool) {
+// note takes note of how an attempt that began at the time ended; trial reports that it is the one of a
+// process that suspects itself. It reports whether the suspicion began or ended with it. That an older
+// attempt got no answer does not end it.
+func (x *suspicion) note(host string, e Evidence, trial bool, at, now time.Time) (began, ended bool) {
 	switch {
 	case e == Up, e == Down && !at.Before(x.since):
 		x.sent = now
 		if ended = x.on; ended {
-			*x = suspicion{sent: now, trust: now.Add(suspectTrust)}
+			wrong := trial && x.tries < suspectTries
+			if *x = (suspicion{sent: now, trust: x.trust}); wrong {
+				x.trust = now.Add(suspectTrust)
+			}
 		}
-		if len(x.hosts) > 0 {
-			x.hosts = nil
-		}
+		x.hosts = nil
 		return false, ended
 	case e != Unsent || host == "" || x.on:
 		return false, false

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,10 +221,10 @@ func TestALaneHeldElsewhereIsLearned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t)
 		a, b := newWorld(t, q), newWorld(t, q)
-		back := false
+		var back atomic.Bool
 		for _, w := range []*world{a, b} {
 			w.fallback = func(ctx context.Context, task *Task) Result {
-				if back {
+				if back.Load() {
 					return takes(time.Millisecond)(ctx, task)
 				}
 				return failure(task)
@@ -237,7 +238,7 @@ func TestALaneHeldElsewhereIsLearned(t *testing.T) {
 		if n := a.count("") + b.count(""); n > 20+10 {
 			t.Errorf("two processes made %d attempts in 5 minutes, want those until the hold and the probes", n)
 		}
-		back = true
+		back.Store(true)
 		time.Sleep(3 * time.Minute)
 		if n := a.delivered() + b.delivered(); n != 200 {
 			t.Errorf("%d of 200 delivered", n)

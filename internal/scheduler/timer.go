@@ -3,8 +3,8 @@ package scheduler
 import "time"
 
 // setWake has the scheduler look at l again when something happens to it by time alone: a hold of this
-// process ends, there is a token for a waiting task, or an attempt becomes slow and others have to be
-// released. An earlier time that is already set stays; who looks too early looks again.
+// process ends, there is a token for a waiting task, or an attempt has been slow for so long that the waiting tasks
+// have to be released. An earlier time that is already set stays; who looks too early looks again.
 func (s *Scheduler) setWake(l *lane, now time.Time) {
 	at := l.nextWake(now)
 	if at.IsZero() {
@@ -25,8 +25,8 @@ func (l *lane) nextWake(now time.Time) (at time.Time) {
 	if l.waiting.len == 0 || l.held {
 		return time.Time{}
 	}
-	if slow := l.slowAt(); now.Before(slow) {
-		at = slow
+	if stalled := l.stalledAt(); now.Before(stalled) {
+		at = stalled
 	}
 	if l.rate.limits() {
 		if token := l.rate.next(now); token.After(now) && (at.IsZero() || token.Before(at)) {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -358,4 +359,53 @@ func p99(list []time.Duration) time.Duration {
 		return -1
 	}
 	return list[min(len(list)-1, len(list)*99/100)]
+}
+
+// peakOf returns how many attempts of the lane have run at once.
+func (w *world) peakOf(lane string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.peak[lane]
+}
+
+// results returns the results of the jobs that are done with.
+func (w *world) results() map[string]Result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.settled)
+}
+
+// losses returns how many leases were lost.
+func (w *world) losses() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
+// panicked returns how many panics the handler was told of.
+func (w *world) panicked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.panics
+}
+
+// failures returns how often an operation of the queue has failed.
+func (w *world) failures(operation string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed[operation]
+}
+
+// here returns how many tasks the scheduler has.
+func (w *world) here() int {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	return w.s.tasks.len
+}
+
+// records returns how many lanes the scheduler remembers.
+func (w *world) records() int {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	return len(w.s.lanes)
 }

@@ -26,9 +26,9 @@
 //
 // A lane's health and its hold are written when they change, in the transaction of the SetLane or
 // the Ack that changes them, and Open restores them. An Ack of a lane that is Healthy already
-// writes nothing of the lane, except once an hour, when the lane was used last. The state is kept
-// for a day after the lane's last job left, after a reopen up to an hour longer.
-// The lease of a probe is not written: when the process is killed, the hold is due again.
+// writes nothing of the lane, except when the lane was used last, once an hour. The state is kept
+// for a day after the lane's last job left, after a reopen up to an hour longer. The lease of a
+// probe is not written: when the process is killed, the hold is due again.
 //
 // # Clocks
 //

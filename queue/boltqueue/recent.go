@@ -8,9 +8,9 @@ const (
 	recentBytes = 16 << 20
 )
 
-// recent keeps jobs that were enqueued lately in memory, so that they need not be read from the file
-// when they are received soon. When there are too many, it drops any of them: whichever order the
-// lanes are received in, the others are still of use.
+// recent keeps jobs that were enqueued lately in memory, so that they need not be read from the
+// file when they are received soon. When there are too many, it drops any of them: whichever order
+// the lanes are received in, the others are still of use.
 type recent struct {
 	jobs  map[uint64]recentJob // by sequence number
 	bytes int

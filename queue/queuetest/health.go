@@ -97,6 +97,16 @@ var healthChecks = []check{
 		r.ack(l...)
 		r.open(1, queue.Healthy)
 	}},
+	{"H1", "AnEarlierLeaseDoesNotEndTheHoldOfAProbe", func(r *rig) {
+		r.enqueue(r.jobs("a", 5)...)
+		first, second := r.next(queue.Untried), r.next(queue.Untried)
+		r.tick()
+		probe := r.probe(r.hold("a", r.h.Delay, first), 1)
+		r.ack(second)
+		r.onlyProbe(probe)
+		r.ack(probe)
+		r.open(2, queue.Healthy)
+	}},
 	{"H1", "AnEarlierProbeDoesNotEndALaterHold", func(r *rig) {
 		r.enqueue(r.jobs("a", 3)...)
 		l := r.next(queue.Untried)
@@ -136,6 +146,18 @@ var refusalChecks = []check{
 		failed := r.next(queue.Untried)
 		r.tick()
 		r.ack(r.next(queue.Untried))
+		r.ack(early)
+		r.tooLate(failed, longHold)
+		r.open(1, queue.Healthy)
+	}},
+	{"H4", "ASuccessCountsAfterAnotherFailure", func(r *rig) {
+		r.enqueue(r.jobs("a", 4)...)
+		early := r.next(queue.Untried)
+		r.tick()
+		failed := r.next(queue.Untried)
+		r.tick()
+		r.ack(r.next(queue.Untried))
+		r.makeFailing("a")
 		r.ack(early)
 		r.tooLate(failed, longHold)
 		r.open(1, queue.Healthy)

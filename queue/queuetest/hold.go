@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -54,6 +55,37 @@ var holdChecks = []check{
 		due := r.hold("a", r.h.Delay, probe)
 		r.hold("a", longHold, probe) // again, as after a lost answer
 		r.probe(due, 2)
+	}},
+	{"H3", "ManyFailuresAtOnceAreOneHold", func(r *rig) {
+		const failures = 8
+		r.enqueue(r.jobs("a", failures+2)...)
+		leases := r.take(failures)
+		r.tick()
+		due := time.Now().Add(r.h.Delay)
+		var running sync.WaitGroup
+		for _, l := range leases {
+			running.Go(func() {
+				u := queue.LaneUpdate{Lane: "a", Health: queue.Failing, Hold: r.h.Delay, Since: l}
+				if err := r.q.SetLane(r.Context(), u); err != nil {
+					r.breaks("SetLane: %v", err)
+				}
+			})
+		}
+		running.Wait()
+		r.probe(due, 1)
+	}},
+	{"H3", "TheTimeOfAnEndedHoldIsForgotten", func(r *rig) {
+		r.enqueue(r.jobs("a", 3)...)
+		r.hold("a", r.h.Delay, byHand)
+		r.makeUntried("a")
+		r.hold("a", longHold, byHand)
+		r.none(r.h.Delay+r.quiet(), "the hold that would have ended now is over, and the lane is held anew")
+	}},
+	{"H3", "TheTimeOfADelayedProbeIsForgotten", func(r *rig) {
+		r.enqueue(r.jobs("a", 3)...)
+		r.nack(r.probe(r.hold("a", r.h.Delay, byHand), 1), r.h.Delay, false)
+		r.hold("a", longHold, byHand)
+		r.none(r.h.Delay+r.quiet(), "the lane is held anew since its probe was delayed")
 	}},
 	{"H3", "HoldsAreCountedSinceTheLastAck", func(r *rig) {
 		r.enqueue(r.jobs("a", 6)...)

@@ -71,7 +71,7 @@ func (r *rig) makeHealthy(lanes ...string) {
 	r.ack(r.take(len(lanes))...)
 }
 
-// tick lets so much time pass that what happens next is later by the clock of every store.
+// tick waits until what happens next is later by the clock of every store.
 func (r *rig) tick() {
 	r.sleep(50 * time.Millisecond)
 }

@@ -18,7 +18,7 @@ type probing struct {
 	cancel context.CancelFunc
 
 	mu   sync.Mutex
-	out  map[string]queue.Lease // probes that nobody has begun to settle, by lane
+	out  map[string]queue.Lease // probes by lane, until their settlement begins
 	left int                    // jobs that were not acked
 }
 

@@ -61,7 +61,7 @@ var receiveChecks = []check{
 		if r.h.Lacks.Turns {
 			return
 		}
-		const crowd = 300
+		const crowd = queue.MaxNamed
 		skip := make(limits)
 		var jobs []queue.Job
 		for i := range crowd {

@@ -1,7 +1,9 @@
 package queuetest
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,106 +29,115 @@ var stateCases = []struct {
 	{"MaxOverAll", queue.Want{Max: 5, MaxPerLane: 5, MaxUntried: 4, MaxFailing: 4}, 5},
 }
 
-var ringChecks = ringTests()
+var ringChecks = slices.Concat(ringTests(), turnChecks)
 
-// ringTests makes a check of each case, and adds the others of rule H5.
-func ringTests() []check {
-	checks := []check{
-		{"H5", "ReceivesBeginWithEachRingInTurn", turns(func(r *rig) {
-			r.threeRings(20)
-			served := make(map[queue.Health]int)
-			for range 12 {
-				l := r.receiveOne()
-				served[l.Health]++
-				r.release(l)
-			}
-			for _, h := range []queue.Health{queue.Untried, queue.Healthy, queue.Failing} {
-				if served[h] < 1 {
-					r.breaks("12 Receives of one job served %d of %v lanes; all three rings had jobs", served[h], h)
-				}
-			}
-		})},
-		{"H5", "LanesOfARingTakeTurns", turns(func(r *rig) {
-			lanes := []string{"backlog", "b", "c"}
-			r.makeFailing(lanes...)
-			r.enqueue(r.jobs("backlog", 50)...)
-			r.enqueue(r.job("b"), r.job("c"))
-			waiting := map[string]bool{"b": true, "c": true}
-			for range 10 {
-				delete(waiting, r.receiveOne().Lane)
-			}
-			if len(waiting) > 0 {
-				r.breaks("10 jobs of failing lanes were received, and none of %d lanes beside the one with a backlog", len(waiting))
-			}
-		})},
-		{"H5", "AFailingBacklogKeepsNobodyWaiting", turns(func(r *rig) {
-			r.makeHealthy("healthy")
-			r.makeFailing("failing")
-			r.enqueue(r.jobs("failing", 100)...)
-			r.enqueue(r.job("healthy"), r.job("untried"))
-			waiting := map[string]bool{"healthy": true, "untried": true}
-			for range 10 {
-				delete(waiting, r.receiveOne().Lane)
-			}
-			if len(waiting) > 0 {
-				r.breaks("10 jobs were received, and the only jobs of %d lanes that do not fail are not among them", len(waiting))
-			}
-		})},
-		{"H5", "ADueHoldIsNotKeptWaiting", turns(func(r *rig) {
-			r.makeFailing("failing")
-			r.enqueue(r.jobs("failing", 100)...)
-			r.enqueue(r.jobs("held", 2)...)
-			r.hold("held", r.h.Delay, byHand)
-			r.sleep(r.h.Delay + r.quiet())
-			for range 10 {
-				if r.receiveOne().Lane == "held" {
-					return
-				}
-			}
-			r.breaks("10 jobs were received, and the probe of a hold that is due is not among them")
-		})},
-		{"H5", "DueHoldsComeEarliestFirst", turns(func(r *rig) {
-			if !r.h.Virtual { // a store of several parts may keep this for each part
-				return
-			}
-			lanes := []string{"b", "c", "a"}
-			for i, lane := range lanes {
-				r.enqueue(r.jobs(lane, 2)...)
-				r.hold(lane, time.Duration(i+1)*r.h.Delay, byHand)
-			}
-			r.sleep(4 * r.h.Delay)
-			w := all(10)
-			w.MaxFailing = 1
-			for _, lane := range lanes {
-				if got := r.receive(w, r.patience()); len(got) != 1 || got[0].Lane != lane {
-					r.stop("received %s; want the probe of lane %q, whose hold ended first", leaseStates(got), lane)
-				}
-			}
-		})},
-		{"H5", "AHealthyLanesProbeCountsAsFailing", func(r *rig) {
-			r.enqueue(r.jobs("a", 4)...)
-			first, second := r.next(queue.Untried), r.next(queue.Untried)
-			r.tick()
-			r.hold("a", r.h.Delay, first)
-			r.ack(second)
-			r.sleep(r.h.Delay + r.quiet())
-			w := all(10)
-			w.MaxFailing = 0
-			if got := r.receive(w, r.quiet()); len(got) > 0 {
-				r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
-			}
-			w.MaxUntried, w.MaxFailing = 0, 1
-			if got := r.receive(w, r.patience()); len(got) != 1 || !got[0].Probe {
-				r.breaks("received %s; want one job as a probe", leaseStates(got))
-			}
-		}},
-		{"H5", "ProbesCountAsFailing", func(r *rig) { r.countedProbes() }},
-		{"H5", "HeldLanesCostNothing", turns(func(r *rig) { r.manyHeld() })},
-	}
+// ringTests makes a check of each case.
+func ringTests() (checks []check) {
 	for _, c := range stateCases {
 		checks = append(checks, check{"H5", c.name, func(r *rig) { r.checkRings(c.want, c.fit) }})
 	}
 	return checks
+}
+
+var turnChecks = []check{
+	{"H5", "ReceivesBeginWithEachRingInTurn", turns(func(r *rig) {
+		r.threeRings(20)
+		served := make(map[queue.Health]int)
+		for range 12 {
+			l := r.receiveOne()
+			served[l.Health]++
+			r.release(l)
+		}
+		for _, h := range []queue.Health{queue.Untried, queue.Healthy, queue.Failing} {
+			if served[h] < 1 {
+				r.breaks("12 Receives of one job served %d of %v lanes; all three rings had jobs", served[h], h)
+			}
+		}
+	})},
+	{"H5", "LanesOfARingTakeTurns", turns(func(r *rig) {
+		lanes := []string{"backlog", "b", "c"}
+		r.makeFailing(lanes...)
+		r.enqueue(r.jobs("backlog", 50)...)
+		r.enqueue(r.job("b"), r.job("c"))
+		waiting := map[string]bool{"b": true, "c": true}
+		for range 10 {
+			delete(waiting, r.receiveOne().Lane)
+		}
+		if len(waiting) > 0 {
+			r.breaks("10 jobs of failing lanes were received, and none of %d lanes beside the one with a backlog", len(waiting))
+		}
+	})},
+	{"H5", "AFailingBacklogKeepsNoOtherWaiting", turns(func(r *rig) {
+		r.makeHealthy("healthy")
+		r.makeFailing("failing")
+		r.enqueue(r.jobs("failing", 100)...)
+		r.enqueue(r.job("healthy"), r.job("untried"))
+		waiting := map[string]bool{"healthy": true, "untried": true}
+		for range 10 {
+			delete(waiting, r.receiveOne().Lane)
+		}
+		if len(waiting) > 0 {
+			r.breaks("10 jobs were received, and the only jobs of %d lanes that do not fail are not among them", len(waiting))
+		}
+	})},
+	{"H5", "ADueHoldIsNotKeptWaiting", turns(func(r *rig) {
+		r.makeFailing("failing")
+		r.enqueue(r.jobs("failing", 100)...)
+		r.enqueue(r.jobs("held", 2)...)
+		r.hold("held", r.h.Delay, byHand)
+		r.sleep(r.h.Delay + r.quiet())
+		for range 10 {
+			if r.receiveOne().Lane == "held" {
+				return
+			}
+		}
+		r.breaks("10 jobs were received, and the probe of a hold that is due is not among them")
+	})},
+	{"H5", "DueHoldsComeEarliestFirst", turns(func(r *rig) {
+		if !r.h.Virtual { // a store of several parts may keep this for each part
+			return
+		}
+		lanes := []string{"b", "c", "a"}
+		for i, lane := range lanes {
+			r.enqueue(r.jobs(lane, 2)...)
+			r.hold(lane, time.Duration(i+1)*r.h.Delay, byHand)
+		}
+		r.sleep(4 * r.h.Delay)
+		w := all(10)
+		w.MaxFailing = 1
+		for _, lane := range lanes {
+			if got := r.receive(w, r.patience()); len(got) != 1 || got[0].Lane != lane {
+				r.stop("received %s; want the probe of lane %q, whose hold ended first", leaseStates(got), lane)
+			}
+		}
+	})},
+	{"H5", "AHealthyLanesProbeCountsAsFailing", func(r *rig) {
+		r.enqueue(r.jobs("a", 4)...)
+		first, second := r.next(queue.Untried), r.next(queue.Untried)
+		r.tick()
+		r.hold("a", r.h.Delay, first)
+		r.ack(second)
+		r.sleep(r.h.Delay + r.quiet())
+		w := all(10)
+		w.MaxFailing = 0
+		if got := r.receive(w, r.quiet()); len(got) > 0 {
+			r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
+		}
+		w.MaxUntried, w.MaxFailing = 0, 1
+		if got := r.receive(w, r.patience()); len(got) != 1 || !got[0].Probe {
+			r.breaks("received %s; want one job as a probe", leaseStates(got))
+		}
+	}},
+	{"H5", "ProbesCountAsFailing", func(r *rig) { r.countedProbes() }},
+	{"H5", "HeldLanesCostNothing", turns(func(r *rig) {
+		r.crowd(queue.LaneUpdate{Health: queue.Failing, Hold: 4 * longHold}, all(10))
+	})},
+	{"H5", "FailingLanesBeyondTheirLimitCostNothing", turns(func(r *rig) {
+		r.crowd(queue.LaneUpdate{Health: queue.Failing}, queue.Want{Max: 10, MaxPerLane: 10, MaxUntried: 10})
+	})},
+	{"H5", "UntriedLanesBeyondTheirLimitCostNothing", turns(func(r *rig) {
+		r.crowd(queue.LaneUpdate{}, queue.Want{Max: 10, MaxPerLane: 10, MaxFailing: 10})
+	})},
 }
 
 // turns is a check for drivers whose lanes take turns.
@@ -192,26 +203,25 @@ func (r *rig) countedProbes() {
 }
 
 const (
-	manyHeld     = 300 // lanes
-	manyHeldJobs = 10  // of each
+	crowdLanes = 300
+	crowdJobs  = 10 // of each lane
 )
 
-// manyHeld checks that a crowd of held lanes keeps no Receive waiting.
-func (r *rig) manyHeld() {
+// crowd checks that many lanes with jobs that do not fit into w keep no Receive waiting. A state of
+// Untried is none.
+func (r *rig) crowd(state queue.LaneUpdate, w queue.Want) {
+	r.makeHealthy("healthy")
+	state.Reason = "timeout"
 	var running sync.WaitGroup
 	slots := make(chan struct{}, 10)
-	for i := range manyHeld {
-		lane := fmt.Sprintf("held-%d", i)
-		jobs := r.jobs(lane, manyHeldJobs)
+	for i := range crowdLanes {
+		state.Lane = fmt.Sprintf("crowd-%d", i)
+		jobs, state := r.jobs(state.Lane, crowdJobs), state
 		running.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			u := queue.LaneUpdate{Lane: lane, Health: queue.Failing, Hold: 4 * longHold, Reason: "timeout"}
-			if err := r.q.SetLane(r.Context(), u); err != nil {
-				r.breaks("SetLane: %v", err)
-			}
-			if err := r.q.Enqueue(r.Context(), jobs); err != nil {
-				r.breaksRule("E1", "Enqueue: %v", err)
+			if err := errors.Join(r.q.SetLane(r.Context(), state), r.q.Enqueue(r.Context(), jobs)); err != nil {
+				r.breaks("SetLane and Enqueue: %v", err)
 			}
 		})
 	}
@@ -220,12 +230,14 @@ func (r *rig) manyHeld() {
 		j := r.job("healthy")
 		start := time.Now()
 		r.enqueue(j)
-		l := r.takeOne()
+		got := r.receive(w, r.patience())
 		if took := time.Since(start); took > r.grace() {
-			r.breaks("a job was received after %v beside %d held lanes", took, manyHeld)
+			r.breaks("a job was received after %v beside %d lanes that do not fit", took, crowdLanes)
 		}
-		r.same([]queue.Lease{l}, []queue.Job{j})
-		r.ack(l)
+		r.same(got, []queue.Job{j})
+		r.ack(got...)
 	}
-	r.none(r.quiet(), "all lanes with jobs are held")
+	if got := r.receive(w, r.quiet()); len(got) > 0 {
+		r.breaksRule("R2", "received %s, which is beyond %+v", leaseStates(got), w)
+	}
 }

@@ -149,3 +149,11 @@ func timeText(us int64) string {
 func age(enqueued, now int64) time.Duration {
 	return max(0, time.Duration(now-enqueued)*time.Microsecond)
 }
+
+// sizeOf returns the size of a lease's data, which its receipt tells.
+func sizeOf(l *queue.Lease) int {
+	if len(l.Receipt) < receiptHead+ticketFlag {
+		return 0
+	}
+	return number(strings.TrimLeft(l.Receipt[receiptHead+numberSize:receiptHead+ticketFlag], "0"))
+}

@@ -91,7 +91,8 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	answer, err := e.q.eval(ctx, enqueueScript, e.p, e.args(batch))
+	args, large := e.args(batch)
+	answer, err := e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
 	switch {
 	case isFull(err):
 		for _, i := range batch {
@@ -111,8 +112,9 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	return nil
 }
 
-func (e *enqueuer) args(batch []int) []any {
-	args := append(make([]any, 0, 5+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, 0)
+// args returns the script's arguments, and the command that writes the data of large jobs before, nil if there are none.
+func (e *enqueuer) args(batch []int) (args, large []any) {
+	args = append(make([]any, 0, 5+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, 0)
 	var lanes map[string]bool
 	last, n := "", 0
 	for _, i := range batch {
@@ -133,9 +135,16 @@ func (e *enqueuer) args(batch []int) []any {
 	args[2] = n
 	for _, i := range batch {
 		j := &e.jobs[i]
-		args = append(args, ticketTail(j), j.Lane, j.Data)
+		data := j.Data
+		if len(data) > inlineBytes {
+			if large == nil {
+				large = []any{"hset", e.p.large()}
+			}
+			large, data = append(large, j.ID, j.Data), nil
+		}
+		args = append(args, ticketTail(j), j.Lane, data)
 	}
-	return args
+	return args, large
 }
 
 func flag(b bool) int {

@@ -55,14 +55,13 @@ func TestEnqueueWhoseAnswerIsLostMakesOneJob(t *testing.T) {
 
 func TestReceiveWhoseAnswerIsLostReleasesTheJobs(t *testing.T) {
 	t.Parallel()
-	// The lease's length in microseconds is what tells the take script from others.
-	q, direct, proxy := behindProxy(t, redisqueue.Options{Lease: 54_321_987 * time.Microsecond})
+	q, direct, proxy := behindProxy(t, redisqueue.Options{})
 	warmUp(t, q)
 	jobs := makeJobs("j", 5, 2)
 	if err := direct.Enqueue(t.Context(), jobs); err != nil {
 		t.Fatal(err)
 	}
-	lost := proxy.LoseAnswer("54321987")
+	lost := proxy.LoseAnswer("evalsha")
 	if leases, err := q.Receive(t.Context(), want(5)); err == nil {
 		t.Fatalf("Receive returned %d jobs without an answer", len(leases))
 	}

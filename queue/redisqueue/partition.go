@@ -49,6 +49,12 @@ func newPartitions(prefix string, n int) []*partition {
 	return parts
 }
 
+// large returns the key of the data of large jobs.
+func (p *partition) large() string { return p.base + "large" }
+
+// inlineBytes is the longest Data that scripts read and write. It is the same in lua/base.lua.
+const inlineBytes = 1024
+
 // ofLane returns the partition of a lane.
 func (q *Queue) ofLane(lane string) int {
 	if len(q.parts) == 1 {

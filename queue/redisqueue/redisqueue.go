@@ -34,7 +34,7 @@ type Queue struct {
 	name  string        // unique to this Queue: how its tokens begin
 	calls atomic.Uint64 // numbers its tokens
 	turn  atomic.Uint64 // the partition that a Receive begins with
-	rings atomic.Uint64 // the ring that a take begins with
+	rings atomic.Int64  // the ring that a take begins with
 
 	maintained atomic.Int64 // when maintain ran last, Unix ns
 	swept      atomic.Int64 // when it forgot old lanes last

@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"embed"
@@ -39,6 +40,7 @@ var (
 	statsScript   = newScript("stats")
 	oldestScript  = newScript("oldest")
 	sweepScript   = newScript("sweep")
+	readScript    = newScript("read")
 	layoutLua     = luaFile("layout")
 )
 
@@ -77,13 +79,18 @@ func (single) NoRetry() bool { return true }
 
 // eval runs a script on a partition by its hash, or with its source where the server does not have it.
 func (q *Queue) eval(ctx context.Context, s *script, p *partition, args []any) (any, error) {
-	answer, err := q.command(ctx, "evalsha", s.sha, p, args)
+	return q.evalAfter(ctx, nil, s, p, args)
+}
+
+// evalAfter runs a command and then a script on a partition in one transaction. first may be nil.
+func (q *Queue) evalAfter(ctx context.Context, first []any, s *script, p *partition, args []any) (any, error) {
+	answer, err := q.command(ctx, first, "evalsha", s.sha, p, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		// The server was restarted, perhaps without its data, or it has become a master.
 		if err = q.checkLayout(ctx); err != nil {
 			return nil, err
 		}
-		answer, err = q.command(ctx, "eval", s.source, p, args)
+		answer, err = q.command(ctx, first, "eval", s.source, p, args)
 	}
 	if err != nil {
 		q.reload(ctx, err)
@@ -92,12 +99,21 @@ func (q *Queue) eval(ctx context.Context, s *script, p *partition, args []any) (
 	return answer, nil
 }
 
-func (q *Queue) command(ctx context.Context, name, script string, p *partition, args []any) (any, error) {
+func (q *Queue) command(ctx context.Context, first []any, name, script string, p *partition, args []any) (any, error) {
 	line := make([]any, 0, len(args)+7)
 	line = append(line, name, script, 2, p.base, p.base+"-", q.channel, p.number)
 	cmd := single{redis.NewCmd(ctx, append(line, args...)...)}
-	_ = q.client.Process(ctx, cmd)
-	return cmd.Result()
+	if first == nil {
+		_ = q.client.Process(ctx, cmd)
+		return cmd.Result()
+	}
+	before := redis.NewCmd(ctx, first...)
+	_, err := q.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		_ = tx.Process(ctx, before)
+		_ = tx.Process(ctx, cmd)
+		return nil
+	})
+	return cmd.Val(), cmp.Or(before.Err(), cmd.Err(), err)
 }
 
 // isFull reports whether Redis has refused a write because its memory is full.

@@ -2,7 +2,12 @@ package redisqueue
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -61,7 +66,8 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 		if err != nil {
 			return taken{}, err
 		}
-		return p.readTaken(answer, token, start, q.opts.Lease), nil
+		t := p.readTaken(answer, token, start, q.opts.Lease)
+		return t, q.readLarge(running, p, t.leases)
 	})
 	if err != nil {
 		p.remember(err, lostTake{token, deadline})
@@ -84,11 +90,15 @@ func withGrace(ctx context.Context, d time.Duration) (context.Context, func()) {
 }
 
 func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline int64, lost []lostTake) []any {
-	args := make([]any, 0, 12+2*len(names)+3*len(lost))
-	args = append(args, token, q.opts.Lease.Microseconds(), deadline, min(w.Max, maxTake), w.MaxPerLane,
-		max(0, w.MaxUntried), max(0, w.MaxFailing), q.rings.Add(1)%3, flag(q.opts.AtMostOnce))
-	args = append(args, q.markerArgs()...)
-	args = append(args, len(names))
+	fixed := append(make([]byte, 0, tokenSize+11*8), token...)
+	for _, n := range [...]int64{
+		q.opts.Lease.Microseconds(), deadline, int64(min(w.Max, maxTake)), int64(w.MaxPerLane),
+		int64(max(0, w.MaxUntried)), int64(max(0, w.MaxFailing)), q.rings.Add(1) % 3, int64(flag(q.opts.AtMostOnce)),
+		q.opts.MarkerTTL.Microseconds(), int64(q.opts.MaxMarkers), int64(len(names)),
+	} {
+		fixed = binary.LittleEndian.AppendUint64(fixed, math.Float64bits(float64(n)))
+	}
+	args := append(make([]any, 0, 1+2*len(names)+3*len(lost)), fixed)
 	for _, name := range names {
 		args = append(args, name, w.Limit(name))
 	}
@@ -111,14 +121,18 @@ func (p *partition) readTaken(answer any, token string, start time.Time, lease t
 		t.due = -1
 	}
 	p.noteClock(start, t.now)
-	if len(parts) < 7 {
+	if len(parts) == 3 {
 		return t
 	}
-	lanes, tickets, from, data := list(parts[3]), texts(parts[4]), numbers(parts[5]), texts(parts[6])
-	t.leases = make([]queue.Lease, len(tickets))
+	lanes, jobs := parts[4:4+5*number(parts[3])], parts[4+5*number(parts[3]):]
+	t.leases = make([]queue.Lease, len(jobs)/3)
 	for i := range t.leases {
-		p.readLease(&t.leases[i], lanes[5*(from[i]-1):5*from[i]], tickets[i], token, t.now)
-		t.leases[i].Data, t.leases[i].Until = []byte(data[i]), start.Add(lease)
+		lane := lanes[5*number(jobs[3*i+1]):]
+		text, _ := jobs[3*i].(string)
+		data, _ := jobs[3*i+2].(string)
+		l := &t.leases[i]
+		p.readLease(l, lane, text, token, t.now)
+		l.Data, l.Until = []byte(data), start.Add(lease)
 	}
 	return t
 }
@@ -135,4 +149,56 @@ func (p *partition) readLease(l *queue.Lease, lane []any, text, token string, no
 	l.Health, l.Holds = queue.Health(number(lane[2])), number(lane[4])
 	l.Receipt = kind + token + timeText(now) + j.head
 	l.Attempts, l.First, l.Age = j.attempts, p.local(j.first), age(j.enqueued, now)
+}
+
+// readLarge reads the data of large jobs, which the take script does not return. With AtMostOnce the script does return
+// it, since the job is gone then. What HMGET does not find is read again by a script: HMGET may have asked a replica.
+func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Lease) error {
+	var ids []any
+	for i := range leases {
+		if len(leases[i].Data) == 0 && sizeOf(&leases[i]) > inlineBytes {
+			ids = append(ids, leases[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	data, err := q.readData(ctx, p, ids)
+	if err != nil {
+		// Not wrapped, because this is no refusal of Redis to lease: the jobs are leased.
+		return fmt.Errorf("redisqueue: read jobs: %s", err.Error())
+	}
+	for i := range leases {
+		if len(leases[i].Data) == 0 {
+			leases[i].Data = []byte(data[leases[i].ID])
+		}
+	}
+	return nil
+}
+
+// readData returns the data of large jobs by their IDs, as far as it is there.
+func (q *Queue) readData(ctx context.Context, p *partition, ids []any) (map[string]string, error) {
+	cmd := single{redis.NewCmd(ctx, append([]any{"hmget", p.large()}, ids...)...)}
+	_ = q.client.Process(ctx, cmd)
+	values, err := cmd.Slice()
+	if err != nil {
+		return nil, err
+	}
+	data := make(map[string]string, len(ids))
+	var missing []any
+	for i, v := range values {
+		if text, ok := v.(string); ok {
+			data[ids[i].(string)] = text
+		} else {
+			missing = append(missing, ids[i])
+		}
+	}
+	if len(missing) == 0 {
+		return data, nil
+	}
+	answer, err := q.eval(ctx, readScript, p, missing)
+	for i, text := range texts(answer) {
+		data[missing[i].(string)] = text
+	}
+	return data, err
 }

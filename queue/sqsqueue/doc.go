@@ -31,16 +31,18 @@
 //
 // SQS cannot skip a lane either: it returns what it likes. What is received and not wanted yet,
 // such as the jobs of a held lane, is parked: this process extends its visibility timeout, so that
-// it burns no receive, until it is wanted, for at most 12 hours, and only while this process goes
-// on receiving. A released job is parked again.
+// it burns no receive, until it is wanted, and only while this process goes on receiving. A
+// released job is parked again. After six minutes, a little more than a hold can last, a parked job
+// is visible to all for a moment: another process may reach an endpoint that this one cannot reach.
 //
 // ParkedJobs and ParkedBytes bound the park. So that the backlog of one endpoint cannot fill it,
-// what has waited for 100 ms and is more than its lane's share is left to SQS, with a visibility
+// what has waited for 20 ms and is more than its lane's share is left to SQS, with a visibility
 // timeout as long as the job is old: at least a second and at most a minute, or 5 minutes if its
-// lane fails. All failing lanes together have half of the park, and one of them no more than is
-// left of that half; any other lane has no more than is left of seven eighths. So a process goes on
-// receiving whatever an endpoint does. A job that is left to SQS waits at most twice as long as it
-// would have, and is received about 20 times in an hour.
+// lane fails, and at least for the rest of its lane's hold. All failing lanes together have half of
+// the park, and one of them no more than is left of that half; any other lane has no more than is
+// left of seven eighths. So a process goes on receiving whatever an endpoint does. A job that is
+// left to SQS waits at most twice as long as it would have, and is received about 20 times in an
+// hour.
 //
 // A job that is nacked with a delay, such as one of an app that this process does not know, is left
 // to SQS for the delay, and any process can have it afterwards.

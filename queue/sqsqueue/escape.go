@@ -10,7 +10,7 @@ const hexDigits = "0123456789ABCDEF"
 
 var errEscape = errors.New("a % that is not followed by two hexadecimal digits")
 
-// plain tells whether SQS and its emulators carry the character as it is. SQS refuses
+// plain reports whether SQS and its emulators carry the character as it is. SQS refuses
 // control characters, U+FFFE and U+FFFF; emulators also what lies beyond U+FFFF.
 func plain(r rune, size int) bool {
 	switch {
@@ -22,7 +22,7 @@ func plain(r rune, size int) bool {
 	return r >= ' ' && r <= 0xFFFD
 }
 
-// carries tells whether a whole text travels as it is.
+// carries reports whether a whole text travels as it is.
 func carries(s string) bool {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])

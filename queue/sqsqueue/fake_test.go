@@ -77,7 +77,7 @@ func openFake(t *testing.T, f *fake, opts Options) *Queue {
 	return q
 }
 
-// begin counts a call and says whether it fails.
+// begin counts a call and returns its error.
 func (f *fake) begin(method string) error {
 	f.calls[method]++
 	if f.fail == nil {
@@ -86,7 +86,7 @@ func (f *fake) begin(method string) error {
 	return f.fail(method, "")
 }
 
-// entry says whether an entry of a batch fails.
+// entry returns the error of a batch's entry.
 func (f *fake) entry(method string, id *string, key string) *types.BatchResultErrorEntry {
 	if f.fail == nil {
 		return nil
@@ -206,7 +206,7 @@ func (q *fakeQueue) next(end time.Time) time.Time {
 	return end
 }
 
-// change wakes those who wait for messages.
+// change wakes calls that wait for messages.
 func (f *fake) change() {
 	close(f.changed)
 	f.changed = make(chan struct{})

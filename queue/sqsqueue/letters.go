@@ -17,7 +17,7 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// ErrNoDeadLetters says that the queue has no dead-letter queue to look into.
+// ErrNoDeadLetters is returned when the queue has no dead-letter queue.
 var ErrNoDeadLetters = errors.New("sqsqueue: there is no dead-letter queue: set DeadLetterQueueURL, or a redrive policy on the queue")
 
 // redriven is the reason of dead letters that SQS moved by itself.

@@ -156,7 +156,7 @@ func checkFormat(raw types.Message) error {
 	return fmt.Errorf("sqsqueue: it has format %q, and this version of the library reads up to %d", v, version)
 }
 
-// decode is the reverse of encode; not ok means that the message is not one of ours.
+// decode is the reverse of encode. It reports false for a message that cannot be read.
 func decode(raw types.Message) (job queue.Job, ok bool) {
 	lane, err := unescape(attribute(raw, attrLane))
 	if err != nil || lane == "" || len(lane) > maxLane {

@@ -18,13 +18,16 @@ const (
 	// one for its messages.
 	maxBytes = 1 << 20
 
+	// minMessage is the smallest limit for a message that a queue may have.
+	minMessage = 8 << 10
+
 	// deadRoom is kept free in every message for what a dead letter adds to it.
 	deadRoom  = 2048
 	maxReason = 1024
 
-	// A queue that New makes moves a job to its dead-letter queue by itself after so
-	// many receives: more than a job has in its retry budget, so it only catches jobs
-	// whose workers die. Dead letters are kept for 7 days.
+	// A queue that New makes moves a job to its dead-letter queue by itself after so many receives:
+	// more than a job has in an hour, so it catches jobs whose workers die. Dead letters are kept for
+	// 7 days.
 	createdMaxReceives = 100
 	createdDeadSeconds = 7 * 24 * 3600
 )
@@ -72,15 +75,27 @@ func (o opener) resolve(ctx context.Context) (resolved, error) {
 		return resolved{}, fmt.Errorf("sqsqueue: open the queue %s: %w", o.describe(), err)
 	}
 	r := resolved{url: url, maxSize: maxMessage(attrs)}
-	if r.deadURL, err = o.deadLetterURL(ctx, attrs); err != nil || r.deadURL == "" {
+	if r.deadURL, err = o.deadLetterURL(ctx, attrs); err != nil {
 		return r, err
+	}
+	if r.deadURL == "" {
+		return r, o.checkSize(r)
 	}
 	dead, err := o.attributes(ctx, r.deadURL)
 	if err != nil {
 		return resolved{}, fmt.Errorf("sqsqueue: open the dead-letter queue %s: %w", r.deadURL, err)
 	}
 	r.maxSize = min(r.maxSize, maxMessage(dead))
-	return r, nil
+	return r, o.checkSize(r)
+}
+
+// checkSize returns an error if messages may be so small that no job is sure to fit.
+func (o opener) checkSize(r resolved) error {
+	if r.maxSize >= minMessage {
+		return nil
+	}
+	return fmt.Errorf("sqsqueue: MaximumMessageSize of %s or of its dead-letter queue is %d: it must be at least %d",
+		o.describe(), r.maxSize, minMessage)
 }
 
 // find returns the URL and the attributes of a queue that exists.

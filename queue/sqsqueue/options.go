@@ -24,7 +24,7 @@ type Options struct {
 	// <Name>-dead unless DeadLetterQueueURL is set. It does not go with QueueURL.
 	Create bool
 
-	// FIFO says that the queue is a FIFO queue, whose name ends in ".fifo".
+	// FIFO reports that the queue is a FIFO queue, whose name ends in ".fifo".
 	// Ordered webhooks need one.
 	FIFO bool
 

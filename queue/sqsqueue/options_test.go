@@ -44,3 +44,13 @@ func TestSuffixOfTheNameIsNotDoubled(t *testing.T) {
 		t.Errorf("the name is %q; want %q", got, "hooks.fifo")
 	}
 }
+
+func TestQueueWithTooSmallMessagesIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.queues[fakeDeadURL].attrs["MaximumMessageSize"] = "1024"
+	_, err := New(t.Context(), f, Options{QueueURL: fakeURL, DeadLetterQueueURL: fakeDeadURL})
+	if err == nil || !strings.Contains(err.Error(), "is 1024: it must be at least 8192") {
+		t.Errorf("New returned %v; want an error that names the limit", err)
+	}
+}

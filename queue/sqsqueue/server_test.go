@@ -114,7 +114,7 @@ func TestRedrivePolicyOfSQSMovesAJob(t *testing.T) {
 }
 
 // proxied is a client whose calls pass through a proxy, which may answer in the server's place.
-// hook tells whether it did; it is given the name of the method.
+// hook reports whether it did; it is given the name of the method.
 func proxied(t *testing.T, server string, hook func(w http.ResponseWriter, r *http.Request, method string) bool) *sqs.Client {
 	t.Helper()
 	target, err := url.Parse(server)

@@ -10,6 +10,7 @@
 local timers, ttl, maxmarks = {unpack(ARGV, 5)}, ARGV[3], ARGV[4]
 --@ settle
 if n == 0 then return lost end
+local changed = false
 --@ remove
 for i = 1, n do
   local s, began = lanes[names[i]], tonumber(sub(live[i], 18, 33))
@@ -18,8 +19,11 @@ for i = 1, n do
   else
     --@ health
     succeed(s, began)
+    changed = true
   end
 end
-for name, s in pairs(lanes) do place(name, s) end
+for name, s in pairs(lanes) do
+  if s.ordered == 1 or s.place == 0 and s.n > s.leased + s.delayed or changed then place(name, s) end
+end
 finish()
 return lost

@@ -25,7 +25,7 @@ else
   --@ settle
   if n == 0 then return {-1, 0} end
   ticket, name = tickets[1], names[1]
-  data = call('HGET', jobs, ids[1]) or ''
+  data = call('HGET', tonumber(sub(ticket, 17, 25)) > inline and base .. 'large' or jobs, ids[1]) or ''
   --@ remove
 end
 local s = lanes[name]

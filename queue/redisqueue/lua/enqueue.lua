@@ -2,9 +2,9 @@
 --
 -- ARGV[3]  jobs that the partition may hold     ARGV[4]  bytes of data that it may hold
 -- ARGV[5]  number of lanes n, then name and ordered (0 or 1) of each, then for each job:
--- ARGV[…]  the end of its ticket, its lane, its data
+-- ARGV[…]  the end of its ticket, its lane, its data; that of a large job is "", and has just been written
 --
--- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing.
+-- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing; or 0.
 
 --@ state
 --@ place
@@ -21,16 +21,23 @@ for i = k + 1, #ARGV, 3 do
 end
 load(names)
 for i = 1, #names do lanes[names[i]].ordered = tonumber(ARGV[5 + 2 * i]) end
-local done = call('SMISMEMBER', base .. 'done', unpack(ids))
-local before = call('SMISMEMBER', base .. 'done-', unpack(ids))
+local done, before
+if n == 1 then
+  done = {call('SISMEMBER', base .. 'done', ids[1])}
+  before = {call('SISMEMBER', base .. 'done-', ids[1])}
+else
+  done = call('SMISMEMBER', base .. 'done', unpack(ids))
+  before = call('SMISMEMBER', base .. 'done-', unpack(ids))
+end
 
 -- A lane may hold 16 times the room that is free, and failing lanes together half of the partition.
 local t, refused, closed, lists = totals, {}, {}, {}
-local stamp = string.format('%016.0f', now)
+local stamp = string.format('%016d', now)
 for i = 1, n do
   if done[i] == 0 and before[i] == 0 then
     local name, data = ARGV[k + 2], ARGV[k + 3]
     local s, size = lanes[name], #data
+    if size == 0 then size = tonumber(sub(ARGV[k + 1], 1, 9)) end
     local free, freebytes, why = maxjobs - t.n, maxbytes - t.bytes, closed[name]
     if not why and s.health == 2 and (2 * (t.failing + 1) > maxjobs or 2 * (t.failingbytes + size) > maxbytes) then
       why = 2
@@ -52,7 +59,10 @@ for i = 1, n do
       local r = #refused
       refused[r + 1], refused[r + 2] = i - 1, why
       if s.ordered == 1 then closed[name] = why end
+      if size > inline then call('HDEL', base .. 'large', ids[i]) end
     end
+  elseif ARGV[k + 3] == '' and call('HEXISTS', jobs, ids[i]) == 0 then
+    call('HDEL', base .. 'large', ids[i])
   end
   k = k + 3
 end
@@ -61,4 +71,4 @@ for name, list in pairs(lists) do
   place(name, lanes[name])
 end
 if next(lists) then finish() end
-return refused
+return #refused > 0 and refused or 0

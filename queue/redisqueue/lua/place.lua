@@ -13,27 +13,28 @@ local function place(name, s, turn)
   end
   if from == to and to ~= 4 and not turn then return end
   if from > 0 and from ~= to then
-    local list = leaves[from]
-    if not list then
-      list = {}
-      leaves[from] = list
+    local list, entry = leaves[from], from == 4 and 'X' .. name or name
+    if list then
+      list[#list + 1] = entry
+    else
+      leaves[from] = {entry}
     end
-    list[#list + 1] = from == 4 and 'X' .. name or name
   end
   if to > 0 then
-    local list, score = enters[to], s.ends
-    if not list then
-      list = {}
-      enters[to] = list
-    end
+    local list, score, entry = enters[to], s.ends, name
     if to == 4 then
-      name = 'X' .. name
+      entry = 'X' .. name
     else
       score = totals.turn + 1
       totals.turn = score
     end
-    local k = #list
-    list[k + 1], list[k + 2] = score, name
+    score = string.format('%d', score)
+    if list then
+      local k = #list
+      list[k + 1], list[k + 2] = score, entry
+    else
+      enters[to] = {score, entry}
+    end
   end
   s.place = to
 end

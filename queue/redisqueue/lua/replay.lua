@@ -8,7 +8,8 @@
 --@ place
 --@ lane
 --@ letters
-local n, stamp, t = 0, string.format('%016.0f', now), nil
+--@ put
+local n, stamp, t = 0, string.format('%016d', now), nil
 load({})
 t = totals
 for i = 3, #ARGV, 5 do
@@ -17,8 +18,7 @@ for i = 3, #ARGV, 5 do
   if call('ZSCORE', dead, id) then
     forget({id})
     n = n + 1
-    if call('SISMEMBER', base .. 'done', new) + call('SISMEMBER', base .. 'done-', new) == 0
-      and call('HSETNX', jobs, new, data) == 1 then
+    if put(new, data) then
       call('RPUSH', base .. 'lane:' .. name, stamp .. tail)
       local s = lane(name)
       s.ordered = tonumber(ARGV[i + 3])

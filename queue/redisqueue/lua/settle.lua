@@ -1,23 +1,36 @@
 -- settle ends the leases that timers lists and loads their lanes. It sets live to those that were current, tickets, names
--- and ids to the ticket, lane and job ID of each, and lost to the indexes of the others, counted from 0. A removal comes
--- first: when its memory is full, Redis refuses the writes of a script that has not written yet, and ZREM is none of those.
-local find, live, tickets, names, ids, lost, n, seen = string.find, {}, {}, {}, {}, {}, 0, {}
-local scores = call('ZMSCORE', due, unpack(timers))
-for i = 1, #timers do
-  local timer, score = timers[i], scores[i]
-  local kind = byte(timer)
-  if score and tonumber(score) > now and (kind == 76 or kind == 80) and not seen[timer] then
-    seen[timer] = true
-    n = n + 1
-    local space = find(timer, ' ', 34, true)
-    live[n], tickets[n], names[n] = timer, sub(timer, 34, space - 1), sub(timer, space + 1)
-    ids[n] = sub(timer, byte(timer, 59) == 45 and 60 or 81, space - 1)
-  else
-    lost[#lost + 1] = i - 1
+-- and ids to the ticket, lane and job ID of each, n to how many they are, and lost to the indexes of the others, counted
+-- from 0, or to 0 if there are none, since a table costs time in an answer. A lease is current until somebody has ended it. A removal comes first: when its memory is full, Redis refuses the
+-- writes of a script that has not written yet, and ZREM is none of those.
+local live, lost, n = timers, {}, #timers
+if n == 1 then
+  local kind = byte(timers[1])
+  lost = 0
+  if (kind ~= 76 and kind ~= 80) or call('ZREM', due, timers[1]) == 0 then n, lost = 0, {0} end
+else
+  local scores, seen = call('ZMSCORE', due, unpack(timers)), {}
+  live, n = {}, 0
+  for i = 1, #timers do
+    local timer = timers[i]
+    local kind = byte(timer)
+    if scores[i] and (kind == 76 or kind == 80) and not seen[timer] then
+      n = n + 1
+      live[n], seen[timer] = timer, true
+    else
+      lost[#lost + 1] = i - 1
+    end
   end
+  if n > 0 then call('ZREM', due, unpack(live)) end
+  if #lost == 0 then lost = 0 end
 end
+local find, tickets, names, ids = string.find, {nil}, {nil}, {nil}
 if n > 0 then
-  call('ZREM', due, unpack(live))
+  for i = 1, n do
+    local timer = live[i]
+    local space = find(timer, ' ', 34, true)
+    tickets[i], names[i] = sub(timer, 34, space - 1), sub(timer, space + 1)
+    ids[i] = sub(timer, byte(timer, 59) == 45 and 60 or 81, space - 1)
+  end
   load(names)
   totals.leased = totals.leased - n
   for i = 1, n do

@@ -1,22 +1,21 @@
 -- take ends what is due, and then leases ready jobs, ring by ring and lane by lane in turn.
 --
--- ARGV[3]  token, new for every call
--- ARGV[4]  how long the leases last
--- ARGV[5]  when the caller has stopped waiting for the answer: a call that is later does nothing; 0: never
--- ARGV[6]  jobs at most; 0 only looks           ARGV[7]  jobs at most of a lane that is not named
--- ARGV[8]  jobs at most of untried lanes        ARGV[9]  jobs at most of failing lanes, probes included
--- ARGV[10] the ring to begin with, 0 to 2
--- ARGV[11] 1: at most once, the jobs leave the queue
--- ARGV[12] how long the IDs of settled jobs are remembered  ARGV[13] how many are remembered at most
--- ARGV[14] number of named lanes, then name and limit of each
--- ARGV[…]  for each earlier call whose answer was lost: its token, and from when to when its leases end
+-- ARGV[3]  what is fixed, packed: a token of 16 characters, new for every call, and numbers: how long the leases last; when
+--          the caller has stopped waiting for the answer, so that a call that is later does nothing (0: never); jobs at most
+--          (0 only looks), of a lane that is not named, of untried lanes, and of failing lanes, probes included; the ring
+--          to begin with (0 to 2); 1 if jobs leave the queue (at most once); how long the IDs of settled jobs
+--          are remembered, and how many at most; the number of named lanes
+-- ARGV[4…] name and limit of each named lane, and then for each earlier call whose answer was lost: its token, and from
+--          when to when its leases end
 --
 -- If nothing is taken or no lane is left in the rings, the caller is woken when a lane enters one.
 --
--- Returns now, how long until something is due (-1: nothing is), the number of lanes left in the rings, and if there are
--- jobs, in lists: of each lane name, ordered, health, held and holds; of each job its ticket, lane and data.
+-- Returns in one list: now, how long until something is due (-1: nothing is), the number of lanes left in the rings, and if
+-- there are jobs, the number of lanes; name, ordered, health, held and holds of each lane; and ticket, index of its
+-- lane from 0, and data of each job, which is "" for a large one: the caller reads that.
 
-local token, lease, deadline = ARGV[3], ARGV[4], ARGV[5] + 0
+local token, lease, deadline, want, perlane, untried, failing, begin, once, ttl, maxmarks, named =
+  struct.unpack('<c16ddddddddddd', ARGV[3])
 if deadline > 0 and now > deadline then return {now, -1, 0} end
 
 --@ state
@@ -24,12 +23,11 @@ if deadline > 0 and now > deadline then return {now, -1, 0} end
 load({})
 
 -- What was leased by calls whose answers were lost is released.
-local want, perlane, once, named = ARGV[6] + 0, ARGV[7] + 0, ARGV[11] == '1', ARGV[14] + 0
-if #ARGV > 14 + 2 * named then
+if #ARGV > 3 + 2 * named then
   --@ lane
   --@ ticket
   --@ again
-  for i = 15 + 2 * named, #ARGV, 3 do
+  for i = 4 + 2 * named, #ARGV, 3 do
     local timers = call('ZRANGEBYSCORE', due, ARGV[i + 1], ARGV[i + 2])
     for j = #timers, 1, -1 do
       local timer = timers[j]
@@ -52,10 +50,10 @@ end
 local limits
 if named > 0 then
   limits = {}
-  for i = 15, 14 + 2 * named, 2 do limits[ARGV[i]] = ARGV[i + 1] + 0 end
+  for i = 4, 3 + 2 * named, 2 do limits[ARGV[i]] = ARGV[i + 1] + 0 end
 end
 
-local visits, infos, tickets, ids, names, from, count = {}, {}, {}, {}, {}, {}, 0
+local visits, tickets, ids, names, from, count = {nil}, {nil}, {nil}, {nil}, {nil}, 0
 
 -- pop takes up to n jobs off a list of a lane.
 local function pop(list, visit, n)
@@ -72,9 +70,9 @@ local function pop(list, visit, n)
 end
 
 for i = 0, 2 do
-  local ring, open, n, laps = (ARGV[10] + i) % 3 + 1, {}, 0, 0
+  local ring, open, n, laps = (begin + i) % 3 + 1, {}, 0, 0
   local max = want - count
-  if ring == 1 then max = math.min(max, ARGV[8]) elseif ring == 3 then max = math.min(max, ARGV[9]) end
+  if ring == 1 then max = math.min(max, untried) elseif ring == 3 then max = math.min(max, failing) end
   if max > 0 and totals[ring] > 0 then
     local page = call('ZRANGE', base .. 'ring' .. ring, 0, max + named - 1)
     for j = 1, #page do
@@ -87,13 +85,11 @@ for i = 0, 2 do
   end
   for j = 1, n do
     local name = open[j]
-    local s, k = lanes[name], #infos
+    local s = lanes[name]
     local probe, limit = s.held > 0, limits and limits[name] or perlane
-    infos[k + 1], infos[k + 2], infos[k + 3], infos[k + 4], infos[k + 5] =
-      name, s.ordered, s.health, probe and 1 or 0, s.holds or 0
     if probe or s.ordered == 1 then limit = 1 end
     open[j] = {
-      name = name, s = s, index = #visits + 1, probe = probe, taken = 0,
+      name = name, s = s, index = #visits + 1, probe = probe, health = s.health, holds = s.holds or 0, taken = 0,
       limit = math.min(limit, s.n - s.leased - s.delayed),
     }
     visits[#visits + 1] = open[j]
@@ -132,8 +128,8 @@ end
 
 local data = {}
 if count > 0 then
-  local head, ends = token .. string.format('%016.0f', now), string.format('%.0f', now + lease)
-  if not once then
+  local head, ends = token .. string.format('%016d', now), string.format('%d', now + lease)
+  if once == 0 then
     local leases = {}
     for i = 1, count do
       leases[2 * i - 1] = ends
@@ -144,8 +140,10 @@ if count > 0 then
   end
   data = call('HMGET', jobs, unpack(ids))
   for i = 1, count do data[i] = data[i] or '' end
-  if once then
-    local ttl, maxmarks = ARGV[12], ARGV[13]
+  if once == 1 then
+    for i = 1, count do
+      if tonumber(sub(tickets[i], 17, 25)) > inline then data[i] = call('HGET', base .. 'large', ids[i]) or '' end
+    end
     --@ remove
   end
 end
@@ -154,7 +152,7 @@ end
 for i = 1, #visits do
   local v = visits[i]
   local s, n = v.s, v.taken
-  if not once then s.leased = s.leased + n end
+  if once == 0 then s.leased = s.leased + n end
   if v.probe and n > 0 then s.ends, s.probe = now + lease, token end
   place(v.name, s, n > 0)
 end
@@ -165,4 +163,18 @@ local left = totals[1] + totals[2] + totals[3]
 if count == 0 or left == 0 then totals.waiting = now + 5000000 end
 finish()
 if count == 0 then return {now, soonest, left} end
-return {now, soonest, left, infos, tickets, from, data}
+
+-- One flat list, since every table in an answer costs as much as several commands.
+local answer = {now, soonest, left, #visits}
+local k = 4
+for i = 1, #visits do
+  local v = visits[i]
+  answer[k + 1], answer[k + 2], answer[k + 3], answer[k + 4], answer[k + 5] =
+    v.name, v.s.ordered, v.health, v.probe and 1 or 0, v.holds
+  k = k + 5
+end
+for i = 1, count do
+  answer[k + 1], answer[k + 2], answer[k + 3] = tickets[i], from[i] - 1, data[i]
+  k = k + 3
+end
+return answer
