@@ -15,8 +15,9 @@ const (
 	TypeSubscriptionCount EventType = "subscription_count"
 )
 
-// The event types that Sockudo 5 has besides Pusher's, about AI runs, versioned messages and annotations. The library
-// knows their names, so that a configuration may ask for them; make their events with [CustomEvent].
+// The event types that Sockudo 5 has besides Pusher's, about AI runs, versioned messages and
+// annotations. The library knows their names, so that a configuration may ask for them. Make their
+// events with [CustomEvent].
 const (
 	TypeAIRunStarted          EventType = "ai_run_started"          // a run began
 	TypeAIRunEnded            EventType = "ai_run_ended"            // a run ended or failed

@@ -38,8 +38,8 @@ func source(path string, set []variable) string {
 	return path
 }
 
-// follows reports whether p has been told, or may only say that a field is missing that could not be read: one that is
-// wrong itself, or whose name was misspelled in the same object.
+// follows reports whether p has been told, or may only say that a field is missing that could not
+// be read: one that is wrong itself, or whose name was misspelled in the same object.
 func follows(p strict.Problem, earlier []strict.Problem) bool {
 	object := parent(p.Path)
 	return slices.ContainsFunc(earlier, func(e strict.Problem) bool {

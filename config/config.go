@@ -1,13 +1,13 @@
-// Package config reads the configuration file of the reference server (Sockudo), in JSON or TOML, or
-// that of Soketi, and the environment variables that go over it, into options for an emitter. Sections
-// that have nothing to do with webhooks are ignored, so a server's own file can be read as it is. It
-// only parses: package [github.com/pushhooks/webhook/config/open] builds the queue and the Lambda
-// sender that a file names.
+// Package config reads the configuration file of the reference server (Sockudo), in JSON or TOML,
+// or that of Soketi, and the environment variables that go over it, into options for an emitter.
+// Sections that have nothing to do with webhooks are ignored, so a server's own file can be read as
+// it is. It only parses: package [github.com/pushhooks/webhook/config/open] builds the queue and
+// the Lambda sender that a file names.
 //
-// What is wrong is an error, all of it at once: unknown names in the sections that are read, values of
-// the wrong type, and everything that [webhook.Options.Validate] finds. What is doubtful but harmless
-// is in [Config.Warnings]. No message and no printed Config shows a secret, or more of a URL than its
-// scheme, host and port.
+// What is wrong is an error, all of it at once: unknown names in the sections that are read, values
+// of the wrong type, and everything that [webhook.Options.Validate] finds. What is doubtful but
+// harmless is in [Config.Warnings]. No message and no printed Config shows a secret, or more of a
+// URL than its scheme, host and port.
 //
 // # The file
 //
@@ -33,11 +33,11 @@
 //	database.redis             host, port, username, password, db, master_tls, sentinels, cluster: the server where
 //	                           queue.redis has no url, and the cluster where queue.redis_cluster has no nodes
 //
-// A file whose name ends in .json or .toml is of that kind; any other is what its content looks like.
-// ${NAME} and ${NAME:-default} stand for the value of an environment variable.
+// A file whose name ends in .json or .toml is of that kind; any other is what its content looks
+// like. ${NAME} and ${NAME:-default} stand for the value of an environment variable.
 //
-// docs/configuration.md lists every key and every environment variable, and those of the reference and
-// of Soketi that are passed over.
+// docs/configuration.md lists every key and every environment variable, and those of the reference
+// and of Soketi that are passed over.
 package config
 
 import (
@@ -57,8 +57,8 @@ type Config struct {
 	Queue    Queue
 	Database Database
 
-	// Warnings are what is doubtful but harmless, such as a file without any app or a variable whose
-	// name looks misspelled. Each is one line, without a secret. Log them.
+	// Warnings are what is doubtful but harmless, such as a file without any app or a variable
+	// whose name looks misspelled. Each is one line, without a secret. Log them.
 	Warnings []string
 }
 
@@ -120,8 +120,8 @@ type Redis struct {
 
 // RedisCluster is the section "queue.redis_cluster".
 type RedisCluster struct {
-	// Nodes are some of the cluster's nodes, each host:port or a redis:// or rediss:// URL, which may hold a
-	// password. Empty: the nodes are those of Database.Redis.
+	// Nodes are some of the cluster's nodes, each host:port or a redis:// or rediss:// URL, which
+	// may hold a password. Empty: the nodes are those of Database.Redis.
 	Nodes       []URL
 	Prefix      string // begins the name of every key
 	Concurrency int    // receive loops
@@ -144,9 +144,9 @@ type SQS struct {
 	RetryBackoff      bool // failed jobs are repeated after the backoff, not after VisibilityTimeout
 }
 
-// Load reads the file at path, and the environment: "NAME=value" each, as os.Environ gives them; nil is
-// an empty one. An error in what was read is a *webhook.ConfigError with every mistake, each with its
-// path in the file or the name of its variable.
+// Load reads the file at path, and the environment: "NAME=value" each, as os.Environ gives them;
+// nil is an empty one. An error in what was read is a *webhook.ConfigError with every mistake, each
+// with its path in the file or the name of its variable.
 func Load(path string, environ []string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -180,8 +180,9 @@ func (c *Config) Options() webhook.Options {
 	}
 }
 
-// retry returns the policy of "webhooks.retry", and of "queue.reliability" where that says nothing. A backoff of the
-// latter is adjusted to one of the former, so that a short max_backoff_ms alone is no mistake.
+// retry returns the policy of "webhooks.retry", and of "queue.reliability" where that says nothing.
+// A backoff of the latter is adjusted to one of the former, so that a short max_backoff_ms alone is
+// no mistake.
 func (c *Config) retry() webhook.Retry {
 	r, q := c.Webhooks.Retry, &c.Queue.Reliability
 	first, longest := q.RetryBaseDelay, q.RetryMaxDelay

@@ -13,8 +13,8 @@ type Database struct {
 	Redis RedisServer
 }
 
-// RedisServer is the section "database.redis": the server, the sentinels or the cluster of the drivers redis and
-// redis-cluster where the section "queue" names none.
+// RedisServer is the section "database.redis": the server, the sentinels or the cluster of the
+// drivers redis and redis-cluster where the section "queue" names none.
 type RedisServer struct {
 	Host     Host // may begin with redis:// or rediss://. Defaults to 127.0.0.1 where anything else of the server is set
 	Port     int  // defaults to 6379

@@ -32,8 +32,9 @@ type variable struct {
 	problems []strict.Problem
 }
 
-// readEnvironment reads the variables that are set and not empty, and returns those. A value becomes the JSON that
-// would stand in the file, and is read in the same way. Of two variables for one field the later counts.
+// readEnvironment reads the variables that are set and not empty, and returns those. A value
+// becomes the JSON that would stand in the file, and is read in the same way. Of two variables for
+// one field the later counts.
 func (l *loader) readEnvironment(env environment) []variable {
 	var set []variable
 	for _, v := range l.variables() {
@@ -250,7 +251,8 @@ func number(s string) []byte {
 	return []byte(s)
 }
 
-// boolean makes true or false of the usual words, and a string, which will be refused, of anything else.
+// boolean makes true or false of the usual words, and a string, which will be refused, of anything
+// else.
 func boolean(s string) []byte {
 	switch strings.ToLower(s) {
 	case "true", "1", "yes", "on":

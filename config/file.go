@@ -119,7 +119,8 @@ func tomlMessage(data []byte, err error) string {
 	return fmt.Sprintf("line %d, column %d: %s", line, column, strings.TrimPrefix(at.Error(), "toml: "))
 }
 
-// plainValue returns v, at path, with variables put into its strings. It notes numbers that JSON does not have.
+// plainValue returns v, at path, with variables put into its strings. It notes numbers that JSON
+// does not have.
 func plainValue(v any, path string, e *expansion, notes *[]strict.Problem) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -155,7 +156,8 @@ type expansion struct {
 	missing []string
 }
 
-// value returns what stands for reference, which matches variablePattern. What it returns is not expanded again.
+// value returns what stands for reference, which matches variablePattern. What it returns is not
+// expanded again.
 func (e *expansion) value(reference string) string {
 	name, fallback, hasFallback := strings.Cut(reference[2:len(reference)-1], ":-")
 	switch value := e.env[name]; {

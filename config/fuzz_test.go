@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzLoad: nothing that a file or the environment says makes Load panic, what it accepts can be printed, and no message
-// shows a password.
+// FuzzLoad: nothing that a file or the environment says makes Load panic, what it accepts can be
+// printed, and no message shows a password.
 func FuzzLoad(f *testing.F) {
 	for _, name := range []string{"reference.json", "full.json", "mistakes.json", "soketi.json", "sockudo5.toml"} {
 		data, err := os.ReadFile(filepath.Join("testdata", name))

@@ -108,7 +108,8 @@ func (l *loader) misplacedApps(v strict.Value) {
 	v.Fail("is not read here; it belongs to app_manager.array.apps")
 }
 
-// passedOver is for a field that the reference's documentation names and the reference passes over too.
+// passedOver is for a field that the reference's documentation names and the reference passes over
+// too.
 func (l *loader) passedOver(instead string) strict.Field {
 	return func(v strict.Value) {
 		l.warnf(v.Path(), "is passed over, as by the reference; it is %s that is read", instead)

@@ -87,7 +87,8 @@ func (l *loader) decodeRedis(v strict.Value) {
 	}
 }
 
-// noClusterMode refuses the reference's switch from one server to a cluster, which is a driver of its own here.
+// noClusterMode refuses the reference's switch from one server to a cluster, which is a driver of
+// its own here.
 func noClusterMode(v strict.Value) {
 	var on bool
 	if strict.Bool(&on)(v); on {

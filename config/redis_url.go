@@ -14,7 +14,8 @@ const (
 	percentEncode = `; a password's special characters must be percent-encoded: "/" as %2F, "#" as %23, "?" as %3F, "@" as %40`
 )
 
-// redisOptions are the names that may stand behind the "?" of a Redis URL: those of the Redis client.
+// redisOptions are the names that may stand behind the "?" of a Redis URL: those of the Redis
+// client.
 var redisOptions = []string{
 	"client_name", "conn_max_idle_time", "conn_max_lifetime", "conn_max_lifetime_jitter", "db", "dial_timeout",
 	"idle_timeout", "max_active_conns", "max_concurrent_dials", "max_conn_age", "max_idle_conns", "max_retries",
@@ -22,7 +23,8 @@ var redisOptions = []string{
 	"read_timeout", "skip_verify", "write_timeout",
 }
 
-// redisURLProblem says what is wrong with a URL, "" if nothing is. Its user, password, path and query are never shown.
+// redisURLProblem says what is wrong with a URL, "" if nothing is. Its user, password, path and
+// query are never shown.
 func redisURLProblem(raw string, schemes ...string) string {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok || !isScheme(scheme) {
@@ -48,8 +50,8 @@ func redisURLProblem(raw string, schemes ...string) string {
 	return redisPathProblem(u)
 }
 
-// isScheme reports whether s consists of lower-case and upper-case letters, as a scheme of Redis does; anything else may be
-// part of a password.
+// isScheme reports whether s consists of lower-case and upper-case letters, as a scheme of Redis
+// does; anything else may be part of a password.
 func isScheme(s string) bool {
 	return s != "" && len(s) <= 20 && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '+'

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// URL is a URL, or the host:port of a cluster's node. It prints, logs and marshals with REDACTED for
-// everything but its scheme, host and port; string(u) is the URL itself.
+// URL is a URL, or the host:port of a cluster's node. It prints, logs and marshals with REDACTED
+// for everything but its scheme, host and port; string(u) is the URL itself.
 type URL string
 
 const redacted = "REDACTED"
@@ -44,8 +44,8 @@ func (u URL) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(u.String())) }
 // MarshalText returns what String returns.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// Host is a host name or an address, perhaps behind redis:// or rediss://. What is none prints, logs and marshals as
-// REDACTED, because it may hold a password; string(h) is the text itself.
+// Host is a host name or an address, perhaps behind redis:// or rediss://. What is none prints,
+// logs and marshals as REDACTED, because it may hold a password; string(h) is the text itself.
 type Host string
 
 // String returns what may be shown.
@@ -62,8 +62,9 @@ func (h Host) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(h.String())) }
 // MarshalText returns what String returns.
 func (h Host) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// misplacedAt reports whether a URL has an "@" behind the first "/", "?" or "#" of what follows its scheme. Then the
-// URL probably has a password with such a character, and what would be its host is part of its user or password.
+// misplacedAt reports whether a URL has an "@" behind the first "/", "?" or "#" of what follows its
+// scheme. Then the URL probably has a password with such a character, and what would be its host is
+// part of its user or password.
 func misplacedAt(raw string) bool {
 	_, rest, _ := strings.Cut(raw, "://")
 	i := strings.IndexAny(rest, "/?#")

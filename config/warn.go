@@ -44,8 +44,8 @@ func beginsLikeOurs(name string) bool {
 	return slices.ContainsFunc(ourPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// passedOver are the variables of the reference and of Soketi that begin like those that are read, and have no meaning
-// here.
+// passedOver are the variables of the reference and of Soketi that begin like those that are read,
+// and have no meaning here.
 var passedOver = []string{
 	"DATABASE_REDIS_KEY_PREFIX", "QUEUE_COMPLETED_RETENTION", "QUEUE_DEDUPLICATION_TTL_MS", "QUEUE_EVENT_RETENTION",
 	"QUEUE_FAILED_RETENTION", "QUEUE_IGGY_PARTITION_ID", "QUEUE_IGGY_PARTITIONS_COUNT", "QUEUE_LEASE_DURATION_MS",
@@ -56,12 +56,12 @@ var passedOver = []string{
 	"SOKETI_QUEUE_SQS_PROCESS_BATCH",
 }
 
-// maxMisspelled is how many letters of a variable's name may be wrong. It is fewer than in a file, because the environment
-// is full of other programs' variables.
+// maxMisspelled is how many letters of a variable's name may be wrong. It is fewer than in a file,
+// because the environment is full of other programs' variables.
 const maxMisspelled = 3
 
-// nearestVariable returns the variable that name is most likely meant to be, or "" if none is near. A name that
-// Soketi had before it began its names with SOKETI_ is the variable of the same field.
+// nearestVariable returns the variable that name is most likely meant to be, or "" if none is near.
+// A name that Soketi had before it began its names with SOKETI_ is the variable of the same field.
 func nearestVariable(name string, names []string, paths map[string]string) string {
 	if path, ok := paths["SOKETI_"+name]; ok {
 		for _, other := range names {

@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// clientLogger gets the Redis client's own lines, which would go to standard error otherwise. The client has one logger
-// for the whole process: that of the latest opening.
+// clientLogger gets the Redis client's own lines, which would go to standard error otherwise. The
+// client has one logger for the whole process: that of the latest opening.
 var clientLogger atomic.Pointer[slog.Logger]
 
 func init() { redis.SetLogger(clientLog{}) } // once and early, because the client reads it without a lock

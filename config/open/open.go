@@ -1,6 +1,6 @@
-// Package open makes what a configuration names: the queue, and the Lambda sender where an app has a Lambda webhook. It
-// imports every driver; a host that wants only one makes that itself and takes the rest from
-// [config.Config.Options].
+// Package open makes what a configuration names: the queue, and the Lambda sender where an app has
+// a Lambda webhook. It imports every driver; a host that wants only one makes that itself and takes
+// the rest from [config.Config.Options].
 package open
 
 import (
@@ -28,8 +28,8 @@ var openers = map[config.Driver]func(context.Context, Opener, *config.Config) (q
 
 // Opener opens what a configuration names. The zero value is ready to use.
 type Opener struct {
-	// Logger gets a line whenever opening waits for a server. Options also sets it in the options that it
-	// returns. Defaults to slog.Default(), and to no Logger in the options.
+	// Logger gets a line whenever opening waits for a server. Options also sets it in the options
+	// that it returns. Defaults to slog.Default(), and to no Logger in the options.
 	Logger *slog.Logger
 }
 
@@ -43,9 +43,9 @@ func Options(ctx context.Context, cfg *config.Config) (webhook.Options, io.Close
 	return Opener{}.Options(ctx, cfg)
 }
 
-// Queue makes the queue that cfg names. The caller closes it, which also closes what was opened for it. While Redis
-// cannot be reached or is not ready, Queue waits, as long as ctx lets it, and logs what for; ctx bounds the
-// opening alone. The error names the driver.
+// Queue makes the queue that cfg names. The caller closes it, which also closes what was opened for
+// it. While Redis cannot be reached or is not ready, Queue waits, as long as ctx lets it, and logs
+// what for; ctx bounds the opening alone. The error names the driver.
 func (o Opener) Queue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
 	driver := cfg.Queue.Driver
 	opener, ok := openers[driver]
@@ -59,8 +59,8 @@ func (o Opener) Queue(ctx context.Context, cfg *config.Config) (queue.Queue, err
 	return q, nil
 }
 
-// Options makes the queue, as Queue does, and the Lambda sender that cfg names, and returns options for an emitter with
-// them. The closer closes both: to be called after the emitter was shut down.
+// Options makes the queue, as Queue does, and the Lambda sender that cfg names, and returns options
+// for an emitter with them. The closer closes both: to be called after the emitter was shut down.
 func (o Opener) Options(ctx context.Context, cfg *config.Config) (webhook.Options, io.Closer, error) {
 	opts := cfg.Options()
 	q, err := o.Queue(ctx, cfg)

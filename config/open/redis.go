@@ -67,7 +67,8 @@ func (o Opener) openRedis(
 	return &ownedRedis{q, client}, nil
 }
 
-// redisClient makes the client of one server, or of the master that sentinels know, and returns where that is.
+// redisClient makes the client of one server, or of the master that sentinels know, and returns
+// where that is.
 func redisClient(cfg *config.Config) (client *redis.Client, address string, err error) {
 	s := &cfg.Database.Redis
 	switch {
@@ -136,8 +137,8 @@ func sentinelOptions(cfg *config.Config) (*redis.FailoverOptions, error) {
 	return opts, err
 }
 
-// clusterOptions makes a client's options of nodes that are host:port or URLs. User, password and TLS are the
-// cluster's, so they are taken from the first URL, and the others must agree.
+// clusterOptions makes a client's options of nodes that are host:port or URLs. User, password and
+// TLS are the cluster's, so they are taken from the first URL, and the others must agree.
 func clusterOptions(cfg *config.Config) (*redis.ClusterOptions, error) {
 	s := &cfg.Database.Redis
 	o := &redis.ClusterOptions{ContextTimeoutEnabled: true}
@@ -176,7 +177,8 @@ func clusterOptions(cfg *config.Config) (*redis.ClusterOptions, error) {
 	return o, err
 }
 
-// clusterNodes returns the nodes of the section "queue.redis_cluster" or, if it has none, of "database.redis".
+// clusterNodes returns the nodes of the section "queue.redis_cluster" or, if it has none, of
+// "database.redis".
 func clusterNodes(cfg *config.Config) []string {
 	if len(cfg.Queue.RedisCluster.Nodes) == 0 {
 		return texts(cfg.Database.Redis.ClusterNodes)

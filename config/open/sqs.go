@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue/sqsqueue"
 )
 
-// sqsQueue opens the queue with the SDK's default credentials. It makes a queue that does not exist, unless a URL prefix
-// says that it is there.
+// sqsQueue opens the queue with the SDK's default credentials. It makes a queue that does not
+// exist, unless a URL prefix says that it is there.
 func sqsQueue(ctx context.Context, _ Opener, cfg *config.Config) (queue.Queue, error) {
 	s := &cfg.Queue.SQS
 	client, err := sqsqueue.NewClient(ctx, s.Region, string(s.EndpointURL))

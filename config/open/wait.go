@@ -54,8 +54,8 @@ func (o Opener) logger() *slog.Logger {
 // passing are how the errors begin that Redis answers with while it starts or fails over.
 var passing = []string{"LOADING ", "CLUSTERDOWN ", "MASTERDOWN ", "TRYAGAIN ", "READONLY ", "BUSY "}
 
-// mayPass reports whether an error may be gone after a while: the server is not reachable or not ready. Wrong passwords,
-// certificates and options stay.
+// mayPass reports whether an error may be gone after a while: the server is not reachable or not
+// ready. Wrong passwords, certificates and options stay.
 func mayPass(err error) bool {
 	var answer redis.Error
 	if errors.As(err, &answer) {

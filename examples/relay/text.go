@@ -9,7 +9,8 @@ import (
 	"github.com/pushhooks/webhook/internal/strict"
 )
 
-// textReader reads UTF-8 text: it skips a byte order mark at the beginning, and refuses UTF-16 by name.
+// textReader reads UTF-8 text: it skips a byte order mark at the beginning, and refuses UTF-16 by
+// name.
 type textReader struct {
 	from  io.Reader
 	begun bool
@@ -33,7 +34,8 @@ func (r *textReader) Read(p []byte) (int, error) {
 	return r.from.Read(p)
 }
 
-// begin looks at the first bytes. No event is shorter, so it waits for nothing but those of the first line.
+// begin looks at the first bytes. No event is shorter, so it waits for nothing but those of the
+// first line.
 func (r *textReader) begin() {
 	r.head = make([]byte, 3)
 	n, err := io.ReadFull(r.from, r.head)

@@ -99,8 +99,8 @@ func unitName(unit time.Duration) string {
 	return "milliseconds"
 }
 
-// whole returns the value as an integer. 5.0 and 5e3 are whole numbers in JSON, though strconv.ParseInt
-// knows only their plain form.
+// whole returns the value as an integer. 5.0 and 5e3 are whole numbers in JSON, though
+// strconv.ParseInt knows only their plain form.
 func (v Value) whole() (int64, bool) {
 	if v.kind() != "a number" {
 		return 0, false

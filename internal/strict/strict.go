@@ -1,6 +1,6 @@
-// Package strict reads JSON field by field and notes every mistake with its path: unknown fields with the nearest
-// known name, fields that are there twice, values of the wrong type. encoding/json stops at the first mistake and
-// lets the others through.
+// Package strict reads JSON field by field and notes every mistake with its path: unknown fields
+// with the nearest known name, fields that are there twice, values of the wrong type. encoding/json
+// stops at the first mistake and lets the others through.
 package strict
 
 import (
@@ -20,7 +20,8 @@ type Problem struct {
 // Field reads one value. It is called only for values that are there and not null.
 type Field func(Value)
 
-// Value is a JSON value at a path. Mistakes found in it are noted in the list that was given to Read.
+// Value is a JSON value at a path. Mistakes found in it are noted in the list that was given to
+// Read.
 type Value struct {
 	path   string
 	raw    []byte
