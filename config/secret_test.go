@@ -40,7 +40,9 @@ func TestAPrintedConfigShowsNoSecret(t *testing.T) {
 			SQS:          SQS{EndpointURL: "http://hidden:hidden@localhost:9324/hidden", QueueURLPrefix: "https://sqs.example/hidden", QueueURL: "hidden"},
 		},
 		Database: Database{Redis: RedisServer{
-			Host: "redis://:hidden@h", Sentinels: []URL{"u:hidden@s:1"}, ClusterNodes: []URL{"redis://:hidden@c:1"}, Password: "hidden", SentinelPassword: "hidden", ClusterPassword: "hidden"}},
+			Host: "redis://:hidden@h", Sentinels: []URL{"u:hidden@s:1"}, ClusterNodes: []URL{"redis://:hidden@c:1"},
+			Password: "hidden", SentinelPassword: "hidden", ClusterPassword: "hidden",
+		}},
 	}
 	for _, v := range []any{c, *c, c.Queue, &c.Queue.Redis, c.Queue.RedisCluster.Nodes, c.Queue.SQS.EndpointURL, c.Database, c.Apps, c.Options().Apps} {
 		got := printed(t, v)
