@@ -63,7 +63,7 @@ func (q *fullLanes) seen() (calls, jobs int, taken []string) {
 
 // withFullLanes makes an emitter that has a job for each of n full lanes.
 func withFullLanes(t testing.TB, q *fullLanes, n int) *Emitter {
-	o := Options{Logger: slog.New(slog.DiscardHandler), Apps: append(manyApps("full", n), testApp("http://receiver.test/")), Queue: q, Workers: -1}
+	o := Options{Logger: slog.New(slog.DiscardHandler), Apps: append(manyApps("full", n), testApp("http://receiver.test/")), Queue: q, EmitOnly: true}
 	o.Batching.Disabled = true
 	e, err := New(o)
 	if err != nil {

@@ -59,13 +59,7 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 	if err := ev.validate(); err != nil {
 		return err
 	}
-	if !e.members.observe(ev) {
-		e.stats.emitted.Add(1)
-		e.stats.suppressed.Add(1)
-		return nil
-	}
 	if err := e.match(ev, a, wanting, w); err != nil {
-		e.members.revert(ev)
 		return err
 	}
 	e.stats.emitted.Add(1)

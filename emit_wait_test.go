@@ -100,7 +100,7 @@ func fill(t *testing.T, e *Emitter, prefix string) int {
 	return 0
 }
 
-func emitOnly(o *Options) { o.Workers = -1 }
+func emitOnly(o *Options) { o.EmitOnly = true }
 
 func outboxOf(n int64) func(*Options) { return func(o *Options) { o.OutboxBytes = n } }
 
@@ -392,7 +392,7 @@ func TestEmitWaitRefusesWhatCanNeverFit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &endpoint{}, with(newRefusing(t)), apps(abApp()), emitOnly, outboxOf(5000))
-		large := ClientEvent("my-app", "ab-private", "client-x", strings.Repeat("x", 3000), "1.1")
+		large := ClientEvent("my-app", "ab-private", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 3000), SocketID: "1.1"})
 		if err := e.EmitWait(t.Context(), large); !errors.Is(err, ErrOverflow) {
 			t.Errorf("EmitWait returned %v for an event that fits one webhook and not two", err)
 		}

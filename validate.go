@@ -18,7 +18,7 @@ const (
 	maxBatchBytes     = 256 << 10
 	maxDebounce       = time.Minute
 	maxWorkers        = 10_000
-	maxReceivers      = 1_000
+	maxPollers        = 1_000
 	maxEnqueueJobs    = 100_000
 	maxRequestTimeout = 15 * time.Minute // how long a Lambda function can run
 	maxRetryTime      = 30 * 24 * time.Hour
@@ -85,13 +85,11 @@ func validateOptions(o *Options) []Problem {
 	c.requestTimeout("webhooks.request_timeout_ms", o.RequestTimeout, traitsOf(o.Queue))
 	c.duration("webhooks.debounce_ms", o.Debounce, maxDebounce)
 	c.duration("Options.CountInterval", o.CountInterval, maxDebounce)
-	if o.Workers > maxWorkers {
-		c.failf("webhooks.concurrency", "is %d; must be at most %d", o.Workers, maxWorkers)
-	}
+	c.between("webhooks.concurrency", o.Workers, 1, maxWorkers)
 	if t := traitsOf(o.Queue); !t.Disabled && t.Lease <= 0 {
 		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0", t.Lease)
 	}
-	c.between("Options.Receivers", o.Receivers, 1, maxReceivers)
+	c.between("Options.Pollers", o.Pollers, 1, maxPollers)
 	c.between("Options.EnqueueJobs", o.EnqueueJobs, 1, maxEnqueueJobs)
 	if o.OutboxBytes < 0 {
 		c.failf("Options.OutboxBytes", "is %d; must be more than 0", o.OutboxBytes)
@@ -177,11 +175,8 @@ func (c *checker) requestTimeout(path string, d time.Duration, traits queue.Trai
 
 // retry checks r. Backoffs of which only one is set agree with the other's default: see Retry.or.
 func (c *checker) retry(path string, r Retry) {
-	if r.Enabled && r.Disabled {
-		c.failf(path+".enabled", "is both true and false: set Enabled or Disabled, not both")
-	}
-	if r.MaxAttempts < 0 {
-		c.failf(path+".max_attempts", "is %d; must be at least 1, or 0 for no bound", r.MaxAttempts)
+	if r.MaxAttempts < -1 {
+		c.failf(path+".max_attempts", "is %d; must be at least 1, -1 for no limit, or 0 for the default", r.MaxAttempts)
 	}
 	c.duration(path+".max_elapsed_time_ms", r.MaxElapsed, maxRetryTime)
 	c.duration(path+".max_age_ms", r.MaxAge, 2*maxRetryTime)

@@ -63,17 +63,18 @@ webhooks.batching.size: is 20000; must be at most 10000
 Options.Batching.Bytes: is 1048576; must be from 1 to 262144`,
 		},
 		{"negative numbers", func(o *Options) {
-			o.Batching.Duration, o.Receivers, o.OutboxBytes, o.RequestTimeout, o.Debounce = -1, -1, -1, -1, -1
+			o.Batching.Duration, o.Pollers, o.OutboxBytes, o.RequestTimeout, o.Debounce, o.Workers = -1, -1, -1, -1, -1, -1
 		}, `webhooks.batching.duration: is -1ns; must be from 0 (the default) to 1m0s
 webhooks.request_timeout_ms: is -1ns; must be from 0 (the default) to 15m0s
 webhooks.debounce_ms: is -1ns; must be from 0 (the default) to 1m0s
-Options.Receivers: is -1; must be from 1 to 1000
+webhooks.concurrency: is -1; must be from 1 to 10000
+Options.Pollers: is -1; must be from 1 to 1000
 Options.OutboxBytes: is -1; must be more than 0`},
-		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be at most 10000`},
+		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be from 1 to 10000`},
 		{"middleware", func(o *Options) { o.Middleware = []dispatch.Middleware{nil} }, `Options.Middleware[0]: is nil`},
 		{"retry", func(o *Options) {
-			o.Retry = Retry{MaxAttempts: -1, MaxElapsed: -time.Second, MaxAge: -1, InitialBackoff: time.Hour, MaxBackoff: time.Minute}
-		}, `webhooks.retry.max_attempts: is -1; must be at least 1, or 0 for no bound
+			o.Retry = Retry{MaxAttempts: -2, MaxElapsed: -time.Second, MaxAge: -1, InitialBackoff: time.Hour, MaxBackoff: time.Minute}
+		}, `webhooks.retry.max_attempts: is -2; must be at least 1, -1 for no limit, or 0 for the default
 webhooks.retry.max_elapsed_time_ms: is -1s; must be from 0 (the default) to 720h0m0s
 webhooks.retry.max_age_ms: is -1ns; must be from 0 (the default) to 1440h0m0s
 webhooks.retry.initial_backoff_ms: is 1h0m0s, which is longer than max_backoff_ms, 1m0s`},
@@ -210,9 +211,8 @@ apps[0].webhooks[0].filter.channel_namespace: is "chat:", which is not among cha
 			`apps[0].webhooks[0].filter.channel_namespaces: is empty, so no channel would match; name a namespace or leave it out`,
 		},
 		{"retry", func(o *Options) {
-			hook0(o).Retry = Retry{Enabled: true, Disabled: true, InitialBackoff: 2 * time.Minute, MaxBackoff: time.Minute}
-		}, `apps[0].webhooks[0].retry.enabled: is both true and false: set Enabled or Disabled, not both
-apps[0].webhooks[0].retry.initial_backoff_ms: is 2m0s, which is longer than max_backoff_ms, 1m0s`},
+			hook0(o).Retry = Retry{InitialBackoff: 2 * time.Minute, MaxBackoff: time.Minute}
+		}, `apps[0].webhooks[0].retry.initial_backoff_ms: is 2m0s, which is longer than max_backoff_ms, 1m0s`},
 		{
 			"timeout", func(o *Options) { hook0(o).RequestTimeout = 29 * time.Second },
 			`apps[0].webhooks[0].request_timeout_ms: is 29s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`,
@@ -348,7 +348,7 @@ func TestSeveralMistakesAreToldAtOnce(t *testing.T) {
 	o.Workers, app0(&o).Key, hook0(&o).URL = 1<<20, "", "x"
 	err := o.Validate()
 	want := `webhook: the configuration has mistakes:
-  webhooks.concurrency: is 1048576; must be at most 10000
+  webhooks.concurrency: is 1048576; must be from 1 to 10000
   apps[0].key: is required: receivers get it in X-Pusher-Key
   apps[0].webhooks[0].url: is "x"; must begin with https:// or http://`
 	if err == nil || err.Error() != want {

@@ -92,15 +92,11 @@ type Lambda = dispatch.Lambda
 
 // Retry says how long and how often a failed delivery is repeated. A zero field takes the default.
 type Retry struct {
-	// Disabled gives every job one attempt. In JSON it is "enabled": false.
-	Disabled bool
-
-	// Enabled retries for this webhook although Options.Retry is Disabled. In JSON it is "enabled":
-	// true.
-	Enabled bool
-
-	// MaxAttempts bounds the number of attempts. Defaults to no bound but MaxElapsed.
+	// MaxAttempts bounds the number of attempts of a job: 1 is no retries, -1 is no limit but
+	// MaxElapsed. Defaults to no limit. In JSON, "enabled": false is 1, and "enabled": true is -1
+	// where the default is 1.
 	MaxAttempts int
+	unlessOne   bool // "enabled": true in JSON, without max_attempts: -1 where the default is 1
 
 	// MaxElapsed is the budget: how long after its first attempt a job is still tried. A job is
 	// given up after a failed attempt at the end of its budget or later, so a backoff that would

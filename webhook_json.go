@@ -222,17 +222,32 @@ func (r *Retry) UnmarshalJSON(data []byte) error {
 }
 
 func (r *Retry) decode(v strict.Value) {
+	var on, off bool
 	strict.Object{
-		"enabled": func(v strict.Value) {
-			strict.Bool(&r.Enabled)(v)
-			r.Disabled = string(v.Raw()) == "false"
-		},
-		"max_attempts":        strict.Int(&r.MaxAttempts, 1),
+		"enabled":             func(v strict.Value) { strict.Bool(&on)(v); off = !on },
+		"max_attempts":        maxAttempts(&r.MaxAttempts),
 		"max_elapsed_time_ms": strict.Millis(&r.MaxElapsed),
 		"max_age_ms":          strict.Millis(&r.MaxAge),
 		"initial_backoff_ms":  strict.Millis(&r.InitialBackoff),
 		"max_backoff_ms":      strict.Millis(&r.MaxBackoff),
 	}.Read(v)
+	switch {
+	case off:
+		r.MaxAttempts = 1
+	case on:
+		r.unlessOne = r.MaxAttempts == 0
+	}
+}
+
+// maxAttempts reads a number of attempts, or -1 for no limit.
+func maxAttempts(dst *int) strict.Field {
+	return func(v strict.Value) {
+		if string(v.Raw()) == "-1" {
+			*dst = -1
+			return
+		}
+		strict.Int(dst, 1)(v)
+	}
 }
 
 // UnmarshalJSON reads a rate limit as the JSON file has it. The error is a *ConfigError with every mistake.

@@ -77,8 +77,8 @@ func (f Filter) MarshalJSON() ([]byte, error) {
 // MarshalJSON writes the policy as the JSON file has it, durations rounded up to whole milliseconds.
 func (r Retry) MarshalJSON() ([]byte, error) {
 	var enabled *bool
-	if r.Enabled || r.Disabled {
-		enabled = new(!r.Disabled)
+	if r.unlessOne && r.MaxAttempts == 0 {
+		enabled = new(true)
 	}
 	return json.Marshal(struct {
 		Enabled        *bool `json:"enabled,omitempty"`

@@ -90,9 +90,9 @@ func (l *loader) inFile(path string) string {
 		return "queue.reliability.retry_base_delay_ms"
 	case path == "Options.EnqueueJobs":
 		return "queue.reliability.max_batch_size"
-	case path == "Options.Receivers" && l.Queue.Driver == DriverRedis:
+	case path == "Options.Pollers" && l.Queue.Driver == DriverRedis:
 		return "queue.redis.concurrency"
-	case path == "Options.Receivers":
+	case path == "Options.Pollers":
 		return "queue.redis_cluster.concurrency"
 	}
 	return path

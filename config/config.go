@@ -175,7 +175,7 @@ func (c *Config) Options() webhook.Options {
 		RequestTimeout: c.Webhooks.RequestTimeout,
 		Workers:        c.Webhooks.Concurrency,
 		Debounce:       c.Webhooks.Debounce,
-		Receivers:      c.Queue.receivers(),
+		Pollers:        c.Queue.pollers(),
 		EnqueueJobs:    c.Queue.Reliability.MaxBatchSize,
 	}
 }
@@ -198,8 +198,8 @@ func (c *Config) retry() webhook.Retry {
 	return r
 }
 
-// receivers returns the number of receive loops. SQS has its own, behind one.
-func (q *Queue) receivers() int {
+// pollers returns the number of loops that receive jobs. SQS has its own, behind one.
+func (q *Queue) pollers() int {
 	switch q.Driver {
 	case DriverRedis:
 		return q.Redis.Concurrency

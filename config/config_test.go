@@ -68,7 +68,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Webhooks: Webhooks{
 			Batching: webhook.Batching{Duration: 250 * time.Millisecond, Size: -1},
 			Retry: webhook.Retry{
-				Enabled: true, MaxAttempts: 5, MaxElapsed: 10 * time.Minute, MaxAge: 2 * time.Hour, InitialBackoff: 2 * time.Second, MaxBackoff: 30 * time.Second,
+				MaxAttempts: 5, MaxElapsed: 10 * time.Minute, MaxAge: 2 * time.Hour, InitialBackoff: 2 * time.Second, MaxBackoff: 30 * time.Second,
 			},
 			RequestTimeout: 4 * time.Second, Concurrency: 50, Debounce: 3 * time.Second,
 		},
@@ -96,15 +96,15 @@ func TestOptionsHoldWhatTheFileSays(t *testing.T) {
 	c := load(t, "full.json")
 	want := webhook.Options{
 		Apps: c.Apps, Batching: c.Webhooks.Batching, Retry: c.Webhooks.Retry, RequestTimeout: 4 * time.Second,
-		Workers: 50, Debounce: 3 * time.Second, Receivers: 3,
+		Workers: 50, Debounce: 3 * time.Second, Pollers: 3,
 	}
 	if got := c.Options(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	for driver, receivers := range map[Driver]int{DriverMemory: 0, DriverRedis: 2, DriverSQS: 0} {
+	for driver, pollers := range map[Driver]int{DriverMemory: 0, DriverRedis: 2, DriverSQS: 0} {
 		c.Queue.Driver = driver
-		if got := c.Options().Receivers; got != receivers {
-			t.Errorf("%s: %d receive loops, want %d", driver, got, receivers)
+		if got := c.Options().Pollers; got != pollers {
+			t.Errorf("%s: %d pollers, want %d", driver, got, pollers)
 		}
 	}
 }

@@ -120,9 +120,7 @@ func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, f
 	if err != nil {
 		return nil, nil, err
 	}
-	if f.emitOnly {
-		opts.Workers = -1
-	}
+	opts.EmitOnly = f.emitOnly
 	em, err := webhook.New(opts)
 	if err != nil {
 		return nil, nil, errors.Join(err, closer.Close())
