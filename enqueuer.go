@@ -114,9 +114,7 @@ func (q *enqueuer) pack(b *batch) {
 		id: q.ids.next(time.UnixMilli(b.timeMS)), app: app.id, webhook: b.hook.id,
 		timeMS: b.timeMS, events: b.events,
 	}
-	data := seal(b.buf, &env, app.keys[0], q.inProcess)
-	b.buf = nil
-	b.job = queue.Job{ID: env.id, Lane: b.hook.lane, Ordered: b.hook.Ordered, Data: data}
+	b.packed(env.id, seal(b.buf, &env, app.keys[0], q.inProcess))
 }
 
 // offer hands the batches over, waiting out errors of the whole call: nobody knows then which were
@@ -159,6 +157,7 @@ func (q *enqueuer) settle(batches []*batch, result error) {
 		err := queue.ErrorOf(result, i)
 		if err == nil {
 			q.watch.enqueued(b)
+			b.settle(nil)
 			taken = append(taken, b)
 			continue
 		}
@@ -190,4 +189,5 @@ func (q *enqueuer) drop(b *batch, err error) {
 	q.stats.dropped.Add(int64(b.events))
 	q.log.dropped(b.hook, b.job.ID, b.events, err)
 	q.watch.dropped(b.hook, b.events, err)
+	b.settle(err)
 }
