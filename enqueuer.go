@@ -15,6 +15,7 @@ type enqueuer struct {
 	enqueuerConfig
 	report
 	pending []*batch // taken from the outbox, in order
+	first   int      // how many batches are offered for the first time
 	blocked blockedLanes
 }
 
@@ -72,12 +73,22 @@ func (q *enqueuer) collect(now time.Time) []*batch {
 			break
 		}
 		q.pack(b)
+		q.first++
 		if !q.blocked.queueUp(b) {
 			room -= len(b.job.Data)
 			batches = append(batches, b)
 		}
 	}
+	if len(batches) == 0 {
+		q.offered()
+	}
 	return batches
+}
+
+// offered tells the workers that the batches of a call were offered.
+func (q *enqueuer) offered() {
+	q.outbox.backlog.offered(q.first)
+	q.first = 0
 }
 
 // next takes the next fresh batch, or nil.
@@ -130,7 +141,10 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 		q.stats.enqueued.Add(events) // before the call, since another goroutine may settle a job before it returns
 		err := q.enqueue(ctx, jobs)
 		var partly *queue.BatchError
-		if err == nil || errors.As(err, &partly) {
+		away := err != nil && !errors.As(err, &partly)
+		q.outbox.backlog.setAway(away)
+		if !away {
+			q.offered()
 			q.settle(batches, err)
 			return
 		}
