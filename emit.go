@@ -34,10 +34,15 @@ func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
 func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
 	w := &waiter{ctx: ctx}
 	err := e.emit(&ev, w)
+	e.leave(w)
+	return err
+}
+
+// leave ends an EmitWait's wait.
+func (e *Emitter) leave(w *waiter) {
 	if w.lined {
 		e.outbox.leave(w)
 	}
-	return err
 }
 
 // emit is Emit, or EmitWait if w is not nil.
@@ -92,7 +97,11 @@ func (e *Emitter) match(ev *Event, a *app, wanting []*hook, w *waiter) error {
 	if err != nil {
 		return err
 	}
-	e.collect(ev, data, hooks)
+	var r *receipt
+	if w != nil {
+		r = w.receipt
+	}
+	e.batch(ev, data, hooks, r)
 	return nil
 }
 
@@ -119,6 +128,9 @@ func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
 		n, err := e.outbox.waitFor(w, waiting, size)
 		if err != nil {
 			return nil, e.waitError(waiting, err)
+		}
+		if n < len(waiting) {
+			w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(waiting)-n, len(waiting)))
 		}
 		return e.admitted(waiting, n, size)
 	}
@@ -173,9 +185,12 @@ func (e *Emitter) cancel(hooks []*hook, size int64) {
 }
 
 // collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
+func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) { e.batch(ev, data, hooks, nil) }
+
+// batch is collect with the receipt of an EmitSync, or nil.
+func (e *Emitter) batch(ev *Event, data []byte, hooks []*hook, r *receipt) {
 	for _, h := range hooks {
-		e.batcher.add(h, data)
+		e.batcher.add(h, data, r)
 	}
 	if len(hooks) > 0 {
 		e.watch.emitted(ev, len(hooks))

@@ -5,16 +5,18 @@ import (
 	"slices"
 )
 
-// waiter is an EmitWait. A nil waiter is an Emit, which does not wait.
+// waiter is an EmitWait, or an EmitSync with its receipt. A nil waiter is an Emit, which does not
+// wait.
 type waiter struct {
-	ctx   context.Context
-	hooks []*hook
-	size  int64
-	lined bool // it is in the line of each of its webhooks
-	done  bool // admitted, or refused with err
-	err   error
-	n     int           // admitted: how many of hooks there is room for; those come first
-	ready chan struct{} // closed when it is done
+	ctx     context.Context
+	receipt *receipt // nil: nobody waits for the queue
+	hooks   []*hook
+	size    int64
+	lined   bool // it is in the line of each of its webhooks
+	done    bool // admitted, or refused with err
+	err     error
+	n       int           // admitted: how many of hooks there is room for; those come first
+	ready   chan struct{} // closed when it is done
 }
 
 // waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the
