@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -57,7 +58,7 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 	if a.off || e.traits.Disabled {
 		return nil
 	}
-	wanting := a.wanting(ev.Type)
+	wanting := a.route(ev.Type)
 	if wanting == nil && !e.types[ev.Type] {
 		return fmt.Errorf("%w: name %q is neither a known event type nor declared in Options.EventTypes", ErrInvalidEvent, shorten(string(ev.Type)))
 	}
@@ -72,14 +73,9 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 }
 
 // match finds the webhooks that want a valid event, and takes it for those that have room.
-func (e *Emitter) match(ev *Event, a *app, wanting []*hook, w *waiter) error {
+func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
 	var buf [12]*hook
-	hooks := buf[:0]
-	for _, h := range wanting {
-		if h.match.match(ev.Channel) {
-			hooks = append(hooks, h)
-		}
-	}
+	hooks := wanting.match(ev.Channel, buf[:0], math.MaxInt)
 	if e.debouncer != nil {
 		if taken, err := e.debouncer.take(ev, a, hooks, w); taken {
 			return err

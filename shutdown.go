@@ -136,7 +136,7 @@ func (e *Emitter) end() {
 // finish empties what is before the queue, and the queue if it does not outlive this process.
 func (e *Emitter) finish(ctx context.Context) {
 	if e.debouncer != nil {
-		e.debouncer.finish()
+		e.debouncer.finish(ctx)
 	}
 	e.batcher.finish()
 	e.outbox.refuseWaiters()

@@ -143,11 +143,12 @@ apps[0].webhooks[0].id: is "\xff/"; "/" is not allowed`,
 			`apps[0].secret: has a control character, such as a newline at its end`,
 		},
 		{"previous keys", func(o *Options) {
-			app0(o).PreviousKeys = []Key{{"my-key", "a"}, {"b", ""}, {"b", "c"}, {"", "d"}}
-		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is; list each key once
+			a := app0(o)
+			a.PreviousKeys = []Key{{a.Key, a.Secret}, {"b", ""}, {"b", "c"}, {"", "d"}, {"b", "c"}, {a.Key, "e"}}
+		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is, and so is the secret; list each pair once
 apps[0].previous_keys[1].secret: is required: it signs what is sent
-apps[0].previous_keys[2].key: is "b", as apps[0].previous_keys[1].key is; list each key once
-apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key`},
+apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key
+apps[0].previous_keys[4].key: is "b", as apps[0].previous_keys[2].key is, and so is the secret; list each pair once`},
 		{
 			"one id for two webhooks", func(o *Options) { lambdaHook(o).ID = "main" },
 			`apps[0].webhooks[1].id: is "main", as that of webhooks[0] is; each webhook of an app has its own`,
