@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// firstConcurrency is how many attempts a lane may have at once that is known to be healthy, and
-	// nothing else. One that is not starts with one.
+	// firstConcurrency is how many attempts a lane may have at once that is known to be healthy,
+	// and nothing else. One that is not starts with one.
 	firstConcurrency = 2
 
 	// An attempt is slow, a sign of an endpoint that hangs, when it takes longer than slowAfter and
@@ -19,8 +19,8 @@ const (
 	// A lane gives back concurrency that it has not used for this time.
 	usageWindow = time.Second
 
-	// prefetchTime limits prefetching for each lane: a job that cannot start within it is left in the
-	// queue, where other processes see it.
+	// prefetchTime limits prefetching for each lane: a job that cannot start within it is left in
+	// the queue, where other processes see it.
 	prefetchTime = 50 * time.Millisecond
 )
 
@@ -100,8 +100,8 @@ func (l *lane) slow(now time.Time) bool {
 	return !at.IsZero() && !now.Before(at)
 }
 
-// stalledAt returns when the waiting tasks of a slow lane have waited for long enough: one slow attempt
-// among thousands is often over soon. It is zero if no attempt runs.
+// stalledAt returns when the waiting tasks of a slow lane have waited for long enough: one slow
+// attempt among thousands is often over soon. It is zero if no attempt runs.
 func (l *lane) stalledAt() time.Time {
 	at := l.slowAt()
 	if at.IsZero() {

@@ -22,9 +22,9 @@ func (s *Scheduler) next() *Task {
 	return nil
 }
 
-// begin begins the task whose turn it is, of those that may begin. The lanes take turns: a webhook's
-// few tasks do not wait for all that were received of another's before them. (This is start-time fair
-// queueing, Goyal, Vin and Cheng, 1996, with tasks of equal length.)
+// begin begins the task whose turn it is, of those that may begin. The lanes take turns: a
+// webhook's few tasks do not wait for all that were received of another's before them. (This is
+// start-time fair queueing, Goyal, Vin and Cheng, 1996, with tasks of equal length.)
 func (s *Scheduler) begin(now time.Time) *Task {
 	for {
 		l := s.first()
@@ -86,8 +86,8 @@ func (s *Scheduler) wake() {
 	}
 }
 
-// low reports whether it is time to receive more: a worker has nothing to do, or half of what may be
-// prefetched is used up.
+// low reports whether it is time to receive more: a worker has nothing to do, or half of what may
+// be prefetched is used up.
 func (s *Scheduler) low() bool { return s.idle > 0 || s.readyTasks() <= s.perWork*s.workers/2 }
 
 // readyTasks returns how many waiting tasks begin as soon as there is a worker for them.
@@ -205,7 +205,8 @@ func (s *Scheduler) sort(l *lane, now time.Time, share int) {
 	}
 }
 
-// rest puts a lane without tasks among those that are remembered, and forgets others beyond the bounds.
+// rest puts a lane without tasks among those that are remembered, and forgets others beyond the
+// bounds.
 func (s *Scheduler) rest(l *lane, now time.Time) {
 	l.lastJob = nil
 	to, limit := &s.plain, maxPlain

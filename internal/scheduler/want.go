@@ -125,7 +125,8 @@ func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 	}
 }
 
-// refreshIfIdle ends the Receives under way if they ask for no task of a class that could begin one.
+// refreshIfIdle ends the Receives under way if they ask for no task of a class that could begin
+// one.
 func (s *Scheduler) refreshIfIdle(c *class) {
 	if s.receiving > 0 && c.reserved == 0 && c.running+c.waiting < c.limit {
 		s.refreshReceives()
