@@ -143,6 +143,7 @@ func (e *Emitter) start() {
 	}
 	q := newEnqueuer(enqueuerConfig{
 		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids,
+		maxJobs: e.opts.EnqueueJobs,
 	}, r)
 	e.background.Go(func() { q.run(ctx) })
 	if e.opts.Workers > 0 {

@@ -25,10 +25,11 @@ type enqueuerConfig struct {
 	outbox    *outbox
 	apps      *registry
 	ids       *idSource
+	maxJobs   int // in one call
 }
 
 const (
-	enqueueJobs  = 256
+	enqueueJobs  = 256 // by default
 	enqueueBytes = 2 << 20
 	enqueueTime  = 30 * time.Second
 )
@@ -65,8 +66,8 @@ func (q *enqueuer) collect(now time.Time) []*batch {
 	if len(q.pending) == 0 {
 		q.refill(now)
 	}
-	batches, room := q.blocked.due(now)
-	for len(batches) < enqueueJobs && room > 0 {
+	batches, room := q.blocked.due(now, max(1, q.maxJobs/2))
+	for len(batches) < q.maxJobs && room > 0 {
 		b := q.next(now)
 		if b == nil {
 			break

@@ -103,9 +103,9 @@ func TestRule2OneQuickFailureChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.healthy("a")
-		n := 0
+		var n atomic.Int64
 		w.set("a", func(ctx context.Context, t *Task) Result {
-			if n++; n < 10 {
+			if n.Add(1) < 10 {
 				return failure(t)
 			}
 			return takes(time.Millisecond)(ctx, t)
@@ -115,7 +115,7 @@ func TestRule2OneQuickFailureChangesNothing(t *testing.T) {
 			w.emit("a")
 			time.Sleep(10 * time.Millisecond)
 			if got := w.held("a"); got.Health != queue.Healthy {
-				t.Fatalf("the lane is %+v after %d quick failures", got, n)
+				t.Fatalf("the lane is %+v after %d quick failures", got, n.Load())
 			}
 		}
 		time.Sleep(5 * time.Minute)
@@ -172,10 +172,9 @@ func TestRule3AHoldBegins(t *testing.T) {
 				if tt.healthy {
 					w.healthy("a")
 				}
-				n := 0
+				var n atomic.Int64
 				w.set("a", func(ctx context.Context, task *Task) Result {
-					kind := tt.pattern[n%len(tt.pattern)]
-					n++
+					kind := tt.pattern[int(n.Add(1)-1)%len(tt.pattern)]
 					r := Result{Action: DeadLetter, Evidence: Down}
 					switch kind {
 					case 'S':
@@ -277,14 +276,13 @@ func TestRule4RetryAfterHoldsTheLane(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, nil)
 			w.healthy("a")
-			first := true
+			var n atomic.Int64
 			w.set("a", func(_ context.Context, task *Task) Result {
-				r := Result{Action: Ack, Evidence: Up}
-				if first {
-					r = failure(task)
-					r.Hold = asked
+				if n.Add(1) > 1 {
+					return Result{Action: Ack, Evidence: Up}
 				}
-				first = false
+				r := failure(task)
+				r.Hold = asked
 				return r
 			})
 			w.start(20, 1)

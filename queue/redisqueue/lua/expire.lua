@@ -1,5 +1,5 @@
--- expire ends the leases, delays and holds that are due, a hundred at most. It sets soonest to how long until the next
--- one is; -1: there is none.
+-- expire ends the leases, delays and holds that are due, a hundred at most. It sets soonest to how
+-- long until the next one is; -1: there is none.
 local head, soonest = call('ZRANGE', due, 0, 0, 'WITHSCORES'), -1
 if head[2] then soonest = head[2] - now end
 if head[2] and soonest <= 0 then
