@@ -120,21 +120,34 @@ func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
 		return hooks, nil
 	}
 	if w != nil {
-		waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
-		n, err := e.outbox.waitFor(w, waiting, size)
-		if err != nil {
-			return nil, e.waitError(waiting, err)
-		}
-		if n < len(waiting) {
-			w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(waiting)-n, len(waiting)))
-		}
-		return e.admitted(waiting, n, size)
+		return e.admitWaiting(hooks, size, w)
 	}
 	n := e.outbox.reserve(hooks, size)
 	if n == 0 {
 		return nil, e.overflow(hooks)
 	}
 	return e.admitted(hooks, n, size)
+}
+
+// admitWaiting is admit for an EmitWait. While no other one waits, it needs no line.
+func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
+	if size > e.outbox.limit/int64(len(hooks)) {
+		return nil, e.waitError(hooks, ErrOverflow) // it can never fit
+	}
+	if e.outbox.line.length.Load() == 0 {
+		if n, ok := e.outbox.reserveAll(hooks, size); ok {
+			return e.admitted(hooks, n, size)
+		}
+	}
+	waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
+	n, err := e.outbox.waitFor(w, waiting, size)
+	if err != nil {
+		return nil, e.waitError(waiting, err)
+	}
+	if n < len(waiting) {
+		w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(waiting)-n, len(waiting)))
+	}
+	return e.admitted(waiting, n, size)
 }
 
 // admitted counts an event that the first n of the hooks have room for.
