@@ -67,7 +67,7 @@ local visits, tickets, ids, names, from, count = {nil}, {nil}, {nil}, {nil}, {ni
 local function pop(list, visit, n)
   if n <= 0 then return 0 end
   local name, index = visit.name, visit.index
-  local got = call('LPOP', base .. list .. name, n) or {}
+  local got = n > 1 and call('LPOP', base .. list .. name, n) or {call('LPOP', base .. list .. name) or nil}
   for i = 1, #got do
     local ticket = got[i]
     count = count + 1
@@ -82,7 +82,7 @@ for i = 0, 2 do
   local max = want - count
   if ring == 1 then max = math.min(max, untried) elseif ring == 3 then max = math.min(max, failing) end
   if max > 0 and totals[ring] > 0 then
-    local page = call('ZRANGE', base .. 'ring' .. ring, 0, max + named - 1)
+    local page = call('ZRANGE', base .. 'ring' .. ring, '0', max + named - 1)
     for j = 1, #page do
       if n < max and (limits and limits[page[j]] or perlane) > 0 then
         n = n + 1
@@ -146,7 +146,7 @@ if count > 0 then
     call('ZADD', due, unpack(leases))
     totals.leased = totals.leased + count
   end
-  data = call('HMGET', jobs, unpack(ids))
+  data = count > 1 and call('HMGET', jobs, unpack(ids)) or {call('HGET', jobs, ids[1])}
   for i = 1, count do data[i] = data[i] or '' end
   if once == 1 then
     for i = 1, count do
