@@ -136,6 +136,7 @@ func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, e
 	}
 	if e.outbox.line.length.Load() == 0 {
 		if n, ok := e.outbox.reserveAll(hooks, size); ok {
+			w.noteDropped(len(hooks)-n, len(hooks))
 			return e.admitted(hooks, n, size)
 		}
 	}
@@ -144,9 +145,7 @@ func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, e
 	if err != nil {
 		return nil, e.waitError(waiting, err)
 	}
-	if n < len(waiting) {
-		w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(waiting)-n, len(waiting)))
-	}
+	w.noteDropped(len(waiting)-n, len(waiting))
 	return e.admitted(waiting, n, size)
 }
 

@@ -17,7 +17,7 @@ func TestEnqueueJobsBoundsACall(t *testing.T) {
 	defer m.Close()
 	calls := &countingQueue{Memory: m}
 	o := validOptions()
-	o.Apps, o.Queue, o.Workers, o.EnqueueJobs = o.Apps[:1], calls, -1, 3
+	o.Apps, o.Queue, o.EmitOnly, o.EnqueueJobs = o.Apps[:1], calls, true, 3
 	o.Apps[0].Webhooks = []Webhook{{URL: "https://example.com", EventTypes: []EventType{TypeCacheMiss}}}
 	o.Batching.Disabled = true
 	e, err := New(o)

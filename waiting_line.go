@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 )
@@ -18,6 +19,13 @@ type waiter struct {
 	err     error
 	n       int           // admitted: how many of hooks there is room for; those come first
 	ready   chan struct{} // closed when it is done
+}
+
+// noteDropped tells an EmitSync that its event was dropped for some of its webhooks.
+func (w *waiter) noteDropped(n, of int) {
+	if n > 0 {
+		w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, n, of))
+	}
 }
 
 // waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the

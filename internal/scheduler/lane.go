@@ -50,6 +50,7 @@ type lane struct {
 	attempts list[Task] // begun, and Run has not returned; the oldest first
 	running  int        // begun, and not settled
 	ready    int        // waiting and may begin now
+	soon     int        // waiting and will begin as earlier ones end
 	probes   int        // waiting or running
 	turn     int64      // of the next to begin
 	lastJob  Job        // that was opened; nil while there are no tasks
@@ -112,6 +113,11 @@ func (l *lane) stalledAt() time.Time {
 
 // shut reports whether the lane may start nothing but a probe, whatever else happens.
 func (l *lane) shut(now time.Time) bool { return l.held || now.Before(l.ownUntil) }
+
+// flows reports whether the lane's waiting tasks begin one after the other as earlier ones end.
+func (l *lane) flows(now time.Time) bool {
+	return l.health == queue.Healthy && !l.shut(now) && !l.slow(now) && !l.rate.limits() && !l.probation
+}
 
 // limit returns how many tasks may run at once; share bounds the concurrency.
 func (l *lane) limit(now time.Time, share int) int {

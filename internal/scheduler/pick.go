@@ -88,7 +88,7 @@ func (s *Scheduler) wake() {
 
 // low reports whether it is time to receive more: a worker has nothing to do, or half of what may
 // be prefetched is used up.
-func (s *Scheduler) low() bool { return s.idle > 0 || s.readyTasks() <= s.perWork*s.workers/2 }
+func (s *Scheduler) low() bool { return s.idle > 0 || s.soon <= s.perWork*s.workers/2 }
 
 // readyTasks returns how many waiting tasks begin as soon as there is a worker for them.
 func (s *Scheduler) readyTasks() (n int) {
@@ -177,6 +177,11 @@ func (s *Scheduler) update(l *lane, now time.Time) {
 	ready := max(0, min(l.waiting.len, l.limit(now, share)-l.running))
 	c.ready += ready - l.ready
 	l.ready = ready
+	s.soon -= l.soon
+	if l.soon = ready; l.flows(now) {
+		l.soon = l.waiting.len
+	}
+	s.soon += l.soon
 	if ready > 0 {
 		c.lanes.set(l, l.turn)
 	} else {

@@ -40,6 +40,7 @@ type Scheduler struct {
 
 	tasks   list[Task] // all that are here
 	waiting int        // received and not begun
+	soon    int        // of those, tasks of lanes that begin them one after the other, or may begin now
 	running int        // begun and not settled
 	bytes   int        // data of those that wait
 	classes [healths]class
