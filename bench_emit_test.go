@@ -139,7 +139,7 @@ func BenchmarkSeal(b *testing.B) {
 			body = append(body, bodyEnd...)
 			key := appKey{"my-key", newSigner("my-secret")}
 			ids := newIDSource()
-			buf := make([]byte, 0, len(body)+jobOverhead)
+			buf := make([]byte, 0, len(body)+envelopeRoom+100)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -116,8 +116,8 @@ func TestAQueuedJobGoesWhereItsWebhookIsNow(t *testing.T) {
 func TestJobsOfWhatWasRemovedAreDead(t *testing.T) {
 	t.Parallel()
 	for reason, change := range map[string]func(t *testing.T, e *Emitter){
-		"removed_app":     func(_ *testing.T, e *Emitter) { e.RemoveApp("my-app") },
-		"removed_webhook": func(t *testing.T, e *Emitter) { set(t, e, testApp("http://another.test/")) },
+		"app_removed":     func(_ *testing.T, e *Emitter) { e.RemoveApp("my-app") },
+		"webhook_removed": func(t *testing.T, e *Emitter) { set(t, e, testApp("http://another.test/")) },
 		"disabled": func(t *testing.T, e *Emitter) {
 			a := testApp("http://receiver.test/hook")
 			a.Disabled = true

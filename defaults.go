@@ -31,6 +31,7 @@ func (o Options) withDefaults() Options {
 	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
 	o.Workers = cmp.Or(o.Workers, defaultWorkers)
 	o.Pollers = cmp.Or(o.Pollers, defaultPollers)
+	o.EnqueueJobs = cmp.Or(o.EnqueueJobs, enqueueJobs)
 	o.OutboxBytes = cmp.Or(o.OutboxBytes, defaultOutboxBytes)
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -33,11 +34,15 @@ func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
 // function, from middleware or from a sender: those goroutines would wait for themselves.
 func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
 	w := &waiter{ctx: ctx}
-	err := e.emit(&ev, w)
+	defer e.leave(w) // also if a Trace function ends this goroutine
+	return e.emit(&ev, w)
+}
+
+// leave ends an EmitWait's wait.
+func (e *Emitter) leave(w *waiter) {
 	if w.lined {
 		e.outbox.leave(w)
 	}
-	return err
 }
 
 // emit is Emit, or EmitWait if w is not nil.
@@ -52,7 +57,7 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 	if a.off || e.traits.Disabled {
 		return nil
 	}
-	wanting := a.wanting(ev.Type)
+	wanting := a.route(ev.Type)
 	if wanting == nil && !e.types[ev.Type] {
 		return fmt.Errorf("%w: name %q is neither a known event type nor declared in Options.EventTypes", ErrInvalidEvent, shorten(string(ev.Type)))
 	}
@@ -67,14 +72,9 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 }
 
 // match finds the webhooks that want a valid event, and takes it for those that have room.
-func (e *Emitter) match(ev *Event, a *app, wanting []*hook, w *waiter) error {
+func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
 	var buf [12]*hook
-	hooks := buf[:0]
-	for _, h := range wanting {
-		if h.match.match(ev.Channel) {
-			hooks = append(hooks, h)
-		}
-	}
+	hooks := wanting.match(ev.Channel, buf[:0], math.MaxInt)
 	if e.debouncer != nil {
 		if taken, err := e.debouncer.take(ev, a, hooks, w); taken {
 			return err
@@ -92,7 +92,11 @@ func (e *Emitter) match(ev *Event, a *app, wanting []*hook, w *waiter) error {
 	if err != nil {
 		return err
 	}
-	e.collect(ev, data, hooks)
+	var r *receipt
+	if w != nil {
+		r = w.receipt
+	}
+	e.batch(ev, data, hooks, r)
 	return nil
 }
 
@@ -115,18 +119,33 @@ func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
 		return hooks, nil
 	}
 	if w != nil {
-		waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
-		n, err := e.outbox.waitFor(w, waiting, size)
-		if err != nil {
-			return nil, e.waitError(waiting, err)
-		}
-		return e.admitted(waiting, n, size)
+		return e.admitWaiting(hooks, size, w)
 	}
 	n := e.outbox.reserve(hooks, size)
 	if n == 0 {
 		return nil, e.overflow(hooks)
 	}
 	return e.admitted(hooks, n, size)
+}
+
+// admitWaiting is admit for an EmitWait. While no other one waits, it needs no line.
+func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
+	if size > e.outbox.limit/int64(len(hooks)) {
+		return nil, e.waitError(hooks, ErrOverflow) // it can never fit
+	}
+	if e.outbox.line.length.Load() == 0 {
+		if n, ok := e.outbox.reserveAll(hooks, size); ok {
+			w.noteDropped(len(hooks)-n, len(hooks))
+			return e.admitted(hooks, n, size)
+		}
+	}
+	waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
+	n, err := e.outbox.waitFor(w, waiting, size)
+	if err != nil {
+		return nil, e.waitError(waiting, err)
+	}
+	w.noteDropped(len(waiting)-n, len(waiting))
+	return e.admitted(waiting, n, size)
 }
 
 // admitted counts an event that the first n of the hooks have room for.
@@ -181,9 +200,12 @@ func (e *Emitter) cancel(hooks []*hook, size int64) {
 }
 
 // collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
+func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) { e.batch(ev, data, hooks, nil) }
+
+// batch is collect with the receipt of an EmitSync, or nil.
+func (e *Emitter) batch(ev *Event, data []byte, hooks []*hook, r *receipt) {
 	for _, h := range hooks {
-		e.batcher.add(h, data)
+		e.batcher.add(h, data, r)
 	}
 	if len(hooks) > 0 {
 		e.watch.emitted(ev, len(hooks))

@@ -281,6 +281,36 @@ func TestEmitWaitTakesEventsInTheOrderOfArrival(t *testing.T) {
 	})
 }
 
+func TestEmitWaitForTwoWebhooksOvertakesAtNeither(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newRefusing(t)
+		q.set(laneA, queue.ErrFull)
+		e := start(t, &endpoint{}, with(q), apps(abApp()), emitOnly, outboxOf(20_000), unbatched)
+		n := fill(t, e, "a-")
+		var waiting sync.WaitGroup
+		var want []string
+		for i := range 100 {
+			name := fmt.Sprintf("%s-waits-%d", []string{"a", "a", "ab"}[i%3], i)
+			want = append(want, name)
+			waiting.Go(func() {
+				if err := e.EmitWait(t.Context(), ChannelOccupied("my-app", name)); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		q.set(laneA, nil)
+		waiting.Wait()
+		if err := e.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := q.of(laneA)[n:]; !slices.Equal(got, want) {
+			t.Errorf("the events came in the order %v", got)
+		}
+	})
+}
+
 func TestEmitWaitDropsAnEventOfAFailingWebhookWhoseShareIsFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/scheduler"
@@ -111,7 +110,7 @@ func (e *Emitter) fill() error {
 	apps := make([]*app, 0, len(e.opts.Apps))
 	for _, o := range e.opts.Apps {
 		o = o.clone()
-		a, err := compileApp(&o, nil)
+		a, err := compileApp(&o, identities(o.Webhooks))
 		if err != nil {
 			return err
 		}
@@ -142,6 +141,7 @@ func (e *Emitter) start() {
 	}
 	q := newEnqueuer(enqueuerConfig{
 		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids, result: e.sawQueue,
+		maxJobs: e.opts.EnqueueJobs,
 	}, r)
 	e.keep(ctx, q.run)
 	if !e.opts.EmitOnly {
@@ -179,22 +179,18 @@ func (e *Emitter) SetApp(a App) error {
 		return ErrClosed
 	}
 	a = a.clone()
-	if err := configError(rulesOf(&e.opts).app("app", &a)); err != nil {
+	ids := identities(a.Webhooks)
+	if err := configError(rulesOf(&e.opts).app("app", &a, ids)); err != nil {
 		return err
 	}
-	var old, now *app
-	err := e.apps.put(a.ID, func(before *app) (*app, error) {
-		c, err := compileApp(&a, before)
-		if err == nil {
-			c.since = time.Now().UnixMilli()
-		}
-		old, now = before, c
-		return c, err
-	})
-	if err == nil && e.scheduler != nil && old != nil {
+	now, err := compileApp(&a, ids)
+	if err != nil {
+		return err
+	}
+	if old := e.apps.put(now); e.scheduler != nil && old != nil {
 		e.changeRates(old, now)
 	}
-	return err
+	return nil
 }
 
 // changeRates has the scheduler keep the rate limits that have changed.
@@ -208,6 +204,4 @@ func (e *Emitter) changeRates(old, now *app) {
 
 // RemoveApp takes an app out of the configuration. Emit then returns ErrUnknownApp for its events,
 // and what is queued for its webhooks becomes dead letters. An app that is not there is no error.
-func (e *Emitter) RemoveApp(id string) {
-	_ = e.apps.put(id, func(*app) (*app, error) { return nil, nil }) // can't fail
-}
+func (e *Emitter) RemoveApp(id string) { e.apps.remove(id) }

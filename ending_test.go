@@ -71,9 +71,7 @@ func endBlocked(t *testing.T, where string, closes, durable bool) {
 	}}
 	e := start(t, to, with(q), unbatched, outboxOf(4<<10), apps(testApp("http://down.test/", "http://gone.test/")), func(o *Options) {
 		o.Logger = slog.New(oddHandler{map[string]func(){"Handle": func() { at("Handle") }, "Enabled": func() { at("Enabled") }}})
-		if where != "Emitted" { // which debounce calls with its list locked
-			o.Debounce = time.Second
-		}
+		o.Debounce = time.Second
 		o.Trace = &Trace{
 			Emitted: func(EmittedInfo) { at("Emitted") }, Enqueued: func(EnqueuedInfo) { at("Enqueued") },
 			Attempted: func(AttemptedInfo) { at("Attempted") }, DeadLettered: func(DeadLetteredInfo) { at("DeadLettered") },

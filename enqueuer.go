@@ -15,7 +15,8 @@ type enqueuer struct {
 	enqueuerConfig
 	report
 	pending []*batch // taken from the outbox, in order
-	offered []*batch // of those, what is being handed over
+	inHand  []*batch // of those, what is being handed over
+	first   int      // how many batches are offered for the first time
 	blocked blockedLanes
 }
 
@@ -27,10 +28,11 @@ type enqueuerConfig struct {
 	apps      *registry
 	ids       *idSource
 	result    func(error) // gets the result of each call that failed as a whole
+	maxJobs   int         // in one call
 }
 
 const (
-	enqueueJobs  = 256
+	enqueueJobs  = 256 // by default
 	enqueueBytes = 2 << 20
 	enqueueTime  = 30 * time.Second
 )
@@ -48,11 +50,11 @@ func (q *enqueuer) run(ctx context.Context) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		now := time.Now()
-		if len(q.offered) == 0 { // else the log handler has ended an earlier run
-			q.offered = q.collect(now)
+		if len(q.inHand) == 0 { // else the log handler has ended an earlier run
+			q.inHand = q.collect(now)
 		}
-		if len(q.offered) > 0 {
-			q.offer(ctx, q.offered)
+		if len(q.inHand) > 0 {
+			q.offer(ctx, q.inHand)
 			continue
 		}
 		timer.Reset(q.blocked.untilRetry(now))
@@ -70,19 +72,29 @@ func (q *enqueuer) collect(now time.Time) []*batch {
 	if len(q.pending) == 0 {
 		q.refill(now)
 	}
-	batches, room := q.blocked.due(now)
-	for len(batches) < enqueueJobs && room > 0 {
+	batches, room := q.blocked.due(now, max(1, q.maxJobs/2))
+	for len(batches) < q.maxJobs && room > 0 {
 		b := q.next(now)
 		if b == nil {
 			break
 		}
 		q.pack(b)
+		q.first++
 		if !q.blocked.queueUp(b) {
 			room -= len(b.job.Data)
 			batches = append(batches, b)
 		}
 	}
+	if len(batches) == 0 {
+		q.offered()
+	}
 	return batches
+}
+
+// offered tells the workers that the batches of a call were offered.
+func (q *enqueuer) offered() {
+	q.outbox.backlog.offered(q.first)
+	q.first = 0
 }
 
 // next takes the next fresh batch, or nil.
@@ -119,9 +131,7 @@ func (q *enqueuer) pack(b *batch) {
 		id: q.ids.next(time.UnixMilli(b.timeMS)), app: app.id, webhook: b.hook.id,
 		timeMS: b.timeMS, events: b.events,
 	}
-	data := seal(b.buf, &env, app.keys[0], q.inProcess)
-	b.buf = nil
-	b.job = queue.Job{ID: env.id, Lane: b.hook.lane, Ordered: b.hook.Ordered, Data: data}
+	b.packed(env.id, seal(b.buf, &env, app.keys[0], q.inProcess))
 }
 
 // offer hands the batches over, waiting out errors of the whole call: nobody knows then which were
@@ -137,7 +147,10 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 		q.stats.enqueued.Add(events) // before the call, since another goroutine may settle a job before it returns
 		err := q.enqueue(ctx, jobs)
 		var partly *queue.BatchError
-		if err == nil || errors.As(err, &partly) {
+		away := err != nil && !errors.As(err, &partly)
+		q.outbox.backlog.setAway(away)
+		if !away {
+			q.offered()
 			q.settle(batches, err)
 			return
 		}
@@ -159,7 +172,7 @@ func (q *enqueuer) enqueue(ctx context.Context, jobs []queue.Job) error {
 // settle strikes off what the queue took, and keeps what it refused. The host is told before: when
 // Flush returns, it knows.
 func (q *enqueuer) settle(batches []*batch, result error) {
-	q.offered = nil
+	q.inHand = nil
 	defer q.strikeOff(batches, result) // also if a Trace function ends this goroutine
 	q.tell(batches, result, 0)
 }
@@ -191,12 +204,14 @@ func (q *enqueuer) strikeOff(batches []*batch, result error) {
 	for i, b := range batches {
 		err := queue.ErrorOf(result, i)
 		if err == nil {
+			b.settle(nil)
 			taken = append(taken, b)
 			continue
 		}
 		q.stats.enqueued.Add(-int64(b.events))
 		if errors.Is(err, queue.ErrTooLarge) {
 			q.stats.dropped.Add(int64(b.events))
+			b.settle(err)
 			taken = append(taken, b)
 			continue
 		}

@@ -20,6 +20,22 @@ const (
 	TypeSubscriptionCount EventType = "subscription_count"
 )
 
+// The event types that Sockudo 5 has besides Pusher's, about AI runs, versioned messages and
+// annotations. The library knows their names, so that a configuration may ask for them. Make their
+// events with [CustomEvent].
+const (
+	TypeAIRunStarted          EventType = "ai_run_started"          // a run began
+	TypeAIRunEnded            EventType = "ai_run_ended"            // a run ended or failed
+	TypeAITurnStarted         EventType = "ai_turn_started"         // the older name of ai_run_started
+	TypeAITurnEnded           EventType = "ai_turn_ended"           // the older name of ai_run_ended
+	TypeAICancelRequested     EventType = "ai_cancel_requested"     // a client asked to cancel a run
+	TypeAIStreamCancelled     EventType = "ai_stream_cancelled"     // a streaming message was cancelled
+	TypeAIStreamOrphaned      EventType = "ai_stream_orphaned"      // the stream of a publisher that went away was closed
+	TypeMessageVersionCreated EventType = "message_version_created" // a message was created, changed, appended to or deleted
+	TypeAnnotationCreated     EventType = "annotation_created"      // a message was annotated
+	TypeAnnotationDeleted     EventType = "annotation_deleted"      // an annotation was removed
+)
+
 // Event is something that happened on a channel. Make it with one of the constructors, such as
 // [ChannelOccupied]. It is a plain comparable value.
 //

@@ -70,6 +70,10 @@ type Options struct {
 	// and of jobs not handed over. Defaults to 64 MiB.
 	OutboxBytes int64
 
+	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.
+	// Defaults to 256.
+	EnqueueJobs int
+
 	// KeepTime keeps a job's first time_ms, however late it is delivered. By default a job older
 	// than 4 minutes is stamped and signed afresh, because an official receiver rejects what is
 	// older than 5.

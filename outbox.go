@@ -18,6 +18,7 @@ type outbox struct {
 	failing atomic.Int64  // of those, bytes of failing webhooks
 	wake    chan struct{} // capacity 1: there are fresh batches, or webhooks that work again
 	ended   chan struct{} // closed when nothing will be handed over any more
+	backlog backlog
 
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer
@@ -41,6 +42,9 @@ func newOutbox(limit int64, ended chan struct{}) *outbox {
 type account struct{ atomic.Int64 }
 
 func (a *account) isFailing() bool { return a.Load()&1 != 0 }
+
+// holds reports whether the webhook holds anything.
+func (a *account) holds() bool { return a.Load()>>1 != 0 }
 
 // setFailing returns the bytes that are held, and reports whether anything has changed.
 func (a *account) setFailing(failing bool) (held int64, changed bool) {
@@ -157,6 +161,7 @@ func (o *outbox) push(b *batch) {
 	o.fresh = append(o.fresh, b)
 	first := len(o.fresh) == 1
 	o.mu.Unlock()
+	o.backlog.add()
 	if first {
 		notify(o.wake)
 	}

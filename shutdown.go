@@ -195,7 +195,7 @@ func within(ctx context.Context, grace time.Duration, f func()) bool {
 func (e *Emitter) finish(ctx context.Context) (returned bool) {
 	returned = true
 	if e.debouncer != nil {
-		returned = within(ctx, endGrace, e.debouncer.finish)
+		returned = within(ctx, endGrace, func() { e.debouncer.finish(ctx) })
 	}
 	e.batcher.finish()
 	e.outbox.refuseWaiters()

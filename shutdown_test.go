@@ -79,7 +79,7 @@ func TestFlushWaitsForABatchThatIsJustBeingCut(t *testing.T) {
 			t.Fatal("the batch was not taken off the list")
 		}
 		e.batcher.mu.Lock()
-		popped = e.batcher.head == nil
+		popped = e.batcher.list.head == nil
 		e.batcher.mu.Unlock()
 	}
 	flushed := make(chan error, 1)

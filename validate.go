@@ -19,6 +19,7 @@ const (
 	maxDebounce       = time.Minute
 	maxWorkers        = 10_000
 	maxPollers        = 1_000
+	maxEnqueueJobs    = 100_000
 	maxRequestTimeout = 15 * time.Minute // how long a Lambda function can run
 	maxRetryTime      = 30 * 24 * time.Hour
 	minRate           = 0.001
@@ -34,6 +35,8 @@ const (
 var knownTypes = []EventType{
 	TypeChannelOccupied, TypeChannelVacated, TypeMemberAdded, TypeMemberRemoved, TypeMemberUpdated,
 	TypeClientEvent, TypeCacheMiss, TypeSubscriptionCount,
+	TypeAIRunStarted, TypeAIRunEnded, TypeAITurnStarted, TypeAITurnEnded, TypeAICancelRequested,
+	TypeAIStreamCancelled, TypeAIStreamOrphaned, TypeMessageVersionCreated, TypeAnnotationCreated, TypeAnnotationDeleted,
 }
 
 // Validate reports every mistake in o, as New does, without starting anything. The error is a *ConfigError; paths of
@@ -87,6 +90,7 @@ func validateOptions(o *Options) []Problem {
 		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0", t.Lease)
 	}
 	c.between("Options.Pollers", o.Pollers, 1, maxPollers)
+	c.between("Options.EnqueueJobs", o.EnqueueJobs, 1, maxEnqueueJobs)
 	if o.OutboxBytes < 0 {
 		c.failf("Options.OutboxBytes", "is %d; must be more than 0", o.OutboxBytes)
 	}
@@ -113,7 +117,7 @@ func (c *checker) apps(o *Options) {
 	first := make(map[string]int, len(o.Apps))
 	for i := range o.Apps {
 		path, id := index("apps", i), o.Apps[i].ID
-		c.problems = append(c.problems, rules.app(path, &o.Apps[i])...)
+		c.problems = append(c.problems, rules.app(path, &o.Apps[i], identities(o.Apps[i].Webhooks))...)
 		if j, taken := first[id]; taken && id != "" {
 			c.failf(path+".id", "is %q, as apps[%d].id is; each app has its own", id, j)
 			continue

@@ -143,11 +143,12 @@ apps[0].webhooks[0].id: is "\xff/"; "/" is not allowed`,
 			`apps[0].secret: has a control character, such as a newline at its end`,
 		},
 		{"previous keys", func(o *Options) {
-			app0(o).PreviousKeys = []Key{{"my-key", "a"}, {"b", ""}, {"b", "c"}, {"", "d"}}
-		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is; list each key once
+			a := app0(o)
+			a.PreviousKeys = []Key{{a.Key, a.Secret}, {"b", ""}, {"b", "c"}, {"", "d"}, {"b", "c"}, {a.Key, "e"}}
+		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is, and so is the secret; list each pair once
 apps[0].previous_keys[1].secret: is required: it signs what is sent
-apps[0].previous_keys[2].key: is "b", as apps[0].previous_keys[1].key is; list each key once
-apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key`},
+apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key
+apps[0].previous_keys[4].key: is "b", as apps[0].previous_keys[2].key is, and so is the secret; list each pair once`},
 		{
 			"one id for two webhooks", func(o *Options) { lambdaHook(o).ID = "main" },
 			`apps[0].webhooks[1].id: is "main", as that of webhooks[0] is; each webhook of an app has its own`,
@@ -190,7 +191,7 @@ apps[0].webhooks[1].lambda.region: is "Frankfurt"; must be a region such as "us-
 			hook0(o).EventTypes = []EventType{"chanel_occupied", "document_save", "*", TypeCacheMiss, TypeCacheMiss}
 		}, `apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you mean "channel_occupied"?
 apps[0].webhooks[0].event_types[1]: is "document_save", which is not an event type; did you mean "document_saved"?
-apps[0].webhooks[0].event_types[2]: is "*", which is not an event type; known are channel_occupied, channel_vacated, member_added, member_removed, member_updated, client_event, cache_miss, subscription_count, document_saved
+apps[0].webhooks[0].event_types[2]: is "*", which is not an event type; known are channel_occupied, channel_vacated, member_added, member_removed, member_updated, client_event, cache_miss, subscription_count, ai_run_started, ai_run_ended, ai_turn_started, ai_turn_ended, ai_cancel_requested, ai_stream_cancelled, ai_stream_orphaned, message_version_created, annotation_created, annotation_deleted, document_saved
 apps[0].webhooks[0].event_types[4]: is "cache_miss", which is there already`},
 		{
 			"pattern", func(o *Options) { hook0(o).Filter.ChannelPattern = "presence-(" },
@@ -250,6 +251,8 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 		{"https://exa mple.com/topsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
 		{"https://example.com/\ntopsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
 		{"https://example.com/" + long(2048), "is 2068 bytes long; at most 2048"},
+		{"https://example.com/REDACTED", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
+		{"https://REDACTED@example.com/", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
 		{"https://u:REDACTED@example.com/", "has the password REDACTED: the configuration was marshaled, which hides passwords"},
 	}
 	for _, tt := range tests {

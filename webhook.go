@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/arn"
 	"github.com/pushhooks/webhook/internal/scheduler"
 )
 
@@ -162,7 +164,7 @@ func (h Headers) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, h.redacted()
 // LogValue returns the names, with REDACTED for every value.
 func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.redacted()) }
 
-// clone returns a copy of a that shares nothing that can be changed.
+// clone returns a copy of a that shares nothing that can be changed, with the regions that functions' ARNs hold.
 func (a App) clone() App {
 	a.PreviousKeys = slices.Clone(a.PreviousKeys)
 	a.Webhooks = slices.Clone(a.Webhooks)
@@ -173,6 +175,7 @@ func (a App) clone() App {
 		w.Filter.ChannelNamespaces = slices.Clone(w.Filter.ChannelNamespaces)
 		if w.Lambda != nil {
 			l := *w.Lambda
+			l.Region = cmp.Or(l.Region, arn.Region(l.FunctionName))
 			w.Lambda = &l
 		}
 	}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"cmp"
 
+	"github.com/pushhooks/webhook/internal/arn"
 	"github.com/pushhooks/webhook/internal/strict"
 )
 
@@ -38,8 +39,8 @@ func (a *App) decode(v strict.Value) {
 		"secret":        strict.Hidden(strict.String(&a.Secret)),
 		"previous_keys": strict.Array(a.decodePreviousKey),
 		"enabled":       strict.Not(&a.Disabled),
-		"webhooks":      strict.Array(a.decodeWebhook),
-		"policy":        policy.ReadOpen, // newer versions of the reference have an app's webhooks there
+		"webhooks":      strict.Embedded(strict.Array(a.decodeWebhook)), // Soketi has them as text, too
+		"policy":        policy.ReadOpen,                                // newer versions of the reference have an app's webhooks there
 	}.ReadOpen(v)
 	if len(a.Webhooks) > 0 && len(inPolicy.Webhooks) > 0 {
 		v.FailAt("policy.webhooks", `the app has "webhooks" too; keep them in one place`)
@@ -113,14 +114,39 @@ type lambdaTarget struct {
 	region       string
 	legacyName   string
 	legacyRegion string
+
+	invocationType string
+	envelope       bool
 }
 
 func (t *lambdaTarget) decode(v strict.Value) {
 	t.set = true
 	strict.Object{
-		"function_name": strict.String(&t.function),
-		"region":        strict.String(&t.region),
+		"function_name":   strict.String(&t.function),
+		"region":          strict.String(&t.region),
+		"invocation_type": strict.String(&t.invocationType),
+		"envelope":        strict.Bool(&t.envelope),
+		"async":           t.decodeAsync, // Soketi's
+		"client_options":  noClientOptions,
 	}.Read(v)
+}
+
+// decodeAsync reads Soketi's form of invocation_type.
+func (t *lambdaTarget) decodeAsync(v strict.Value) {
+	async := false
+	strict.Bool(&async)(v)
+	if t.invocationType = "RequestResponse"; async {
+		t.invocationType = "Event"
+	}
+}
+
+// noClientOptions refuses what Soketi gives to the AWS SDK, unless it is empty.
+func noClientOptions(v strict.Value) {
+	empty := true
+	strict.Entries(func(string, strict.Value) { empty = false })(v)
+	if !empty {
+		v.Fail("is not read; the AWS SDK's own variables and files say it, such as AWS_ACCESS_KEY_ID and AWS_PROFILE")
+	}
 }
 
 func (t *lambdaTarget) decodeFunction(v strict.Value) {
@@ -145,10 +171,15 @@ func (t *lambdaTarget) resolve(v strict.Value) *Lambda {
 	if !t.set {
 		return nil
 	}
+	l := &Lambda{FunctionName: t.function, Region: t.region, InvocationType: t.invocationType, Envelope: t.envelope}
 	if t.legacyName == "" {
-		return &Lambda{FunctionName: t.function, Region: t.region}
+		return l
 	}
-	return &Lambda{FunctionName: t.legacyName, Region: cmp.Or(t.region, t.legacyRegion, legacyRegion)}
+	l.FunctionName, l.Region = t.legacyName, cmp.Or(t.region, t.legacyRegion)
+	if l.Region == "" && !arn.Is(l.FunctionName) {
+		l.Region = legacyRegion
+	}
+	return l
 }
 
 // UnmarshalJSON reads a filter as the JSON file has it, Soketi's names for prefix and suffix included. The error is a

@@ -16,7 +16,13 @@ import (
 // Lambda names the AWS Lambda function that a webhook invokes.
 type Lambda struct {
 	FunctionName string // name, ARN or partial ARN, with or without version or alias
-	Region       string // such as "us-east-1"
+	Region       string // such as "us-east-1". Defaults to that of an ARN
+
+	// InvocationType is "Event" or "RequestResponse". Defaults to the sender's option.
+	InvocationType string
+
+	// Envelope wraps the payload as the sender's option of this name does, for this function alone.
+	Envelope bool
 }
 
 // Request is one attempt at one delivery. Exactly one of URL and Lambda is set.

@@ -1,6 +1,7 @@
 package lambdadispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http/httptrace"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/arn"
 )
 
 // Sender is the dispatch.Sender for Lambda functions. It keeps one client for each region. It is
@@ -69,7 +71,7 @@ func (s *Sender) send(ctx context.Context, r *dispatch.Request) dispatch.Outcome
 	if refused != nil {
 		return *refused
 	}
-	client, err := s.regions.client(ctx, r.Lambda.Region)
+	client, err := s.regions.client(ctx, cmp.Or(r.Lambda.Region, arn.Region(r.Lambda.FunctionName)))
 	if err != nil {
 		return withoutClient(ctx, r.Lambda, err)
 	}
@@ -82,15 +84,16 @@ func (s *Sender) send(ctx context.Context, r *dispatch.Request) dispatch.Outcome
 
 // input makes the call's parameters, or says why there is no call.
 func (s *Sender) input(r *dispatch.Request) (*lambda.InvokeInput, *dispatch.Outcome) {
-	if r.Lambda == nil || r.Lambda.FunctionName == "" || r.Lambda.Region == "" {
+	if r.Lambda == nil || r.Lambda.FunctionName == "" || r.Lambda.Region == "" && arn.Region(r.Lambda.FunctionName) == "" {
 		return nil, unsendable(errors.New("lambdadispatch: the request names no function and region"))
 	}
 	payload := r.Body
-	if s.envelope {
+	if s.envelope || r.Lambda.Envelope {
 		payload = envelope(r)
 	}
-	if most := s.maxPayload(); len(payload) > most {
-		return nil, tooLarge(r.Lambda, len(payload), most, s.kind)
+	kind := cmp.Or(InvocationType(r.Lambda.InvocationType), s.kind)
+	if limit := kind.maxPayload(); len(payload) > limit {
+		return nil, tooLarge(r.Lambda, len(payload), limit, kind)
 	}
 	custom, err := clientContext(r)
 	if err != nil {
@@ -98,15 +101,15 @@ func (s *Sender) input(r *dispatch.Request) (*lambda.InvokeInput, *dispatch.Outc
 	}
 	return &lambda.InvokeInput{
 		FunctionName:   &r.Lambda.FunctionName,
-		InvocationType: types.InvocationType(s.kind),
+		InvocationType: types.InvocationType(kind),
 		ClientContext:  &custom,
 		Payload:        payload,
 	}, nil
 }
 
 // maxPayload returns Lambda's limit for a payload.
-func (s *Sender) maxPayload() int {
-	if s.kind == Event {
+func (t InvocationType) maxPayload() int {
+	if t == Event {
 		return 1 << 20
 	}
 	return 6 << 20

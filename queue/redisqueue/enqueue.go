@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// What one script of Enqueue carries, unless a single job is larger. Redis does nothing else meanwhile, and workers wait
-// for their acks.
+// What one script of Enqueue carries, unless a single job is larger. Redis does nothing else
+// meanwhile, and workers wait for their acks.
 const (
 	enqueueJobs  = 64
 	enqueueBytes = 128 << 10
@@ -17,8 +17,8 @@ const (
 
 // Enqueue takes jobs, in one round trip per partition and batch.
 //
-// When one master of a cluster does not answer, the error is a *queue.BatchError that names its jobs: they may or may not
-// have been taken, and offering them again is right.
+// When one master of a cluster does not answer, the error is a *queue.BatchError that names its
+// jobs: they may or may not have been taken, and offering them again is right.
 func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	jobs = slices.Clone(jobs) // a call that ctx has ended may still be sending them
 	return q.spread(ctx, len(jobs), func(i int) string { return jobs[i].Lane },
@@ -51,7 +51,8 @@ func (e *enqueuer) all(ctx context.Context, indexes []int) {
 	}
 }
 
-// batch returns the jobs of the next script, and how many of indexes it has looked at. It refuses those that are too large.
+// batch returns the jobs of the next script, and how many of indexes it has looked at. It refuses
+// those that are too large.
 func (e *enqueuer) batch(indexes []int) (batch []int, n int) {
 	bytes := 0
 	for _, i := range indexes {
@@ -112,7 +113,8 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	return nil
 }
 
-// args returns the script's arguments, and the command that writes the data of large jobs before, nil if there are none.
+// args returns the script's arguments, and the command that writes the data of large jobs before,
+// nil if there are none.
 func (e *enqueuer) args(batch []int) (args, large []any) {
 	args = append(make([]any, 0, 5+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, 0)
 	var lanes map[string]bool

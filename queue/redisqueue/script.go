@@ -14,9 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Each script is a file that says at its head what it takes and returns. A line "--@ name" in it stands for the text of
-// another file: what several scripts do is written once, and no script holds what it does not use, since even a function
-// that is not called costs time in every run.
+// Each script is a file that says at its head what it takes and returns. A line "--@ name" in it
+// stands for the text of another file: what several scripts do is written once, and no script holds
+// what it does not use, since even a function that is not called costs time in every run.
 var (
 	//go:embed lua/*.lua
 	files embed.FS
@@ -71,13 +71,15 @@ func luaFile(name string) string {
 	})
 }
 
-// single is a command that go-redis does not send a second time when the answer is lost. The queue's callers
-// repeat what failed, and a repeated lease or settlement would not be the same as the first.
+// single is a command that go-redis does not send a second time when the answer is lost. The
+// queue's callers repeat what failed, and a repeated lease or settlement would not be the same as
+// the first.
 type single struct{ *redis.Cmd }
 
 func (single) NoRetry() bool { return true }
 
-// eval runs a script on a partition by its hash, or with its source where the server does not have it.
+// eval runs a script on a partition by its hash, or with its source where the server does not have
+// it.
 func (q *Queue) eval(ctx context.Context, s *script, p *partition, args []any) (any, error) {
 	return q.evalAfter(ctx, nil, s, p, args)
 }
@@ -122,8 +124,9 @@ func isFull(err error) bool {
 	return errors.As(err, &fromServer) && strings.Contains(fromServer.Error(), "OOM command not allowed")
 }
 
-// reload makes a cluster client look for the masters again when one could not be reached. By itself it does that
-// once a minute, and until then it asks a master that is dead. The client keeps it to a few times a second.
+// reload makes a cluster client look for the masters again when one could not be reached. By itself
+// it does that once a minute, and until then it asks a master that is dead. The client keeps it to
+// a few times a second.
 func (q *Queue) reload(ctx context.Context, err error) {
 	var fromServer redis.Error
 	cluster, ok := q.client.(interface{ ReloadState(context.Context) })

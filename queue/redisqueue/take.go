@@ -31,7 +31,8 @@ type taken struct {
 	left   int           // lanes left in the rings
 }
 
-// take leases what is ready in p and fits into w. names are the lanes of p that w names. A failure is noted in p.
+// take leases what is ready in p and fits into w. names are the lanes of p that w names. A failure
+// is noted in p.
 func (q *Queue) take(ctx context.Context, p *partition, w *queue.Want, names []string) []queue.Lease {
 	if p.skew.Load() == 0 { // the deadline and the leases' times need Redis's clock
 		q.takeOnce(ctx, p, &queue.Want{}, nil, q.timeout())
@@ -50,7 +51,8 @@ func (q *Queue) timeout() time.Duration {
 	return takeTimeout / 4
 }
 
-// takeOnce runs the take script, waits for its answer for the given time, and notes in p what it says.
+// takeOnce runs the take script, waits for its answer for the given time, and notes in p what it
+// says.
 func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names []string, timeout time.Duration) []queue.Lease {
 	start, wakes := time.Now(), p.wakesSoFar()
 	token, deadline, lost := q.newToken(), p.deadline(start), p.lostTakes()
@@ -103,7 +105,8 @@ func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline i
 		args = append(args, name, w.Limit(name))
 	}
 	for _, l := range lost {
-		// Nobody has extended these leases, so they end one lease after the time in which the call may have run.
+		// Nobody has extended these leases, so they end one lease after the time in which the call
+		// may have run.
 		last := l.deadline + q.opts.Lease.Microseconds()
 		args = append(args, l.token, last-2*takeTimeout.Microseconds(), last)
 	}
@@ -151,8 +154,9 @@ func (p *partition) readLease(l *queue.Lease, lane []any, text, token string, no
 	l.Attempts, l.First, l.Age = j.attempts, p.local(j.first), age(j.enqueued, now)
 }
 
-// readLarge reads the data of large jobs, which the take script does not return. With AtMostOnce the script does return
-// it, since the job is gone then. What HMGET does not find is read again by a script: HMGET may have asked a replica.
+// readLarge reads the data of large jobs, which the take script does not return. With AtMostOnce
+// the script does return it, since the job is gone then. What HMGET does not find is read again by
+// a script: HMGET may have asked a replica.
 func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Lease) error {
 	var ids []any
 	for i := range leases {

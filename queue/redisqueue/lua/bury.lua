@@ -1,4 +1,5 @@
--- bury moves a leased job to the dead letters, remembers its ID, and drops the oldest dead letters beyond the bounds.
+-- bury moves a leased job to the dead letters, remembers its ID, and drops the oldest dead letters
+-- beyond the bounds.
 --
 -- ARGV[3]  how long the IDs of settled jobs are remembered  ARGV[4]  how many are remembered at most
 -- ARGV[5]  timer    ARGV[6]  reason

@@ -2,9 +2,11 @@
 --
 -- ARGV[3]  jobs that the partition may hold     ARGV[4]  bytes of data that it may hold
 -- ARGV[5]  number of lanes n, then name and ordered (0 or 1) of each, then for each job:
--- ARGV[…]  the end of its ticket, its lane, its data; that of a large job is "", and has just been written
+-- ARGV[…]  the end of its ticket, its lane, and its data; that of a large job is "" and was just
+--          written by a command of its own
 --
--- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing; or 0.
+-- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its
+-- lane is failing; or 0.
 
 --@ state
 --@ place

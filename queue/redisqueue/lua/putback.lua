@@ -1,5 +1,5 @@
--- putback gives back a job that an at-most-once Receive has removed: at the head of its lane, or after a delay.
--- That its ID is remembered is the proof that it was not given back already.
+-- putback gives back a job that an at-most-once Receive has removed: at the head of its lane, or
+-- after a delay. That its ID is remembered is the proof that it was not given back already.
 --
 -- ARGV[3] timer  ARGV[4] data  ARGV[5] delay
 --

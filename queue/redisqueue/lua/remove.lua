@@ -1,6 +1,6 @@
--- remove takes the jobs that tickets, names and ids list, which are no longer leased, out of the queue. It remembers
--- their IDs, in two sets that take turns, for ttl at least and twice that at most, or for a shorter time if there are more
--- than maxmarks.
+-- remove takes the jobs that tickets, names and ids list, which are no longer leased, out of the
+-- queue. It remembers their IDs, in two sets that take turns, for ttl at least and twice that at
+-- most, or for a shorter time if there are more than maxmarks.
 local t, done, all, large = totals, base .. 'done', 0, nil
 for i = 1, #ids do
   local s, size = lanes[names[i]], tonumber(sub(tickets[i], 17, 25))

@@ -1,6 +1,8 @@
--- replay puts new jobs in the place of dead letters, at the ends of their lanes. IDs that are not here are skipped.
+-- replay puts new jobs in the place of dead letters, at the ends of their lanes. IDs that are not
+-- here are skipped.
 --
--- ARGV[3…] of each: ID of the dead letter, end of the job's ticket, its lane, ordered (0 or 1) and data
+-- ARGV[3…] of each: ID of the dead letter, end of the job's ticket, its lane, ordered (0 or 1)
+--          and data
 --
 -- Returns how many were here.
 
