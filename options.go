@@ -25,8 +25,8 @@ type Options struct {
 	// it such a webhook is a configuration error.
 	Lambda dispatch.Sender
 
-	// Middleware wraps both, the first one outermost. A panic in it fails the attempt and nothing
-	// else.
+	// Middleware wraps both, the first one outermost. A panic or a runtime.Goexit in it fails the
+	// attempt and nothing else.
 	Middleware []dispatch.Middleware
 
 	// EventTypes declares the host's own event types, besides those that the library knows.
