@@ -67,8 +67,8 @@ type Options struct {
 	// Receivers is the number of receive loops on the queue. Defaults to 1.
 	Receivers int
 
-	// OutboxBytes bounds what waits in memory for the queue to take it: the events of open batches
-	// and of jobs not handed over. Defaults to 64 MiB.
+	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
+	// handed over, with their buffers' capacity and about 350 bytes for each. Defaults to 24 MiB.
 	OutboxBytes int64
 
 	// KeepTime keeps a job's first time_ms, however late it is delivered. By default a job older
