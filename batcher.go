@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/pushhooks/webhook/queue"
 )
 
 // slot is where events for one webhook are collected. It belongs to the webhook's identity: when
@@ -14,26 +12,12 @@ import (
 type slot struct {
 	account  account      // what it holds in the outbox
 	line     []*waiter    // EmitWaits; guarded by the outbox's mutex
-	sizeHint atomic.Int32 // size of the last full batch, for the next one's buffer
+	sizeHint atomic.Int32 // size of the last batch's body, for the next one's buffer
 	maxBody  atomic.Int64 // largest body that the receiver is thought to accept; 0: any
 	refused  atomic.Int64 // when it refused a larger one, in Unix nanoseconds
 
 	mu   sync.Mutex
 	open *batch
-}
-
-// batch is a job in the making: first its body, then all of it.
-type batch struct {
-	hook   *hook
-	due    time.Time
-	timeMS int64
-	events int
-	buf    []byte
-	job    queue.Job // once it is packed
-	size   int64     // what is reserved in the outbox
-	open   bool      // guarded by the slot's mutex
-	epoch  int       // of the outbox, when it was cut
-	next   *batch
 }
 
 // batcher gathers events into batches and cuts them: when they are full, in Emit; when their time
@@ -44,21 +28,12 @@ type batcher struct {
 	maxBytes int
 	outbox   *outbox
 
-	// Batches are due in the order in which they were opened, because the window is the same for
-	// all: a list and one timer do for any number of webhooks.
-	cutting    sync.Mutex // held by who takes batches off the list to cut them
-	mu         sync.Mutex
-	head, tail *batch
-	closing    atomic.Bool // the emitter is closing: nothing waits any more
-	wake       chan struct{}
+	cutting sync.Mutex // held while batches are taken off the list and cut
+	mu      sync.Mutex
+	list    openBatches // open batches; guarded by mu
+	closing atomic.Bool // the emitter is closing: nothing waits any more
+	wake    chan struct{}
 }
-
-// jobOverhead is the room for what a job has besides its events, charged to each batch.
-const jobOverhead = 512
-
-// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few
-// more do no harm.
-const envelopeRoom = 352
 
 // reservation is the room that an encoded event takes in the outbox: its own and a comma's.
 func reservation(event []byte) int64 { return int64(len(event)) + 1 }
@@ -75,8 +50,9 @@ func newBatcher(b Batching, out *outbox) *batcher {
 	return &batcher{window: window, maxCount: count, maxBytes: b.Bytes, outbox: out, wake: make(chan struct{}, 1)}
 }
 
-// add appends an encoded event, for which room is reserved, to the webhook's open batch.
-func (b *batcher) add(h *hook, event []byte) {
+// add appends an encoded event, for which room is reserved, to the webhook's open batch. The receipt
+// is an EmitSync's, or nil.
+func (b *batcher) add(h *hook, event []byte, receipt *receipt) {
 	s := h.slot
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,12 +63,8 @@ func (b *batcher) add(h *hook, event []byte) {
 		b.start(h, len(event))
 	}
 	o := s.open
-	if o.events > 0 {
-		o.buf = append(o.buf, ',')
-	}
-	o.buf = append(o.buf, event...)
-	o.events++
-	o.size += reservation(event)
+	o.append(event, receipt, b.maxBytes)
+	b.outbox.charge(s, o.underCharged())
 	if o.events >= b.maxCount || b.window == 0 || b.closing.Load() {
 		b.cut(s)
 	}
@@ -131,29 +103,16 @@ func (s *slot) refuse(size int) {
 func (b *batcher) start(h *hook, size int) {
 	s := h.slot
 	now := time.Now()
-	o := &batch{hook: h, timeMS: now.UnixMilli(), open: true, size: jobOverhead}
-	b.outbox.charge(s, jobOverhead)
-	room := size + envelopeRoom + len(h.lane) + len(h.app.key)
-	if b.window > 0 {
-		room = max(room, int(s.sizeHint.Load()))
-	}
-	o.buf = appendBodyStart(make([]byte, 0, room), o.timeMS)
+	o := newBatch(h, now, size, b.window > 0)
+	b.outbox.charge(s, o.size)
 	s.open = o
-	if b.window > 0 {
-		o.due = now.Add(b.window)
-		b.schedule(o)
+	if b.window == 0 {
+		return
 	}
-}
-
-func (b *batcher) schedule(o *batch) {
+	o.due = now.Add(b.window)
 	b.mu.Lock()
-	first := b.head == nil
-	if first {
-		b.head = o
-	} else {
-		b.tail.next = o
-	}
-	b.tail = o
+	first := b.list.head == nil
+	b.list.push(o)
 	b.mu.Unlock()
 	if first {
 		notify(b.wake)
@@ -161,13 +120,18 @@ func (b *batcher) schedule(o *batch) {
 }
 
 // cut closes the slot's open batch and hands it to the outbox. The slot is locked, so that a
-// webhook's batches enter the outbox in order.
+// webhook's batches enter the outbox in order. The batch leaves the list last: flush finds it there,
+// or in the outbox.
 func (b *batcher) cut(s *slot) {
 	o := s.open
 	s.open, o.open = nil, false
-	o.buf = append(o.buf, bodyEnd...)
-	s.sizeHint.Store(int32(min(len(o.buf)+jobOverhead, b.maxBytes+jobOverhead)))
+	s.sizeHint.Store(int32(len(o.buf)))
+	o.close()
+	b.outbox.charge(s, -o.overCharged())
 	b.outbox.push(o)
+	b.mu.Lock()
+	b.list.remove(o)
+	b.mu.Unlock()
 }
 
 // flush cuts every batch that is open now. When it returns, those that run was about to cut have
@@ -196,17 +160,14 @@ func (b *batcher) cutDue(now time.Time) time.Time {
 func (b *batcher) take(now time.Time) (o *batch, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	o = b.head
+	o = b.list.head
 	if o == nil {
 		return nil, time.Time{}
 	}
 	if !now.IsZero() && o.due.After(now) {
 		return nil, o.due
 	}
-	if b.head = o.next; b.head == nil {
-		b.tail = nil
-	}
-	o.next = nil
+	b.list.remove(o)
 	return o, time.Time{}
 }
 

@@ -30,6 +30,7 @@ const (
 
 // Run checks the job, makes at most one attempt, and decides what becomes of the job.
 func (j *deliveryJob) Run() scheduler.Result {
+	j.d.outbox.backlog.giveWay()
 	j.began = time.Now()
 	if j.err == errNewerJob { //nolint:errorlint // parse returns it as it is
 		return j.unknown(reasonNewer, "it was made by a newer version of this library", Retry{}.or(j.d.retry).maxAge())

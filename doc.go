@@ -51,7 +51,7 @@
 //	emitter.go          New, SetApp, RemoveApp             shutdown.go     Flush, Drain, Shutdown, Close
 //	emit.go             Emit, EmitWait, Wants              errors.go
 //	registry.go         apps by ID, compiled               identity.go     webhooks' identities; id.go  jobs' IDs
-//	batcher.go          open batches                       debounce.go     events held back; members.go
+//	batcher.go          open batches                       debounce.go     events held back
 //	outbox.go           room, and what the queue lacks     waiting_line.go EmitWaits in the order of arrival
 //	enqueuer.go         handing over                       blocked_lanes.go  lanes that the queue refused
 //	job.go              a job's text                       signer.go       Pusher signature, envelope MAC

@@ -35,10 +35,15 @@ func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
 func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
 	w := &waiter{ctx: ctx}
 	err := e.emit(&ev, w)
+	e.leave(w)
+	return err
+}
+
+// leave ends an EmitWait's wait.
+func (e *Emitter) leave(w *waiter) {
 	if w.lined {
 		e.outbox.leave(w)
 	}
-	return err
 }
 
 // emit is Emit, or EmitWait if w is not nil.
@@ -60,13 +65,7 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 	if err := ev.validate(); err != nil {
 		return err
 	}
-	if !e.members.observe(ev) {
-		e.stats.emitted.Add(1)
-		e.stats.suppressed.Add(1)
-		return nil
-	}
 	if err := e.match(ev, a, wanting, w); err != nil {
-		e.members.revert(ev)
 		return err
 	}
 	e.stats.emitted.Add(1)
@@ -94,7 +93,11 @@ func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
 	if err != nil {
 		return err
 	}
-	e.collect(ev, data, hooks)
+	var r *receipt
+	if w != nil {
+		r = w.receipt
+	}
+	e.batch(ev, data, hooks, r)
 	return nil
 }
 
@@ -117,18 +120,33 @@ func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
 		return hooks, nil
 	}
 	if w != nil {
-		waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
-		n, err := e.outbox.waitFor(w, waiting, size)
-		if err != nil {
-			return nil, e.waitError(waiting, err)
-		}
-		return e.admitted(waiting, n, size)
+		return e.admitWaiting(hooks, size, w)
 	}
 	n := e.outbox.reserve(hooks, size)
 	if n == 0 {
 		return nil, e.overflow(hooks)
 	}
 	return e.admitted(hooks, n, size)
+}
+
+// admitWaiting is admit for an EmitWait. While no other one waits, it needs no line.
+func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
+	if size > e.outbox.limit/int64(len(hooks)) {
+		return nil, e.waitError(hooks, ErrOverflow) // it can never fit
+	}
+	if e.outbox.line.length.Load() == 0 {
+		if n, ok := e.outbox.reserveAll(hooks, size); ok {
+			w.noteDropped(len(hooks)-n, len(hooks))
+			return e.admitted(hooks, n, size)
+		}
+	}
+	waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
+	n, err := e.outbox.waitFor(w, waiting, size)
+	if err != nil {
+		return nil, e.waitError(waiting, err)
+	}
+	w.noteDropped(len(waiting)-n, len(waiting))
+	return e.admitted(waiting, n, size)
 }
 
 // admitted counts an event that the first n of the hooks have room for.
@@ -175,9 +193,12 @@ func (e *Emitter) cancel(hooks []*hook, size int64) {
 }
 
 // collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
+func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) { e.batch(ev, data, hooks, nil) }
+
+// batch is collect with the receipt of an EmitSync, or nil.
+func (e *Emitter) batch(ev *Event, data []byte, hooks []*hook, r *receipt) {
 	for _, h := range hooks {
-		e.batcher.add(h, data)
+		e.batcher.add(h, data, r)
 	}
 	if len(hooks) > 0 {
 		e.watch.emitted(ev, len(hooks))

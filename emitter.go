@@ -22,7 +22,6 @@ type Emitter struct {
 	types     map[EventType]bool // known or declared
 	ids       *idSource
 	debouncer *debouncer // nil: nothing is held back
-	members   *members   // nil: a member event is a user's, not a connection's
 	batcher   *batcher
 	outbox    *outbox
 	sender    *sender
@@ -86,7 +85,7 @@ func (e *Emitter) connect() error {
 	e.traits = e.queue.Traits()
 	http := o.HTTP
 	if http == nil {
-		h, err := dispatch.NewHTTP(dispatch.HTTPOptions{MaxIdlePerHost: max(o.Workers, 1)})
+		h, err := dispatch.NewHTTP(dispatch.HTTPOptions{MaxIdlePerHost: o.Workers})
 		if err != nil {
 			return err
 		}
@@ -130,9 +129,6 @@ func (e *Emitter) start() {
 	e.outbox = newOutbox(e.opts.OutboxBytes, e.ended)
 	e.batcher = newBatcher(e.opts.Batching, e.outbox)
 	e.background.Go(func() { e.batcher.run(ctx) })
-	if e.opts.MemberConnections {
-		e.members = newMembers()
-	}
 	if e.opts.Debounce > 0 || e.opts.CountInterval > 0 {
 		e.debouncer = newDebouncer(debouncerConfig{
 			departureDelay: e.opts.Debounce, countInterval: e.opts.CountInterval,
@@ -142,10 +138,11 @@ func (e *Emitter) start() {
 	}
 	q := newEnqueuer(enqueuerConfig{
 		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids,
+		maxJobs: e.opts.EnqueueJobs,
 	}, r)
 	e.background.Go(func() { q.run(ctx) })
-	if e.opts.Workers > 0 {
-		e.scheduler = scheduler.New(e.queue, e.opts.Workers, e.opts.Receivers, &delivery{deliveryConfig{
+	if !e.opts.EmitOnly {
+		e.scheduler = scheduler.New(e.queue, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
 			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry, ended: e.settled,
 		}, r})
 		e.scheduler.Start()

@@ -15,6 +15,7 @@ type enqueuer struct {
 	enqueuerConfig
 	report
 	pending []*batch // taken from the outbox, in order
+	first   int      // how many batches are offered for the first time
 	blocked blockedLanes
 }
 
@@ -25,10 +26,11 @@ type enqueuerConfig struct {
 	outbox    *outbox
 	apps      *registry
 	ids       *idSource
+	maxJobs   int // in one call
 }
 
 const (
-	enqueueJobs  = 256
+	enqueueJobs  = 256 // by default
 	enqueueBytes = 2 << 20
 	enqueueTime  = 30 * time.Second
 )
@@ -65,19 +67,29 @@ func (q *enqueuer) collect(now time.Time) []*batch {
 	if len(q.pending) == 0 {
 		q.refill(now)
 	}
-	batches, room := q.blocked.due(now)
-	for len(batches) < enqueueJobs && room > 0 {
+	batches, room := q.blocked.due(now, max(1, q.maxJobs/2))
+	for len(batches) < q.maxJobs && room > 0 {
 		b := q.next(now)
 		if b == nil {
 			break
 		}
 		q.pack(b)
+		q.first++
 		if !q.blocked.queueUp(b) {
 			room -= len(b.job.Data)
 			batches = append(batches, b)
 		}
 	}
+	if len(batches) == 0 {
+		q.offered()
+	}
 	return batches
+}
+
+// offered tells the workers that the batches of a call were offered.
+func (q *enqueuer) offered() {
+	q.outbox.backlog.offered(q.first)
+	q.first = 0
 }
 
 // next takes the next fresh batch, or nil.
@@ -114,9 +126,7 @@ func (q *enqueuer) pack(b *batch) {
 		id: q.ids.next(time.UnixMilli(b.timeMS)), app: app.id, webhook: b.hook.id,
 		timeMS: b.timeMS, events: b.events,
 	}
-	data := seal(b.buf, &env, app.keys[0], q.inProcess)
-	b.buf = nil
-	b.job = queue.Job{ID: env.id, Lane: b.hook.lane, Ordered: b.hook.Ordered, Data: data}
+	b.packed(env.id, seal(b.buf, &env, app.keys[0], q.inProcess))
 }
 
 // offer hands the batches over, waiting out errors of the whole call: nobody knows then which were
@@ -132,7 +142,10 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 		q.stats.enqueued.Add(events) // before the call, since another goroutine may settle a job before it returns
 		err := q.enqueue(ctx, jobs)
 		var partly *queue.BatchError
-		if err == nil || errors.As(err, &partly) {
+		away := err != nil && !errors.As(err, &partly)
+		q.outbox.backlog.setAway(away)
+		if !away {
+			q.offered()
 			q.settle(batches, err)
 			return
 		}
@@ -159,6 +172,7 @@ func (q *enqueuer) settle(batches []*batch, result error) {
 		err := queue.ErrorOf(result, i)
 		if err == nil {
 			q.watch.enqueued(b)
+			b.settle(nil)
 			taken = append(taken, b)
 			continue
 		}
@@ -190,4 +204,5 @@ func (q *enqueuer) drop(b *batch, err error) {
 	q.stats.dropped.Add(int64(b.events))
 	q.log.dropped(b.hook, b.job.ID, b.events, err)
 	q.watch.dropped(b.hook, b.events, err)
+	b.settle(err)
 }

@@ -18,6 +18,7 @@ type outbox struct {
 	failing atomic.Int64  // of those, bytes of failing webhooks
 	wake    chan struct{} // capacity 1: there are fresh batches, or webhooks that work again
 	ended   chan struct{} // closed when nothing will be handed over any more
+	backlog backlog
 
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer
@@ -160,6 +161,7 @@ func (o *outbox) push(b *batch) {
 	o.fresh = append(o.fresh, b)
 	first := len(o.fresh) == 1
 	o.mu.Unlock()
+	o.backlog.add()
 	if first {
 		notify(o.wake)
 	}

@@ -135,7 +135,7 @@ func TestSecretThatChangedBetweenProcessesKeepsQueuedJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
-		first := start(t, nil, with(q), unbatched, func(o *Options) { o.Workers = -1 })
+		first := start(t, nil, with(q), unbatched, func(o *Options) { o.EmitOnly = true })
 		emit(t, first, occupied(1))
 		flush(t, first)
 

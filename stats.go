@@ -10,7 +10,7 @@ import "sync/atomic"
 type Stats struct {
 	Emitted    int64 // events that Emit took, wanted by somebody or not
 	Overflowed int64 // events that Emit or EmitWait refused with ErrOverflow
-	Suppressed int64 // events left out because of Options.Debounce, CountInterval or MemberConnections
+	Suppressed int64 // events left out because of Options.Debounce or CountInterval
 
 	Matched   int64 // taken by Emit for a webhook
 	Adopted   int64 // settled here, but emitted by another process, by an earlier one, or replayed

@@ -19,10 +19,11 @@ const (
 	maxBatchBytes     = 256 << 10
 	maxDebounce       = time.Minute
 	maxWorkers        = 10_000
-	maxReceivers      = 1_000
+	maxPollers        = 1_000
+	maxEnqueueJobs    = 100_000
 	maxRequestTimeout = 15 * time.Minute // how long a Lambda function can run
 	maxRetryTime      = 30 * 24 * time.Hour
-	maxAttempts       = 1_000_000
+	maxTries          = 1_000_000
 	minRate           = 0.001
 	maxRate           = 1_000_000
 
@@ -37,6 +38,8 @@ const (
 var knownTypes = []EventType{
 	TypeChannelOccupied, TypeChannelVacated, TypeMemberAdded, TypeMemberRemoved, TypeMemberUpdated,
 	TypeClientEvent, TypeCacheMiss, TypeSubscriptionCount,
+	TypeAIRunStarted, TypeAIRunEnded, TypeAITurnStarted, TypeAITurnEnded, TypeAICancelRequested,
+	TypeAIStreamCancelled, TypeAIStreamOrphaned, TypeMessageVersionCreated, TypeAnnotationCreated, TypeAnnotationDeleted,
 }
 
 // Validate reports every mistake in o, as New does, without starting anything. The error is a *ConfigError; paths of
@@ -85,13 +88,12 @@ func validateOptions(o *Options) []Problem {
 	c.requestTimeout("webhooks.request_timeout_ms", o.RequestTimeout, traitsOf(o.Queue))
 	c.duration("webhooks.debounce_ms", o.Debounce, maxDebounce)
 	c.duration("Options.CountInterval", o.CountInterval, maxDebounce)
-	if o.Workers > maxWorkers {
-		c.failf("webhooks.concurrency", "is %d; must be at most %d", o.Workers, maxWorkers)
-	}
+	c.between("webhooks.concurrency", o.Workers, 1, maxWorkers)
 	if t := traitsOf(o.Queue); !t.Disabled && (t.Lease <= 0 || t.Lease > limits.Lease) {
 		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0, and at most %v", t.Lease, limits.Lease)
 	}
-	c.between("Options.Receivers", o.Receivers, 1, maxReceivers)
+	c.between("Options.Pollers", o.Pollers, 1, maxPollers)
+	c.between("Options.EnqueueJobs", o.EnqueueJobs, 1, maxEnqueueJobs)
 	if o.OutboxBytes < 0 || o.OutboxBytes > limits.Bytes {
 		c.failf("Options.OutboxBytes", "is %d; must be from 0 (the default) to %d", o.OutboxBytes, int64(limits.Bytes))
 	}
@@ -176,14 +178,11 @@ func (c *checker) requestTimeout(path string, d time.Duration, traits queue.Trai
 
 // retry checks r. Backoffs of which only one is set agree with the other's default: see Retry.or.
 func (c *checker) retry(path string, r Retry) {
-	if r.Enabled && r.Disabled {
-		c.failf(path+".enabled", "is both true and false: set Enabled or Disabled, not both")
+	if r.MaxAttempts < -1 {
+		c.failf(path+".max_attempts", "is %d; must be at least 1, -1 for no limit, or 0 for the default", r.MaxAttempts)
 	}
-	if r.MaxAttempts < 0 {
-		c.failf(path+".max_attempts", "is %d; must be at least 1, or 0 for no bound", r.MaxAttempts)
-	}
-	if r.MaxAttempts > maxAttempts {
-		c.failf(path+".max_attempts", "is %d; must be at most %d", r.MaxAttempts, maxAttempts)
+	if r.MaxAttempts > maxTries {
+		c.failf(path+".max_attempts", "is %d; must be at most %d", r.MaxAttempts, maxTries)
 	}
 	c.duration(path+".max_elapsed_time_ms", r.MaxElapsed, maxRetryTime)
 	c.duration(path+".max_age_ms", r.MaxAge, 2*maxRetryTime)

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/pushhooks/webhook/internal/arn"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -174,17 +175,27 @@ func (c *appChecker) target(path string, w *Webhook) {
 var regionPattern = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$`)
 
 func (c *appChecker) lambdaFunction(path string, l *Lambda) {
+	region := arn.Region(l.FunctionName)
 	switch {
 	case l.FunctionName == "":
 		c.required(path+".function_name", "the function's name or ARN")
+	case arn.Is(l.FunctionName) && region == "":
+		c.failf(path+".function_name", "is %q, which is no function's ARN; must be like %q",
+			shorten(l.FunctionName), "arn:aws:lambda:us-east-1:123456789012:function:my-function")
 	case len(l.FunctionName) > 256 || !onlyNameBytes(l.FunctionName, "-_:.$"):
 		c.failf(path+".function_name", "is %q; must be a function's name, ARN or partial ARN", shorten(l.FunctionName))
 	}
 	switch {
+	case l.Region == "" && region != "":
 	case l.Region == "":
 		c.required(path+".region", `where the function is, such as "us-east-1"`)
 	case !regionPattern.MatchString(l.Region):
 		c.failf(path+".region", `is %q; must be a region such as "us-east-1"`, shorten(l.Region))
+	case region != "" && region != l.Region:
+		c.failf(path+".region", "is %q, but the function's ARN is of %q; leave the region out", l.Region, region)
+	}
+	if t := l.InvocationType; t != "" && t != "Event" && t != "RequestResponse" {
+		c.failf(path+".invocation_type", `is %q; must be "Event" or "RequestResponse"`, shorten(t))
 	}
 	if !c.lambda {
 		c.failf(path, "needs Options.Lambda: import %q and set it to lambdadispatch.New(…)", lambdaImport)

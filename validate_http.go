@@ -34,6 +34,9 @@ func urlProblem(raw string) string {
 	case !validPort(u.Port()):
 		return fmt.Sprintf("is %q; a port is a number from 1 to 65535", urlForMessage(raw))
 	}
+	if u.User.Username() == redacted || u.Path == "/"+redacted || raw == redacted {
+		return fmt.Sprintf("holds the word %s: the configuration was printed or marshaled, which hides more than scheme and host", redacted)
+	}
 	if password, _ := u.User.Password(); password == redacted {
 		return fmt.Sprintf("has the password %s: the configuration was marshaled, which hides passwords", redacted)
 	}

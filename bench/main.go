@@ -3,6 +3,7 @@
 //	go run . [-rounds 5] [-only memory,redis]
 //	go run . -dead 100000
 //	go run . -steady
+//	go run . -handover
 //	go run . -isolation 60 [-only "1000 hanging"]
 //
 // A receiver in a process of its own reads every body and counts events. Every case sends the same 140-byte events of 10 apps,
@@ -41,6 +42,7 @@ func main() {
 	dead := flag.Int("dead", 0, "instead: a healthy webhook's latency on Redis beside a dead one with so many jobs")
 	atRate := flag.Bool("steady", false, "instead: latencies at a steady rate")
 	beside := flag.Int("isolation", 0, "instead: latencies of healthy webhooks beside failing ones, for so many seconds each")
+	hand := flag.Bool("handover", false, "instead: how old events are when Redis takes them, at 10,000 events/s without batching")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a `file`")
 	flag.Parse()
 	if *profile != "" {
@@ -52,6 +54,12 @@ func main() {
 			log.Fatal(err)
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if *hand {
+		if err := withRedis(func(addr string) error { return handOver(addr, *rounds) }); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	if *dead > 0 || *atRate || *beside > 0 {
 		if err := runLatency(*dead, *rounds, *beside, *only); err != nil {
@@ -151,6 +159,21 @@ func median(v []float64) float64 {
 
 func wanted(only, name string) bool {
 	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(s string) bool { return strings.HasPrefix(name, s) })
+}
+
+// withRedis calls f with the address of a Redis server.
+func withRedis(f func(addr string) error) error {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	addr, stop, err := startRedis(dir, "no")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return f(addr)
 }
 
 // runLatency measures latencies: beside failing webhooks for some seconds, beside a dead webhook's jobs,

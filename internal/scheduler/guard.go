@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// keep runs f in a goroutine of the group, and again when a callback has ended the goroutine before f
-// returned (runtime.Goexit).
+// keep runs f in a goroutine of the group, and again when a callback has ended the goroutine before
+// f returned (runtime.Goexit).
 func (s *Scheduler) keep(group *sync.WaitGroup, f func()) {
 	group.Add(1)
 	go func() {

@@ -22,9 +22,9 @@ func (s *Scheduler) next() *Task {
 	return nil
 }
 
-// begin begins the task whose turn it is, of those that may begin. The lanes take turns: a webhook's
-// few tasks do not wait for all that were received of another's before them. (This is start-time fair
-// queueing, Goyal, Vin and Cheng, 1996, with tasks of equal length.)
+// begin begins the task whose turn it is, of those that may begin. The lanes take turns: a
+// webhook's few tasks do not wait for all that were received of another's before them. (This is
+// start-time fair queueing, Goyal, Vin and Cheng, 1996, with tasks of equal length.)
 func (s *Scheduler) begin(now time.Time) *Task {
 	for {
 		l := s.first()
@@ -86,9 +86,9 @@ func (s *Scheduler) wake() {
 	}
 }
 
-// low reports whether it is time to receive more: a worker has nothing to do, or half of what may be
-// prefetched is used up.
-func (s *Scheduler) low() bool { return s.idle > 0 || s.readyTasks() <= s.perWork*s.workers/2 }
+// low reports whether it is time to receive more: a worker has nothing to do, or half of what may
+// be prefetched is used up.
+func (s *Scheduler) low() bool { return s.idle > 0 || s.soon <= s.perWork*s.workers/2 }
 
 // readyTasks returns how many waiting tasks begin as soon as there is a worker for them.
 func (s *Scheduler) readyTasks() (n int) {
@@ -177,6 +177,11 @@ func (s *Scheduler) update(l *lane, now time.Time) {
 	ready := max(0, min(l.waiting.len, l.limit(now, share)-l.running))
 	c.ready += ready - l.ready
 	l.ready = ready
+	s.soon -= l.soon
+	if l.soon = ready; l.flows(now) {
+		l.soon = l.waiting.len
+	}
+	s.soon += l.soon
 	if ready > 0 {
 		c.lanes.set(l, l.turn)
 	} else {
@@ -205,7 +210,8 @@ func (s *Scheduler) sort(l *lane, now time.Time, share int) {
 	}
 }
 
-// rest puts a lane without tasks among those that are remembered, and forgets others beyond the bounds.
+// rest puts a lane without tasks among those that are remembered, and forgets others beyond the
+// bounds.
 func (s *Scheduler) rest(l *lane, now time.Time) {
 	l.lastJob = nil
 	to, limit := &s.plain, maxPlain

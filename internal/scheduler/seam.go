@@ -27,8 +27,8 @@ type Handler interface {
 	Panicked(j Job, value any, stack []byte)
 }
 
-// Job is a leased job that a Handler has opened. Each of its methods is called by one goroutine at a
-// time.
+// Job is a leased job that a Handler has opened. Each of its methods is called by one goroutine at
+// a time.
 type Job interface {
 	// Rate returns the rate limit of the job's lane.
 	Rate() Rate

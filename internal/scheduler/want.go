@@ -7,6 +7,10 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
+// minRefresh is how many tasks of a lane have to be wanted for Receives under way to be repeated
+// before the lane has none.
+const minRefresh = 8
+
 // reservation is what a Receive under way may bring. Receives that run side by side share the room,
 // so that together they stay within it.
 type reservation struct {
@@ -109,7 +113,8 @@ func (s *Scheduler) nameLanes(w *queue.Want, now time.Time) {
 	}
 }
 
-// refreshIfStarved ends the Receives under way if they skip l although it could begin a task.
+// refreshIfStarved ends the Receives under way if they skip l although it could begin a task, or has
+// used up half of what may be prefetched for it.
 func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 	if !l.starved {
 		return
@@ -119,13 +124,16 @@ func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 		return
 	}
 	waits := l.held || l.rate.limits() // for a probe, or for the next token with a task at hand
-	if l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && l.left(now, share, s.perWork) > 0 {
+	left := l.left(now, share, s.perWork)
+	half := l.flows(now) && left >= minRefresh && left >= l.waiting.len
+	if half || l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && left > 0 {
 		l.starved = false
 		s.refreshReceives()
 	}
 }
 
-// refreshIfIdle ends the Receives under way if they ask for no task of a class that could begin one.
+// refreshIfIdle ends the Receives under way if they ask for no task of a class that could begin
+// one.
 func (s *Scheduler) refreshIfIdle(c *class) {
 	if s.receiving > 0 && c.reserved == 0 && c.running+c.waiting < c.limit {
 		s.refreshReceives()

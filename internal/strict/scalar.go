@@ -2,6 +2,7 @@ package strict
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -56,6 +57,18 @@ func Int(dst *int, least int) Field {
 	}
 }
 
+// Between reads a whole number from low to high.
+func Between(dst *int, low, high int) Field {
+	return func(v Value) {
+		n, ok := v.whole()
+		if !ok || n < int64(low) || n > int64(high) {
+			v.wrong(fmt.Sprintf("a whole number from %d to %d", low, high))
+			return
+		}
+		*dst = int(n)
+	}
+}
+
 // Number reads a number of more than 0.
 func Number(dst *float64) Field {
 	return func(v Value) {
@@ -94,8 +107,8 @@ func unitName(unit time.Duration) string {
 	return "milliseconds"
 }
 
-// whole returns the value as an integer. 5.0 and 5e3 are whole numbers in JSON, though strconv.ParseInt
-// knows only their plain form.
+// whole returns the value as an integer. 5.0 and 5e3 are whole numbers in JSON, though
+// strconv.ParseInt knows only their plain form.
 func (v Value) whole() (int64, bool) {
 	if v.kind() != "a number" {
 		return 0, false

@@ -11,28 +11,30 @@ import (
 
 // Options configures a Queue. The zero value of every field is its default.
 type Options struct {
-	// Prefix begins the name of every key, and of the channel that wakes receivers. Queues that share jobs have the
-	// same prefix; queues that must not meet have different ones. Braces are not allowed. Defaults to "pushhooks:".
+	// Prefix begins the name of every key, and of the channel that wakes receivers. Queues that
+	// share jobs have the same prefix; queues that must not meet have different ones. Braces are
+	// not allowed. Defaults to "pushhooks:".
 	Prefix string
 
-	// Partitions is the number of parts that the lanes are spread over. On a Redis Cluster they are spread over its
-	// masters; on a single server more than one brings nothing. It is stored in Redis at first use, and New fails
-	// if it differs from what is stored. Between 1 and 256. Defaults to what is stored, else to 16 on a cluster and
-	// to 1 on a single server.
+	// Partitions is the number of parts that the lanes are spread over. On a Redis Cluster they are
+	// spread over its masters; on a single server more than one brings nothing. It is stored in
+	// Redis at first use, and New fails if it differs from what is stored. Between 1 and 256.
+	// Defaults to what is stored, else to 16 on a cluster and to 1 on a single server.
 	Partitions int
 
-	// Lease is how long a received job belongs to its receiver, from Receive and again from each Extend.
-	// At least 10 ms. Defaults to 30 seconds.
+	// Lease is how long a received job belongs to its receiver, from Receive and again from each
+	// Extend. At least 10 ms. Defaults to 30 seconds.
 	Lease time.Duration
 
-	// AtMostOnce removes jobs when they are received. A failed attempt is not repeated, and what a killed
-	// process had received is lost. Ordered lanes are not kept in order then.
+	// AtMostOnce removes jobs when they are received. A failed attempt is not repeated, and what a
+	// killed process had received is lost. Ordered lanes are not kept in order then.
 	AtMostOnce bool
 
-	// MaxJobs and MaxBytes bound what one partition holds: jobs that are ready, delayed or leased, and their Data. Beyond
-	// them Enqueue fails with queue.ErrFull. It also does for a lane that holds 16 times the room that is free, so that no
-	// lane fills the partition alone. Failing lanes share half; beyond that their jobs get queue.ErrLaneFailing.
-	// They default to 1,000,000 jobs and 1 GiB.
+	// MaxJobs and MaxBytes bound what one partition holds: jobs that are ready, delayed or leased,
+	// and their Data. Beyond them Enqueue fails with queue.ErrFull. It also does for a lane that
+	// holds 16 times the room that is free, so that no lane fills the partition alone. Failing
+	// lanes share half; beyond that their jobs get queue.ErrLaneFailing. They default to 1,000,000
+	// jobs and 1 GiB.
 	MaxJobs  int
 	MaxBytes int64
 
@@ -40,15 +42,16 @@ type Options struct {
 	// Defaults to 4 MiB.
 	MaxJobBytes int
 
-	// MaxDead, MaxDeadBytes and MaxDeadAge bound the dead letters. The oldest are evicted. They default to 10,000,
-	// 64 MiB and 7 days.
+	// MaxDead, MaxDeadBytes and MaxDeadAge bound the dead letters. The oldest are evicted. They
+	// default to 10,000, 64 MiB and 7 days.
 	MaxDead      int
 	MaxDeadBytes int64
 	MaxDeadAge   time.Duration
 
-	// MarkerTTL is how long the ID of an acked job is remembered at least; it is forgotten after twice that time.
-	// MaxMarkers bounds how many are remembered in a partition, at about 90 bytes each; beyond it they are remembered for
-	// a shorter time. They default to 5 minutes and 1,000,000.
+	// MarkerTTL is how long the ID of an acked job is remembered at least; it is forgotten after
+	// twice that time. MaxMarkers bounds how many are remembered in a partition, at about 90 bytes
+	// each; beyond it they are remembered for a shorter time. They default to 5 minutes and
+	// 1,000,000.
 	MarkerTTL  time.Duration
 	MaxMarkers int
 }

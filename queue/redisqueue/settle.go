@@ -15,8 +15,8 @@ func (q *Queue) Extend(ctx context.Context, leases []queue.Lease) error {
 	return q.settle(ctx, leases, extendScript, []any{q.opts.Lease.Microseconds()})
 }
 
-// Ack settles delivered jobs, in one round trip per partition. With AtMostOnce they are settled already, and Ack
-// changes only lanes that are not healthy.
+// Ack settles delivered jobs, in one round trip per partition. With AtMostOnce they are settled
+// already, and Ack changes only lanes that are not healthy.
 func (q *Queue) Ack(ctx context.Context, leases []queue.Lease) error {
 	if q.opts.AtMostOnce {
 		return q.ackOnce(ctx, leases)
@@ -135,7 +135,8 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 // delay returns a Nack's delay as the scripts take it.
 func delay(n *queue.Nack) int64 { return max(0, min(n.Delay, limits.Delay)).Microseconds() }
 
-// putBack returns jobs that an at-most-once Receive has removed, the last one first, so that they keep their order.
+// putBack returns jobs that an at-most-once Receive has removed, the last one first, so that they
+// keep their order.
 func (q *Queue) putBack(ctx context.Context, nacks []queue.Nack) error {
 	nacks = slices.Clone(nacks)
 	return q.spread(ctx, len(nacks), func(i int) string { return nacks[i].Lane },

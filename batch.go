@@ -1,0 +1,148 @@
+package webhook
+
+import (
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// batch is a job in the making: first its body, then all of it.
+type batch struct {
+	hook     *hook
+	due      time.Time // when it is cut at the latest; once it is cut, when it was
+	timeMS   int64
+	events   int
+	buf      []byte
+	job      queue.Job  // once it is packed
+	size     int64      // what is charged for it in the outbox, reservations of its events included
+	epoch    int        // of the outbox, when it was cut
+	open     bool       // guarded by the slot's mutex
+	listed   bool       // it is in the list of open batches
+	receipts []*receipt // of the EmitSyncs that wait for it
+
+	prev, next *batch // in the list of open batches
+}
+
+const (
+	// batchOverhead is what a batch takes besides its buffer: its record, its job's ID, and its places
+	// in the lists of the outbox and the enqueuer.
+	batchOverhead = 352
+
+	// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few
+	// more do no harm.
+	envelopeRoom = 352
+
+	// firstBuffer is the largest buffer that a batch begins with, however large the last one was, since
+	// a webhook may have few events in most windows and many in one.
+	firstBuffer = 4 << 10
+)
+
+// newBatch makes a batch for an event of this size, and more if they are gathered.
+func newBatch(h *hook, now time.Time, size int, gathers bool) *batch {
+	o := &batch{hook: h, timeMS: now.UnixMilli(), due: now, open: true}
+	room := size + o.tail()
+	if gathers {
+		room = max(room, min(int(h.slot.sizeHint.Load())+o.tail(), firstBuffer))
+	}
+	o.buf = appendBodyStart(make([]byte, 0, room), o.timeMS)
+	o.size = o.held()
+	return o
+}
+
+// tail is the room for what comes after the events.
+func (o *batch) tail() int { return envelopeRoom + len(o.hook.lane) + len(o.hook.app.key) }
+
+// held returns how many bytes the batch takes.
+func (o *batch) held() int64 { return int64(cap(o.buf)) + batchOverhead }
+
+// append adds an event, for which room is reserved. The buffer doubles when it is full, up to the
+// size of the largest body.
+func (o *batch) append(event []byte, r *receipt, maxBody int) {
+	if need := len(o.buf) + len(event) + o.tail(); need > cap(o.buf) {
+		o.resize(max(need, min(2*cap(o.buf), maxBody+o.tail())))
+	}
+	if o.events > 0 {
+		o.buf = append(o.buf, ',')
+	}
+	o.buf = append(o.buf, event...)
+	o.events++
+	o.size += reservation(event)
+	if r != nil {
+		r.add()
+		o.receipts = append(o.receipts, r)
+	}
+}
+
+func (o *batch) resize(room int) {
+	o.buf = append(make([]byte, 0, room), o.buf...)
+}
+
+// close ends the body. The buffer becomes the job's, which may be held for long, so what it has to
+// spare is given back if that is much.
+func (o *batch) close() {
+	o.due = time.Now()
+	o.buf = append(o.buf, bodyEnd...)
+	if need := len(o.buf) + o.tail(); cap(o.buf)-need > need/8 {
+		o.resize(need)
+	}
+}
+
+// underCharged returns what the batch takes beyond its charge, and overCharged what it is charged
+// too much. The caller corrects the charge.
+func (o *batch) underCharged() int64 {
+	missing := max(0, o.held()-o.size)
+	o.size += missing
+	return missing
+}
+
+func (o *batch) overCharged() int64 {
+	excess := max(0, o.size-o.held())
+	o.size -= excess
+	return excess
+}
+
+// packed makes the batch's job of its sealed data.
+func (o *batch) packed(id string, data []byte) {
+	o.buf = nil
+	o.job = queue.Job{ID: id, Lane: o.hook.lane, Ordered: o.hook.Ordered, Data: data}
+}
+
+// settle tells the EmitSyncs that wait for the batch that the queue has it, or why it never will.
+func (o *batch) settle(err error) {
+	for _, r := range o.receipts {
+		r.done(err)
+	}
+	o.receipts = nil
+}
+
+// openBatches are the batches that a window's end will cut. Their windows are equal, so they are due
+// in the order in which they were opened: a list and one timer do for any number of webhooks. One
+// that is cut earlier leaves it, so that it keeps nothing that was delivered.
+type openBatches struct{ head, tail *batch }
+
+func (l *openBatches) push(o *batch) {
+	o.listed = true
+	if o.prev = l.tail; o.prev == nil {
+		l.head = o
+	} else {
+		o.prev.next = o
+	}
+	l.tail = o
+}
+
+func (l *openBatches) remove(o *batch) {
+	if !o.listed {
+		return
+	}
+	if o.prev == nil {
+		l.head = o.next
+	} else {
+		o.prev.next = o.next
+	}
+	if o.next == nil {
+		l.tail = o.prev
+	} else {
+		o.next.prev = o.prev
+	}
+	o.listed, o.prev, o.next = false, nil, nil
+}
