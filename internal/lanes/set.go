@@ -30,6 +30,7 @@ type Set[T any] struct {
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
 
+	ages    ages          // of the ready jobs
 	counts  [states]int   // jobs
 	sizes   [states]int64 // of them
 	bytes   int64         // of all jobs
@@ -49,7 +50,7 @@ type usage struct {
 func New[T any](lease time.Duration) *Set[T] {
 	return &Set[T]{
 		base: time.Now(), lease: lease, number: rand.Uint64() >> 8,
-		lanes: make(map[string]*Lane[T]),
+		lanes: make(map[string]*Lane[T]), ages: make(ages),
 	}
 }
 
@@ -79,9 +80,13 @@ func (s *Set[T]) Jobs() (n int, size int64) {
 	return n, s.bytes
 }
 
-// Oldest returns the age of the oldest ready job, 0 if there is none.
+// Oldest returns the age of the oldest ready job, 0 if there is none. With more than exactLanes lanes
+// it may be up to a second too much.
 func (s *Set[T]) Oldest(now time.Duration) time.Duration {
 	at := now
+	if len(s.lanes) > exactLanes {
+		return now - min(at, s.ages.oldest())
+	}
 	for _, l := range s.lanes {
 		at = min(at, l.oldest())
 	}
@@ -99,14 +104,26 @@ func (s *Set[T]) Lanes(yield func(*Lane[T]) bool) {
 
 // Page returns up to limit lanes whose names come after the given one, in the order of their names.
 func (s *Set[T]) Page(after string, limit int) []*Lane[T] {
+	if limit <= 0 {
+		return nil
+	}
 	var page []*Lane[T]
+	cut := func() {
+		slices.SortFunc(page, func(a, b *Lane[T]) int { return cmp.Compare(a.Name, b.Name) })
+		page = page[:min(limit, len(page))]
+	}
+	last := "" // beyond it no name is on the page
 	for name, l := range s.lanes {
-		if name > after {
-			page = append(page, l)
+		if name <= after || last != "" && name >= last {
+			continue
+		}
+		if page = append(page, l); len(page)/2 >= limit {
+			cut() // so that not all lanes are sorted
+			last = page[limit-1].Name
 		}
 	}
-	slices.SortFunc(page, func(a, b *Lane[T]) int { return cmp.Compare(a.Name, b.Name) })
-	return page[:min(max(limit, 0), len(page))]
+	cut()
+	return page
 }
 
 // lane returns the lane of this name, making it if need be.
@@ -225,6 +242,12 @@ func (s *Set[T]) move(j *Job[T], to State) {
 	l, from := j.lane, j.state
 	l.busy += to.busy() - from.busy()
 	l.delayed += b2i(to == Delayed) - b2i(from == Delayed)
+	if from == Ready {
+		s.ages.count(j.enqueued, -1)
+	}
+	if to == Ready {
+		s.ages.count(j.enqueued, 1)
+	}
 	s.counts[from]--
 	s.counts[to]++
 	s.sizes[from] -= int64(j.size)
