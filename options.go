@@ -66,8 +66,8 @@ type Options struct {
 	// help where a receive takes long, such as from a remote Redis.
 	Pollers int
 
-	// OutboxBytes bounds what waits in memory for the queue to take it: the events of open batches
-	// and of jobs not handed over. Defaults to 64 MiB.
+	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
+	// handed over, with their buffers' capacity and about 350 bytes for each. Defaults to 24 MiB.
 	OutboxBytes int64
 
 	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.

@@ -122,7 +122,7 @@ func (o *outbox) reserveOne(s *slot, size int64) room {
 	} else if failing {
 		free = o.limit/2 - o.failing.Load()
 	}
-	if result == roomFound && (free < 0 || held > alpha*(free+size)) {
+	if result == roomFound && (free < 0 || held/alpha > free+size) {
 		result = shareFull
 	}
 	if result != roomFound {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/internal/strict"
 	"github.com/pushhooks/webhook/queue"
 )
@@ -22,7 +23,9 @@ const (
 	maxEnqueueJobs    = 100_000
 	maxRequestTimeout = 15 * time.Minute // how long a Lambda function can run
 	maxRetryTime      = 30 * 24 * time.Hour
+	maxTries          = 1_000_000
 	minRate           = 0.001
+	maxRate           = 1_000_000
 
 	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can be settled.
 	leaseMargin = 5 * time.Second
@@ -86,13 +89,13 @@ func validateOptions(o *Options) []Problem {
 	c.duration("webhooks.debounce_ms", o.Debounce, maxDebounce)
 	c.duration("Options.CountInterval", o.CountInterval, maxDebounce)
 	c.between("webhooks.concurrency", o.Workers, 1, maxWorkers)
-	if t := traitsOf(o.Queue); !t.Disabled && t.Lease <= 0 {
-		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0", t.Lease)
+	if t := traitsOf(o.Queue); !t.Disabled && (t.Lease <= 0 || t.Lease > limits.Lease) {
+		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0, and at most %v", t.Lease, limits.Lease)
 	}
 	c.between("Options.Pollers", o.Pollers, 1, maxPollers)
 	c.between("Options.EnqueueJobs", o.EnqueueJobs, 1, maxEnqueueJobs)
-	if o.OutboxBytes < 0 {
-		c.failf("Options.OutboxBytes", "is %d; must be more than 0", o.OutboxBytes)
+	if o.OutboxBytes < 0 || o.OutboxBytes > limits.Bytes {
+		c.failf("Options.OutboxBytes", "is %d; must be from 0 (the default) to %d", o.OutboxBytes, int64(limits.Bytes))
 	}
 	for i, mw := range o.Middleware {
 		if mw == nil {
@@ -177,6 +180,9 @@ func (c *checker) requestTimeout(path string, d time.Duration, traits queue.Trai
 func (c *checker) retry(path string, r Retry) {
 	if r.MaxAttempts < -1 {
 		c.failf(path+".max_attempts", "is %d; must be at least 1, -1 for no limit, or 0 for the default", r.MaxAttempts)
+	}
+	if r.MaxAttempts > maxTries {
+		c.failf(path+".max_attempts", "is %d; must be at most %d", r.MaxAttempts, maxTries)
 	}
 	c.duration(path+".max_elapsed_time_ms", r.MaxElapsed, maxRetryTime)
 	c.duration(path+".max_age_ms", r.MaxAge, 2*maxRetryTime)

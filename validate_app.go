@@ -264,9 +264,14 @@ func (c *checker) rateLimit(path string, l RateLimit) {
 	if l.PerSecond > 0 && l.PerSecond < minRate {
 		c.failf(path+".per_second", "is %v; must be at least %v, one attempt in a thousand seconds", l.PerSecond, minRate)
 	}
+	if l.PerSecond > maxRate && !math.IsInf(l.PerSecond, 0) {
+		c.failf(path+".per_second", "is %v; must be at most %d, or 0 for no limit", l.PerSecond, maxRate)
+	}
 	switch {
 	case l.Burst < 0:
 		c.failf(path+".burst", "is %d; must be at least 1, or 0 for per_second rounded up", l.Burst)
+	case l.Burst > maxRate:
+		c.failf(path+".burst", "is %d; must be at most %d", l.Burst, maxRate)
 	case l.Burst > 0 && l.PerSecond == 0:
 		c.required(path+".per_second", "burst alone limits nothing")
 	}

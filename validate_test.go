@@ -69,7 +69,32 @@ webhooks.request_timeout_ms: is -1ns; must be from 0 (the default) to 15m0s
 webhooks.debounce_ms: is -1ns; must be from 0 (the default) to 1m0s
 webhooks.concurrency: is -1; must be from 1 to 10000
 Options.Pollers: is -1; must be from 1 to 1000
-Options.OutboxBytes: is -1; must be more than 0`},
+Options.OutboxBytes: is -1; must be from 0 (the default) to 1099511627776`},
+		{"numbers near the largest", func(o *Options) {
+			o.OutboxBytes, o.Workers, o.Pollers, o.EnqueueJobs = math.MaxInt64, math.MaxInt, math.MaxInt, math.MaxInt
+			o.Debounce, o.CountInterval, o.RequestTimeout = math.MaxInt64, math.MaxInt64, math.MaxInt64
+			o.Batching = Batching{Duration: math.MaxInt64, Size: math.MaxInt, Bytes: math.MaxInt}
+			o.Retry = Retry{MaxAttempts: math.MaxInt, MaxElapsed: math.MaxInt64, MaxAge: math.MaxInt64, InitialBackoff: math.MaxInt64, MaxBackoff: math.MaxInt64}
+			o.Apps[0].Webhooks[0].RateLimit = RateLimit{PerSecond: math.MaxFloat64, Burst: math.MaxInt}
+		}, `webhooks.batching.duration: is 2562047h47m16.854775807s; must be from 0 (the default) to 1m0s
+webhooks.batching.size: is 9223372036854775807; must be at most 10000
+Options.Batching.Bytes: is 9223372036854775807; must be from 1 to 262144
+webhooks.retry.max_attempts: is 9223372036854775807; must be at most 1000000
+webhooks.retry.max_elapsed_time_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 720h0m0s
+webhooks.retry.max_age_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 1440h0m0s
+webhooks.retry.initial_backoff_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 720h0m0s
+webhooks.retry.max_backoff_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 720h0m0s
+webhooks.request_timeout_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 15m0s
+webhooks.debounce_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 1m0s
+Options.CountInterval: is 2562047h47m16.854775807s; must be from 0 (the default) to 1m0s
+webhooks.concurrency: is 9223372036854775807; must be from 1 to 10000
+Options.Pollers: is 9223372036854775807; must be from 1 to 1000
+Options.EnqueueJobs: is 9223372036854775807; must be from 1 to 100000
+Options.OutboxBytes: is 9223372036854775807; must be from 0 (the default) to 1099511627776
+apps[0].webhooks[0].rate_limit.per_second: is 1.7976931348623157e+308; must be at most 1000000, or 0 for no limit
+apps[0].webhooks[0].rate_limit.burst: is 9223372036854775807; must be at most 1000000`},
+		{"a queue's lease", func(o *Options) { o.Queue = lease(math.MaxInt64) },
+			`Options.Queue: its Traits().Lease is 2562047h47m16.854775807s; must be more than 0, and at most 720h0m0s`},
 		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be from 1 to 10000`},
 		{"middleware", func(o *Options) { o.Middleware = []dispatch.Middleware{nil} }, `Options.Middleware[0]: is nil`},
 		{"retry", func(o *Options) {

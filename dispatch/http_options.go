@@ -13,11 +13,15 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/internal/outbound"
 )
 
 const (
 	defaultUserAgent = "pushhooks-webhook/1"
+
+	// maxTimeout bounds each of the timeouts.
+	maxTimeout = 24 * time.Hour
 
 	// maxHeaderBytes bounds the answer's headers.
 	maxHeaderBytes = 32 << 10
@@ -87,16 +91,16 @@ func (o HTTPOptions) validate() error {
 	fail := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("dispatch: "+format, args...))
 	}
-	for name, d := range map[string]time.Duration{
-		"ConnectTimeout": o.ConnectTimeout, "TLSTimeout": o.TLSTimeout, "IdleTimeout": o.IdleTimeout,
-		"MaxConnAge": o.MaxConnAge,
+	for _, field := range []struct{ name, problem string }{
+		{"ConnectTimeout", limits.Problem(o.ConnectTimeout, 0, maxTimeout)},
+		{"TLSTimeout", limits.Problem(o.TLSTimeout, 0, maxTimeout)},
+		{"IdleTimeout", limits.Problem(o.IdleTimeout, 0, maxTimeout)},
+		{"MaxIdlePerHost", limits.Problem(o.MaxIdlePerHost, 0, limits.Count)},
+		{"MaxConnAge", limits.Problem(o.MaxConnAge, 0, maxTimeout)},
 	} {
-		if d < 0 {
-			fail("%s is %v; it must not be negative", name, d)
+		if field.problem != "" {
+			fail("%s %s", field.name, field.problem)
 		}
-	}
-	if o.MaxIdlePerHost < 0 {
-		fail("MaxIdlePerHost is %d; it must not be negative", o.MaxIdlePerHost)
 	}
 	if !httpguts.ValidHeaderFieldValue(o.UserAgent) {
 		fail("UserAgent %q is not a valid header value", o.UserAgent)

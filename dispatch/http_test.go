@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -350,6 +351,16 @@ func TestOptionsThatAreNotValid(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error shows the proxy's password: %v", err)
+	}
+}
+
+func TestOptionsNearTheLargestNumber(t *testing.T) {
+	t.Parallel()
+	_, err := dispatch.NewHTTP(dispatch.HTTPOptions{
+		ConnectTimeout: math.MaxInt64, TLSTimeout: math.MaxInt64, IdleTimeout: math.MaxInt64, MaxConnAge: math.MaxInt64, MaxIdlePerHost: math.MaxInt,
+	})
+	if n := strings.Count(fmt.Sprint(err), "it must be at most"); n != 5 {
+		t.Errorf("%d of 5 are refused: %v", n, err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/limits"
 )
 
 // MemoryOptions configures a [Memory]. The zero value of every field is its default; a negative one is
@@ -12,7 +14,9 @@ type MemoryOptions struct {
 	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 100,000.
 	MaxJobs int
 
-	// MaxBytes bounds the Data of those jobs. Defaults to 64 MiB.
+	// MaxBytes bounds what those jobs take in memory: their Data, and about 400 bytes for each job and
+	// 320 for each lane. The states of lanes without jobs take a quarter of it at most, and the IDs that
+	// left an eighth. Defaults to 24 MiB.
 	MaxBytes int64
 
 	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30 seconds.
@@ -21,8 +25,9 @@ type MemoryOptions struct {
 	// MaxDead bounds the number of dead letters. Defaults to 10,000.
 	MaxDead int
 
-	// MaxDeadBytes bounds the Data of the dead letters. Beyond it they are evicted from the lane that
-	// has the most bytes, its oldest first. Defaults to 64 MiB.
+	// MaxDeadBytes bounds what the dead letters take in memory: their Data, and about 640 bytes for each.
+	// Beyond it they are evicted from the lane that has the most bytes, its oldest first. Defaults to
+	// 8 MiB.
 	MaxDeadBytes int64
 
 	// MaxDeadAge is how long dead letters are kept. Defaults to 7 days.
@@ -32,29 +37,26 @@ type MemoryOptions struct {
 // withDefaults returns o with its zero fields filled in.
 func (o MemoryOptions) withDefaults() MemoryOptions {
 	o.MaxJobs = cmp.Or(o.MaxJobs, 100_000)
-	o.MaxBytes = cmp.Or(o.MaxBytes, 64<<20)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 24<<20)
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
 	o.MaxDead = cmp.Or(o.MaxDead, 10_000)
-	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 64<<20)
+	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 8<<20)
 	o.MaxDeadAge = cmp.Or(o.MaxDeadAge, 7*24*time.Hour)
 	return o
 }
 
 // validate names the first field that cannot be used.
 func (o MemoryOptions) validate() error {
-	for _, field := range []struct {
-		name  string
-		value int64
-	}{
-		{"MaxJobs", int64(o.MaxJobs)},
-		{"MaxBytes", o.MaxBytes},
-		{"Lease", int64(o.Lease)},
-		{"MaxDead", int64(o.MaxDead)},
-		{"MaxDeadBytes", o.MaxDeadBytes},
-		{"MaxDeadAge", int64(o.MaxDeadAge)},
+	for _, field := range []struct{ name, problem string }{
+		{"MaxJobs", limits.Problem(o.MaxJobs, 0, limits.Count)},
+		{"MaxBytes", limits.Problem(o.MaxBytes, 0, limits.Bytes)},
+		{"Lease", limits.Problem(o.Lease, 0, limits.Lease)},
+		{"MaxDead", limits.Problem(o.MaxDead, 0, limits.Count)},
+		{"MaxDeadBytes", limits.Problem(o.MaxDeadBytes, 0, limits.Bytes)},
+		{"MaxDeadAge", limits.Problem(o.MaxDeadAge, 0, limits.Age)},
 	} {
-		if field.value < 0 {
-			return fmt.Errorf("queue: MemoryOptions.%s is negative; it must be positive, or 0 for its default", field.name)
+		if field.problem != "" {
+			return fmt.Errorf("queue: MemoryOptions.%s %s", field.name, field.problem)
 		}
 	}
 	return nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -136,6 +139,48 @@ func TestMemoryRefusesNegativeOptions(t *testing.T) {
 	}
 }
 
+func TestMemoryRefusesOptionsNearTheLargestNumber(t *testing.T) {
+	t.Parallel()
+	for field, o := range map[string]queue.MemoryOptions{
+		"MaxJobs":      {MaxJobs: math.MaxInt},
+		"MaxBytes":     {MaxBytes: math.MaxInt64},
+		"Lease":        {Lease: math.MaxInt64},
+		"MaxDead":      {MaxDead: math.MaxInt},
+		"MaxDeadBytes": {MaxDeadBytes: math.MaxInt64},
+		"MaxDeadAge":   {MaxDeadAge: math.MaxInt64},
+	} {
+		if _, err := queue.NewMemory(o); err == nil || !strings.Contains(err.Error(), "MemoryOptions."+field+" is ") || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%s: error %v; want one that names the field and its bound", field, err)
+		}
+	}
+}
+
+func TestMemoryWithTheLargestOptionsTakesJobs(t *testing.T) {
+	t.Parallel()
+	m, err := queue.NewMemory(queue.MemoryOptions{
+		MaxJobs: limits.Count, MaxBytes: limits.Bytes, Lease: limits.Lease,
+		MaxDead: limits.Count, MaxDeadBytes: limits.Bytes, MaxDeadAge: limits.Age,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if err := m.Enqueue(t.Context(), []queue.Job{{ID: strconv.Itoa(i), Lane: "a", Data: []byte("data")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leases, err := m.Receive(t.Context(), queue.Want{Max: 100, MaxPerLane: 100, MaxUntried: 100})
+	if err != nil || len(leases) != 100 || time.Until(leases[0].Until) < time.Hour {
+		t.Fatalf("%d leases, %v", len(leases), err)
+	}
+	if err := m.DeadLetter(t.Context(), leases[0], "test"); err != nil {
+		t.Error(err)
+	}
+	if s, err := m.Stats(t.Context()); err != nil || s.Dead != 1 || s.Leased != 99 {
+		t.Errorf("stats: %+v, %v", s, err)
+	}
+}
+
 func TestMemoryHasTheDocumentedDefaults(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})
@@ -178,15 +223,16 @@ func TestMemorySharesBetweenGreedyLanes(t *testing.T) {
 
 func TestMemorySharesBytesToo(t *testing.T) {
 	t.Parallel()
-	m := newMemory(t, queue.MemoryOptions{MaxBytes: 4000}) // jobs have 4 bytes
+	const bound = 1000*404 + 320 // jobs have 4 bytes and cost 400 more, the lane 320
+	m := newMemory(t, queue.MemoryOptions{MaxBytes: bound})
 	if n := offer(t, m, jobs("greedy", 1001)); n < 940 || n > 950 {
-		t.Errorf("a lone lane got %d jobs of 4 bytes into 4000, want about 94 %%", n)
+		t.Errorf("a lone lane got %d jobs of 4 bytes into room for 1000, want about 94 %%", n)
 	}
 	if n := offer(t, m, jobs("quiet", 10)); n != 10 {
 		t.Errorf("a quiet lane got %d of its 10 jobs beside a greedy one", n)
 	}
-	if got := stats(t, m).Bytes; got > 4000 {
-		t.Errorf("it holds %d bytes, more than its 4000", got)
+	if got := stats(t, m).Ready; got > 1000 {
+		t.Errorf("it holds %d jobs in room for 1000", got)
 	}
 }
 

@@ -1,7 +1,6 @@
 package lanes
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -26,10 +25,14 @@ type Set[T any] struct {
 	holds  timers[*Lane[T]] // held lanes with a job to give once they are due
 	timers timers[*Job[T]]  // delayed and leased jobs
 	idle   list[Lane[T]]    // lanes without jobs whose state is kept, the longest idle in front
+	packed packedLanes      // the same, idle for longer than those
 	served []*Lane[T]       // of the Take under way
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
 
+	ages ages // of the ready jobs
+
+	maxIdle int           // lanes in idle and packed
 	counts  [states]int   // jobs
 	sizes   [states]int64 // of them
 	bytes   int64         // of all jobs
@@ -49,7 +52,7 @@ type usage struct {
 func New[T any](lease time.Duration) *Set[T] {
 	return &Set[T]{
 		base: time.Now(), lease: lease, number: rand.Uint64() >> 8,
-		lanes: make(map[string]*Lane[T]),
+		lanes: make(map[string]*Lane[T]), ages: make(ages), maxIdle: maxIdleLanes,
 	}
 }
 
@@ -62,8 +65,16 @@ func (s *Set[T]) Time(at time.Duration) time.Time { return s.base.Add(at) }
 // At converts a time to the Set's clock. One that was stored is taken by the wall clock.
 func (s *Set[T]) At(t time.Time) time.Duration { return t.Sub(s.base) }
 
-// Lane returns the lane of this name, or nil if it has neither jobs nor a state.
-func (s *Set[T]) Lane(name string) *Lane[T] { return s.lanes[name] }
+// Lane returns the lane of this name to look at, or nil if it has neither jobs nor a state.
+func (s *Set[T]) Lane(name string) *Lane[T] {
+	if l := s.lanes[name]; l != nil {
+		return l
+	}
+	if p := s.packed.byName[name]; p != nil {
+		return unpacked[T](p)
+	}
+	return nil
+}
 
 // Count returns how many jobs are in a state.
 func (s *Set[T]) Count(state State) int { return s.counts[state] }
@@ -72,51 +83,61 @@ func (s *Set[T]) Count(state State) int { return s.counts[state] }
 func (s *Set[T]) Size(state State) int64 { return s.sizes[state] }
 
 // Jobs returns how many jobs there are, Pending ones included, and their size.
-func (s *Set[T]) Jobs() (n int, size int64) {
+func (s *Set[T]) Jobs() (n int, size int64) { return s.jobs(), s.bytes }
+
+func (s *Set[T]) jobs() (n int) {
 	for _, count := range s.counts[:Gone] {
 		n += count
 	}
-	return n, s.bytes
+	return n
 }
 
-// Oldest returns the age of the oldest ready job, 0 if there is none.
+// Oldest returns the age of the oldest ready job, 0 if there is none. With more than exactLanes lanes
+// it may be up to a second too much.
 func (s *Set[T]) Oldest(now time.Duration) time.Duration {
 	at := now
+	if len(s.lanes) > exactLanes {
+		return now - min(at, s.ages.oldest())
+	}
 	for _, l := range s.lanes {
 		at = min(at, l.oldest())
 	}
 	return now - at
 }
 
-// Lanes calls yield with each lane.
-func (s *Set[T]) Lanes(yield func(*Lane[T]) bool) {
-	for _, l := range s.lanes {
-		if !yield(l) {
-			return
-		}
-	}
-}
-
 // Page returns up to limit lanes whose names come after the given one, in the order of their names.
 func (s *Set[T]) Page(after string, limit int) []*Lane[T] {
-	var page []*Lane[T]
-	for name, l := range s.lanes {
-		if name > after {
-			page = append(page, l)
-		}
+	if limit <= 0 {
+		return nil
 	}
-	slices.SortFunc(page, func(a, b *Lane[T]) int { return cmp.Compare(a.Name, b.Name) })
-	return page[:min(max(limit, 0), len(page))]
+	p := namePage{after: after, limit: limit}
+	for name := range s.lanes {
+		p.add(name)
+	}
+	for name := range s.packed.byName {
+		p.add(name)
+	}
+	var page []*Lane[T]
+	for _, name := range p.sorted() {
+		page = append(page, s.Lane(name))
+	}
+	return page
 }
 
 // lane returns the lane of this name, making it if need be.
 func (s *Set[T]) lane(name string) *Lane[T] {
 	l := s.lanes[name]
-	if l == nil {
+	if l != nil {
+		return l
+	}
+	if p := s.packed.byName[name]; p != nil {
+		s.packed.remove(p)
+		l = unpacked[T](p)
+	} else {
 		l = &Lane[T]{Name: name}
 		l.node.item = l
-		s.lanes[name] = l
 	}
+	s.lanes[name] = l
 	return l
 }
 
@@ -225,6 +246,12 @@ func (s *Set[T]) move(j *Job[T], to State) {
 	l, from := j.lane, j.state
 	l.busy += to.busy() - from.busy()
 	l.delayed += b2i(to == Delayed) - b2i(from == Delayed)
+	if from == Ready {
+		s.ages.count(j.enqueued, -1)
+	}
+	if to == Ready {
+		s.ages.count(j.enqueued, 1)
+	}
 	s.counts[from]--
 	s.counts[to]++
 	s.sizes[from] -= int64(j.size)
@@ -279,9 +306,7 @@ func (s *Set[T]) rest(l *Lane[T]) {
 		delete(s.lanes, l.Name)
 	default:
 		s.ring(l, &s.idle)
-		if s.idle.len > maxIdleLanes {
-			s.forget(s.idle.front.item)
-		}
+		s.trimIdle()
 	}
 }
 
@@ -311,8 +336,6 @@ func (s *Set[T]) Tick(now time.Duration) (ended []*Job[T]) {
 		s.ring(l, &s.probes)
 		s.offer(l)
 	}
-	for n := s.idle.front; n != nil && now-n.item.emptied >= keepState; n = s.idle.front {
-		s.forget(n.item)
-	}
+	s.forgetIdle(now)
 	return ended
 }

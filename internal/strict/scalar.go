@@ -45,7 +45,11 @@ func Not(dst *bool) Field {
 func Int(dst *int, least int) Field {
 	return func(v Value) {
 		n, ok := v.whole()
-		if !ok || n < int64(least) || n > math.MaxInt32 {
+		if ok && n > math.MaxInt32 {
+			v.wrong("a whole number of at most " + strconv.Itoa(math.MaxInt32))
+			return
+		}
+		if !ok || n < int64(least) {
 			v.wrong("a whole number of at least " + strconv.Itoa(least))
 			return
 		}
@@ -81,7 +85,11 @@ func Number(dst *float64) Field {
 func Duration(dst *time.Duration, unit time.Duration, least int64) Field {
 	return func(v Value) {
 		n, ok := v.whole()
-		if !ok || n < least || n > int64(math.MaxInt64/unit) {
+		if largest := int64(math.MaxInt64 / unit); ok && n > largest {
+			v.wrong("a whole number of " + unitName(unit) + ", at most " + strconv.FormatInt(largest, 10))
+			return
+		}
+		if !ok || n < least {
 			v.wrong("a whole number of " + unitName(unit) + ", at least " + strconv.FormatInt(least, 10))
 			return
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/limits"
 )
 
 // Options configures a Queue. The zero value of every field is its default.
@@ -93,14 +95,20 @@ func (o Options) validate() error {
 	}
 	wrong(strings.ContainsAny(o.Prefix, "{}"), "Prefix", fmt.Sprintf("%q", o.Prefix), "without braces")
 	wrong(o.Partitions < 0 || o.Partitions > maxPartitions, "Partitions", o.Partitions, fmt.Sprintf("between 1 and %d", maxPartitions))
-	wrong(o.Lease < minLease, "Lease", o.Lease, "at least "+minLease.String())
-	wrong(o.MaxJobs < 1, "MaxJobs", o.MaxJobs, "at least 1")
-	wrong(o.MaxBytes < 1, "MaxBytes", o.MaxBytes, "at least 1")
-	wrong(o.MaxJobBytes < 1 || o.MaxJobBytes > maxJobBytes, "MaxJobBytes", o.MaxJobBytes, fmt.Sprintf("between 1 and %d", maxJobBytes))
-	wrong(o.MaxDead < 1, "MaxDead", o.MaxDead, "at least 1")
-	wrong(o.MaxDeadBytes < 1, "MaxDeadBytes", o.MaxDeadBytes, "at least 1")
-	wrong(o.MaxDeadAge < time.Second, "MaxDeadAge", o.MaxDeadAge, "at least a second")
-	wrong(o.MarkerTTL < time.Second, "MarkerTTL", o.MarkerTTL, "at least a second")
-	wrong(o.MaxMarkers < 2, "MaxMarkers", o.MaxMarkers, "at least 2")
+	for _, field := range []struct{ name, problem string }{
+		{"Lease", limits.Problem(o.Lease, minLease, limits.Lease)},
+		{"MaxJobs", limits.Problem(o.MaxJobs, 1, limits.Count)},
+		{"MaxBytes", limits.Problem(o.MaxBytes, 1, limits.Bytes)},
+		{"MaxJobBytes", limits.Problem(o.MaxJobBytes, 1, maxJobBytes)},
+		{"MaxDead", limits.Problem(o.MaxDead, 1, limits.Count)},
+		{"MaxDeadBytes", limits.Problem(o.MaxDeadBytes, 1, limits.Bytes)},
+		{"MaxDeadAge", limits.Problem(o.MaxDeadAge, time.Second, limits.Age)},
+		{"MarkerTTL", limits.Problem(o.MarkerTTL, time.Second, limits.Age)},
+		{"MaxMarkers", limits.Problem(o.MaxMarkers, 2, limits.Count)},
+	} {
+		if field.problem != "" {
+			errs = append(errs, fmt.Errorf("redisqueue: Options.%s %s", field.name, field.problem))
+		}
+	}
 	return errors.Join(errs...)
 }
