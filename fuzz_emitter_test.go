@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -114,7 +115,7 @@ func (h *rogueHost) options() Options {
 	o := Options{
 		HTTP: h, Workers: int(h.number(200)), Pollers: int(h.number(8)), EmitOnly: h.chance(5),
 		Debounce: h.duration(maxDebounce), CountInterval: h.duration(maxDebounce),
-		RequestTimeout: h.duration(20 * time.Second), OutboxBytes: h.number(math.MaxInt64),
+		RequestTimeout: h.duration(20 * time.Second), OutboxBytes: h.number(limits.Bytes),
 		EnqueueJobs: int(h.number(maxEnqueueJobs)), KeepTime: h.chance(20), StandardWebhooks: h.chance(20),
 		Batching: Batching{
 			Disabled: h.chance(30), Duration: h.duration(maxBatchDuration),
@@ -254,6 +255,9 @@ func runRogue(t *testing.T, d *dice) {
 		time.Sleep(h.duration(2 * time.Second))
 		checkCounters(t, e)
 	}
+	if !h.blocks {
+		checkSettled(ctx, t, e)
+	}
 	patience := h.duration(3 * time.Minute)
 	end, stop := context.WithTimeout(context.Background(), patience)
 	began := time.Now()
@@ -270,6 +274,19 @@ func runRogue(t *testing.T, d *dice) {
 	close(h.never)
 	time.Sleep(time.Hour) // what was blocked returns
 	checkCounters(t, e)
+}
+
+// checkSettled checks, a while after the last event, that the outbox is empty, and that nothing counts
+// as queued if the queue is empty.
+func checkSettled(ctx context.Context, t *testing.T, e *Emitter) {
+	time.Sleep(time.Hour)
+	synctest.Wait()
+	if used := e.outbox.used.Load(); used != 0 {
+		t.Errorf("%d bytes in the outbox: %+v", used, e.Stats())
+	}
+	if s := e.Stats(); e.queueEmpty(ctx) && e.scheduler.Idle() && s.Pending+s.Queued != 0 {
+		t.Errorf("the queue is empty, stats: %+v", s)
+	}
 }
 
 // checkCounters checks that the totals add up without a number below zero that Stats would hide.
