@@ -68,7 +68,7 @@ type Options struct {
 	Receivers int
 
 	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
-	// handed over, with their buffers' capacity and about 350 bytes for each. Defaults to 24 MiB.
+	// handed over, with their buffers' capacity and about 600 bytes for each. Defaults to 24 MiB.
 	OutboxBytes int64
 
 	// KeepTime keeps a job's first time_ms, however late it is delivered. By default a job older
