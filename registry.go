@@ -283,6 +283,23 @@ type tombstones map[tombstone]*slot
 
 const maxTombstones = 100_000
 
+// bury notes what of before is not in a, which may be nil.
+func (t tombstones) bury(before, a *app) {
+	if a == nil {
+		t[tombstone{app: before.id}] = nil
+	}
+	for _, h := range before.hooks {
+		if a == nil || a.hook(h.id) == nil {
+			t[tombstone{app: before.id, webhook: h.id}] = h.slot
+		}
+	}
+	for _, k := range before.keys {
+		if a == nil || !a.knows(k.name) {
+			t[tombstone{app: before.id, key: k.name}] = nil
+		}
+	}
+}
+
 // update notes what was removed when a took the place of before, and what is back. Both may be nil.
 func (t *tombstones) update(before, a *app) {
 	if *t == nil {
@@ -292,19 +309,7 @@ func (t *tombstones) update(before, a *app) {
 		maps.DeleteFunc(*t, func(_ tombstone, s *slot) bool { return s == nil || !s.account.holds() })
 	}
 	if before != nil {
-		if a == nil {
-			(*t)[tombstone{app: before.id}] = nil
-		}
-		for _, h := range before.hooks {
-			if a == nil || a.hook(h.id) == nil {
-				(*t)[tombstone{app: before.id, webhook: h.id}] = h.slot
-			}
-		}
-		for _, k := range before.keys {
-			if a == nil || !a.knows(k.name) {
-				(*t)[tombstone{app: before.id, key: k.name}] = nil
-			}
-		}
+		(*t).bury(before, a)
 	}
 	if a == nil || len(*t) == 0 {
 		return
