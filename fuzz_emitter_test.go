@@ -156,7 +156,7 @@ func (h *rogueHost) app(n int, ordered bool) App {
 			w.ID = fmt.Sprint("hook-", i)
 		}
 		if h.chance(20) {
-			w.RateLimit = RateLimit{PerSecond: min(maxRate, minRate*float64(1+h.number(1e9))), Burst: h.n(10)}
+			w.RateLimit = RateLimit{PerSecond: max(minRate, float64(h.number(1000*maxRate))/1000), Burst: int(h.number(maxRate))}
 		}
 		a.Webhooks = append(a.Webhooks, w)
 	}
