@@ -16,7 +16,7 @@ const (
 	defaultRequestTimeout = 10 * time.Second
 	defaultWorkers        = 20
 	defaultPollers        = 1
-	defaultOutboxBytes    = 64 << 20
+	defaultOutboxBytes    = 24 << 20
 )
 
 // withDefaults returns o with every field that is zero set to its default, but for those whose

@@ -18,7 +18,7 @@ func TestDefaultsFillACopy(t *testing.T) {
 	if d.Retry != (Retry{MaxElapsed: 5 * time.Minute, InitialBackoff: time.Second, MaxBackoff: time.Minute}) {
 		t.Errorf("retry is %+v", d.Retry)
 	}
-	if d.RequestTimeout != 10*time.Second || d.Workers != 20 || d.Pollers != 1 || d.OutboxBytes != 64<<20 || d.Logger == nil {
+	if d.RequestTimeout != 10*time.Second || d.Workers != 20 || d.Pollers != 1 || d.OutboxBytes != 24<<20 || d.Logger == nil {
 		t.Errorf("options are %+v", d)
 	}
 }

@@ -50,7 +50,7 @@ func (j *deliveryJob) Run() scheduler.Result {
 	if limit := h.slot.bodyLimit(); limit > 0 && int64(len(j.parsed.body)) > limit && j.parsed.events > 1 {
 		return j.halve(h, scheduler.None)
 	}
-	return j.attempt(h, retry)
+	return j.attempt(h)
 }
 
 // deadLetter returns the result that gives a job up without a word about its endpoint.
@@ -111,22 +111,37 @@ func (j *deliveryJob) unknown(reason, why string, maxAge time.Duration) schedule
 	return scheduler.Result{Action: scheduler.Retry, Delay: min(max(age, minUnknownDelay), maxUnknownDelay)}
 }
 
-// attempt makes one attempt and tells of it.
-func (j *deliveryJob) attempt(h *hook, retry Retry) scheduler.Result {
+// attempt makes one attempt.
+func (j *deliveryJob) attempt(h *hook) scheduler.Result {
 	d := j.d
 	ctx, cancel := j.task.Attempt(d.sender.timeoutOf(h))
-	j.tried = 1
+	j.hook, j.tried = h, 1
 	d.stats.attempts.Add(1)
 	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempts(), j.replayed()))
 	cancel()
+	return j.conclude(out)
+}
+
+// conclude decides on the outcome of the attempt that was under way, and tells of it.
+func (j *deliveryJob) conclude(out dispatch.Outcome) scheduler.Result {
+	d, h := j.d, j.hook
+	j.hook = nil
 	if out.Verdict == dispatch.Unsent { // it was no attempt
 		j.tried = 0
 		d.stats.attempts.Add(-1)
 	}
 	took := time.Since(j.began)
-	r := j.classify(h, retry, out)
+	r := j.classify(h, h.Retry.or(d.retry), out)
 	r.Host = h.host()
+	told := false
+	defer func() {
+		if !told {
+			c := r
+			j.result = &c
+		}
+	}()
 	d.watch.attempted(j, h, took, out, r)
 	d.log.attempt(j, h, took, out, r)
+	told = true
 	return r
 }

@@ -34,9 +34,8 @@ func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
 // function, from middleware or from a sender: those goroutines would wait for themselves.
 func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
 	w := &waiter{ctx: ctx}
-	err := e.emit(&ev, w)
-	e.leave(w)
-	return err
+	defer e.leave(w) // also if a Trace function ends this goroutine
+	return e.emit(&ev, w)
 }
 
 // leave ends an EmitWait's wait.
@@ -156,11 +155,19 @@ func (e *Emitter) admitted(hooks []*hook, n int, size int64) ([]*hook, error) {
 		return nil, ErrClosed
 	}
 	e.stats.matched.Add(int64(len(hooks)))
+	e.stats.dropped.Add(int64(len(hooks) - n))
+	told := false
+	defer func() {
+		if !told { // a Trace function has ended this goroutine, which will collect nothing
+			e.stats.matched.Add(-int64(n))
+			e.outbox.unreserve(hooks[:n], size)
+		}
+	}()
 	for _, h := range hooks[n:] {
-		e.stats.dropped.Add(1)
 		e.log.overflowed(h)
 		e.watch.dropped(h, 1, ErrOverflow)
 	}
+	told = true
 	return hooks[:n], nil
 }
 

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -37,6 +38,8 @@ type Emitter struct {
 	ended          chan struct{} // closed when everything has stopped
 	result         error         // of the ending
 	stop           context.CancelFunc
+	queueClosed    chan struct{} // closed when the queue has said that it is
+	closeQueue     sync.Once
 	background     sync.WaitGroup // goroutines of the batcher, the debouncer and the enqueuer
 	settled        chan struct{}  // capacity 1: notified when a job has left the queue, for Drain
 }
@@ -50,9 +53,9 @@ func New(o Options) (*Emitter, error) {
 	}
 	e := &Emitter{
 		opts: o, apps: newRegistry(), types: map[EventType]bool{}, ids: newIDSource(),
-		log: &logger{Logger: o.Logger}, ended: make(chan struct{}), settled: make(chan struct{}, 1),
+		log: &logger{Logger: o.Logger}, ended: make(chan struct{}), queueClosed: make(chan struct{}), settled: make(chan struct{}, 1),
 	}
-	e.watch.stats, e.log.stats = &e.stats, &e.stats
+	e.log.stats, e.watch.log = &e.stats, e.log
 	if o.Trace != nil {
 		e.watch.Trace = *o.Trace
 	}
@@ -94,7 +97,7 @@ func (e *Emitter) connect() error {
 	}
 	e.sender = &sender{
 		http: dispatch.Chain(http, o.Middleware...), timeout: o.RequestTimeout,
-		keepTime: o.KeepTime, standard: o.StandardWebhooks, stats: &e.stats,
+		keepTime: o.KeepTime, standard: o.StandardWebhooks, log: e.log,
 	}
 	if o.Lambda != nil {
 		e.sender.lambda = dispatch.Chain(o.Lambda, o.Middleware...)
@@ -128,25 +131,43 @@ func (e *Emitter) start() {
 	r := report{&e.stats, &e.watch, e.log}
 	e.outbox = newOutbox(e.opts.OutboxBytes, e.ended)
 	e.batcher = newBatcher(e.opts.Batching, e.outbox)
-	e.background.Go(func() { e.batcher.run(ctx) })
+	e.keep(ctx, e.batcher.run)
 	if e.opts.Debounce > 0 || e.opts.CountInterval > 0 {
 		e.debouncer = newDebouncer(debouncerConfig{
 			departureDelay: e.opts.Debounce, countInterval: e.opts.CountInterval,
 			admit: e.admit, deliver: e.collect, cancel: e.cancel, suppress: func() { e.stats.suppressed.Add(1) },
 		})
-		e.background.Go(func() { e.debouncer.run(ctx) })
+		e.keep(ctx, e.debouncer.run)
 	}
 	q := newEnqueuer(enqueuerConfig{
-		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids,
+		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids, result: e.sawQueue,
 		maxJobs: e.opts.EnqueueJobs,
 	}, r)
-	e.background.Go(func() { q.run(ctx) })
+	e.keep(ctx, q.run)
 	if !e.opts.EmitOnly {
 		e.scheduler = scheduler.New(e.queue, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
-			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry, ended: e.settled,
+			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry,
+			result: e.sawQueue, ended: e.settled,
 		}, r})
 		e.scheduler.Start()
 	}
+}
+
+// keep runs f in the background, and again when its goroutine has ended before ctx: by a panic, or by
+// a Trace function or the log handler that called runtime.Goexit.
+func (e *Emitter) keep(ctx context.Context, f func(context.Context)) {
+	e.background.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				e.log.panicked("background", panicText(v), debug.Stack())
+				queueBackoff.sleep(ctx, 100) // the longest pause
+			}
+			if ctx.Err() == nil {
+				e.keep(ctx, f)
+			}
+		}()
+		f(ctx)
+	})
 }
 
 // SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the

@@ -25,8 +25,8 @@ type Options struct {
 	// it such a webhook is a configuration error.
 	Lambda dispatch.Sender
 
-	// Middleware wraps both, the first one outermost. A panic in it fails the attempt and nothing
-	// else.
+	// Middleware wraps both, the first one outermost. A panic or a runtime.Goexit in it fails the
+	// attempt and nothing else.
 	Middleware []dispatch.Middleware
 
 	// EventTypes declares the host's own event types, besides those that the library knows.
@@ -66,8 +66,8 @@ type Options struct {
 	// help where a receive takes long, such as from a remote Redis.
 	Pollers int
 
-	// OutboxBytes bounds what waits in memory for the queue to take it: the events of open batches
-	// and of jobs not handed over. Defaults to 64 MiB.
+	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
+	// handed over, with their buffers' capacity and about 350 bytes for each. Defaults to 24 MiB.
 	OutboxBytes int64
 
 	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.

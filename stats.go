@@ -21,7 +21,7 @@ type Stats struct {
 	Queued    int64 // handed to a durable queue by this emitter and not settled by it
 
 	Attempts int64 // deliveries tried
-	Panics   int64 // of Trace functions, middleware and senders, recovered
+	Panics   int64 // of Trace functions, the log handler, middleware and senders; runtime.Goexit counts too
 }
 
 // counters are what Stats is made of.

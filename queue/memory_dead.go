@@ -25,6 +25,9 @@ type deadLetter struct {
 	inAll, inOne *list.Element
 }
 
+// held returns how many bytes the letter takes.
+func (n *deadLetter) held() int64 { return int64(len(n.Data)+len(n.Reason)) + letterBytes }
+
 // deadLane is the dead letters of one lane.
 type deadLane struct {
 	name    string
@@ -60,7 +63,7 @@ func (d *deadLetters) add(letter DeadLetter) *deadLetter {
 		heap.Push(&d.largest, lane)
 	}
 	n.inAll, n.inOne = d.all.PushBack(n), lane.letters.PushBack(n)
-	d.resize(lane, int64(len(n.Data)))
+	d.resize(lane, n.held())
 	return n
 }
 
@@ -69,7 +72,7 @@ func (d *deadLetters) remove(n *deadLetter) {
 	lane := d.byLane[n.Lane]
 	d.all.Remove(n.inAll)
 	lane.letters.Remove(n.inOne)
-	d.resize(lane, -int64(len(n.Data)))
+	d.resize(lane, -n.held())
 	if lane.letters.Len() == 0 {
 		heap.Remove(&d.largest, lane.index)
 		delete(d.byLane, lane.name)

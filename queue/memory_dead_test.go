@@ -37,7 +37,7 @@ func replayed(ids ...string) (letters []queue.Replayed) {
 
 func TestMemoryEvictsDeadLettersOfTheLargestLane(t *testing.T) {
 	t.Parallel()
-	m := newMemory(t, queue.MemoryOptions{MaxDeadBytes: 20}) // jobs have 4 bytes
+	m := newMemory(t, queue.MemoryOptions{MaxDeadBytes: 5 * 650}) // letters of 648 bytes
 	kill(t, m, jobs("small", 1)...)
 	kill(t, m, jobs("large", 6)...)
 	kill(t, m, jobs("other", 1)...)
@@ -71,7 +71,7 @@ func TestMemoryListingGoesOnAfterADiscardedLetter(t *testing.T) {
 
 func TestMemoryDropsDeadLettersByBytes(t *testing.T) {
 	t.Parallel()
-	m := newMemory(t, queue.MemoryOptions{MaxDeadBytes: 10}) // jobs have 4 bytes
+	m := newMemory(t, queue.MemoryOptions{MaxDeadBytes: 2 * 650}) // letters of 648 bytes
 	kill(t, m, jobs("a", 4)...)
 	equal(t, "dead letters", letters(t, m, ""), []string{"a-2", "a-3"})
 	if s := stats(t, m); s.Dead != 2 || s.DeadDropped != 2 {

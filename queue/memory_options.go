@@ -14,7 +14,9 @@ type MemoryOptions struct {
 	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 100,000.
 	MaxJobs int
 
-	// MaxBytes bounds the Data of those jobs. Defaults to 64 MiB.
+	// MaxBytes bounds what those jobs take in memory: their Data, and about 400 bytes for each job and
+	// 320 for each lane. The states of lanes without jobs take a quarter of it at most, and the IDs that
+	// left an eighth. Defaults to 24 MiB.
 	MaxBytes int64
 
 	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30 seconds.
@@ -23,8 +25,9 @@ type MemoryOptions struct {
 	// MaxDead bounds the number of dead letters. Defaults to 10,000.
 	MaxDead int
 
-	// MaxDeadBytes bounds the Data of the dead letters. Beyond it they are evicted from the lane that
-	// has the most bytes, its oldest first. Defaults to 64 MiB.
+	// MaxDeadBytes bounds what the dead letters take in memory: their Data, and about 640 bytes for each.
+	// Beyond it they are evicted from the lane that has the most bytes, its oldest first. Defaults to
+	// 8 MiB.
 	MaxDeadBytes int64
 
 	// MaxDeadAge is how long dead letters are kept. Defaults to 7 days.
@@ -34,10 +37,10 @@ type MemoryOptions struct {
 // withDefaults returns o with its zero fields filled in.
 func (o MemoryOptions) withDefaults() MemoryOptions {
 	o.MaxJobs = cmp.Or(o.MaxJobs, 100_000)
-	o.MaxBytes = cmp.Or(o.MaxBytes, 64<<20)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 24<<20)
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
 	o.MaxDead = cmp.Or(o.MaxDead, 10_000)
-	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 64<<20)
+	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 8<<20)
 	o.MaxDeadAge = cmp.Or(o.MaxDeadAge, 7*24*time.Hour)
 	return o
 }

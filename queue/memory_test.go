@@ -223,15 +223,16 @@ func TestMemorySharesBetweenGreedyLanes(t *testing.T) {
 
 func TestMemorySharesBytesToo(t *testing.T) {
 	t.Parallel()
-	m := newMemory(t, queue.MemoryOptions{MaxBytes: 4000}) // jobs have 4 bytes
+	const bound = 1000*404 + 320 // jobs have 4 bytes and cost 400 more, the lane 320
+	m := newMemory(t, queue.MemoryOptions{MaxBytes: bound})
 	if n := offer(t, m, jobs("greedy", 1001)); n < 940 || n > 950 {
-		t.Errorf("a lone lane got %d jobs of 4 bytes into 4000, want about 94 %%", n)
+		t.Errorf("a lone lane got %d jobs of 4 bytes into room for 1000, want about 94 %%", n)
 	}
 	if n := offer(t, m, jobs("quiet", 10)); n != 10 {
 		t.Errorf("a quiet lane got %d of its 10 jobs beside a greedy one", n)
 	}
-	if got := stats(t, m).Bytes; got > 4000 {
-		t.Errorf("it holds %d bytes, more than its 4000", got)
+	if got := stats(t, m).Ready; got > 1000 {
+		t.Errorf("it holds %d jobs in room for 1000", got)
 	}
 }
 

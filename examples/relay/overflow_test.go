@@ -55,10 +55,10 @@ func (l *largeLines) waitUntilStuck() bool {
 	return last > 0
 }
 
-// The outbox and the queue hold 64 MiB each: so many large events fit certainly, and so many don't.
+// The outbox and the queue hold 24 MiB each: so many large events fit certainly, and so many don't.
 const (
-	fits         = 64 << 20 / largeSize
-	moreThanFits = 160 << 20 / largeSize
+	fits         = 24 << 20 / largeSize
+	moreThanFits = 60 << 20 / largeSize
 )
 
 // counting is a receiver that counts events and does not read them, and that answers after hold.

@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 		main()
 	case "briefly":
 		workBriefly(os.Args[2])
+	case "in sync":
+		emitInSync(os.Args[2], os.Args[3], os.Args[4])
 	}
 	testredis.Main(m)
 }

@@ -4,6 +4,10 @@ package lanes
 type Bounds struct {
 	Jobs  int
 	Bytes int64
+
+	// PerJob and PerLane are what a job takes of Bytes besides its size, and a lane besides its jobs. A
+	// driver whose jobs are in memory counts them.
+	PerJob, PerLane int64
 }
 
 // Room is whether a job fits.
@@ -29,18 +33,43 @@ const alpha = 16
 
 // Room reports whether a job of this lane and size fits within the bounds.
 func (s *Set[T]) Room(lane string, size int64, b Bounds) Room {
-	jobs, bytes := s.Jobs()
-	freeJobs, freeBytes := b.Jobs-jobs, b.Bytes-bytes
+	jobs := s.jobs()
+	freeJobs, freeBytes := b.Jobs-jobs, b.Bytes-s.Held(b)
 	l := s.lanes[lane]
+	size += b.PerJob
+	if l == nil {
+		size += b.PerLane
+	}
 	switch {
 	case size > b.Bytes:
 		return TooLarge
-	case l != nil && l.health == Failing && (s.failing.jobs >= max(1, b.Jobs/2) || s.failing.bytes+size > b.Bytes/2):
+	case s.fails(lane) && (s.failing.jobs >= max(1, b.Jobs/2) || s.failing.held(b)+size > b.Bytes/2):
 		return FailingFull
 	case freeJobs < 1 || freeBytes < size:
 		return Full
-	case l != nil && (l.jobs/alpha >= freeJobs || l.bytes/alpha >= freeBytes):
+	case l != nil && (l.jobs/alpha >= freeJobs || usage{l.jobs, l.bytes}.held(b)/alpha >= freeBytes):
 		return LaneFull
 	}
 	return Fits
+}
+
+// Held returns how many bytes count for the bounds.
+func (s *Set[T]) Held(b Bounds) int64 {
+	held := usage{s.jobs(), s.bytes}.held(b)
+	if b.PerLane > 0 {
+		held += int64(len(s.lanes))*b.PerLane + int64(len(s.packed.byName))*PackedBytes
+	}
+	return held
+}
+
+// held returns how many bytes of jobs count for the bounds.
+func (u usage) held(b Bounds) int64 { return u.bytes + int64(u.jobs)*b.PerJob }
+
+// fails reports whether the lane of this name is Failing.
+func (s *Set[T]) fails(lane string) bool {
+	if l := s.lanes[lane]; l != nil {
+		return l.health == Failing
+	}
+	p := s.packed.byName[lane]
+	return p != nil && p.health == Failing
 }

@@ -1,7 +1,6 @@
 package lanes
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -26,9 +25,12 @@ type Set[T any] struct {
 	holds  timers[*Lane[T]] // held lanes with a job to give once they are due
 	timers timers[*Job[T]]  // delayed and leased jobs
 	idle   list[Lane[T]]    // lanes without jobs whose state is kept, the longest idle in front
+	packed packedLanes      // the same, idle for longer than those
 	served []*Lane[T]       // of the Take under way
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
+
+	maxIdle int // lanes in idle and packed
 
 	ages    ages          // of the ready jobs
 	counts  [states]int   // jobs
@@ -50,7 +52,7 @@ type usage struct {
 func New[T any](lease time.Duration) *Set[T] {
 	return &Set[T]{
 		base: time.Now(), lease: lease, number: rand.Uint64() >> 8,
-		lanes: make(map[string]*Lane[T]), ages: make(ages),
+		lanes: make(map[string]*Lane[T]), ages: make(ages), maxIdle: maxIdleLanes,
 	}
 }
 
@@ -63,8 +65,16 @@ func (s *Set[T]) Time(at time.Duration) time.Time { return s.base.Add(at) }
 // At converts a time to the Set's clock. One that was stored is taken by the wall clock.
 func (s *Set[T]) At(t time.Time) time.Duration { return t.Sub(s.base) }
 
-// Lane returns the lane of this name, or nil if it has neither jobs nor a state.
-func (s *Set[T]) Lane(name string) *Lane[T] { return s.lanes[name] }
+// Lane returns the lane of this name to look at, or nil if it has neither jobs nor a state.
+func (s *Set[T]) Lane(name string) *Lane[T] {
+	if l := s.lanes[name]; l != nil {
+		return l
+	}
+	if p := s.packed.byName[name]; p != nil {
+		return unpacked[T](p)
+	}
+	return nil
+}
 
 // Count returns how many jobs are in a state.
 func (s *Set[T]) Count(state State) int { return s.counts[state] }
@@ -73,11 +83,13 @@ func (s *Set[T]) Count(state State) int { return s.counts[state] }
 func (s *Set[T]) Size(state State) int64 { return s.sizes[state] }
 
 // Jobs returns how many jobs there are, Pending ones included, and their size.
-func (s *Set[T]) Jobs() (n int, size int64) {
+func (s *Set[T]) Jobs() (n int, size int64) { return s.jobs(), s.bytes }
+
+func (s *Set[T]) jobs() (n int) {
 	for _, count := range s.counts[:Gone] {
 		n += count
 	}
-	return n, s.bytes
+	return n
 }
 
 // Oldest returns the age of the oldest ready job, 0 if there is none. With more than exactLanes lanes
@@ -93,47 +105,54 @@ func (s *Set[T]) Oldest(now time.Duration) time.Duration {
 	return now - at
 }
 
-// Lanes calls yield with each lane.
-func (s *Set[T]) Lanes(yield func(*Lane[T]) bool) {
-	for _, l := range s.lanes {
-		if !yield(l) {
-			return
-		}
-	}
-}
-
 // Page returns up to limit lanes whose names come after the given one, in the order of their names.
 func (s *Set[T]) Page(after string, limit int) []*Lane[T] {
 	if limit <= 0 {
 		return nil
 	}
-	var page []*Lane[T]
+	var names []string
 	cut := func() {
-		slices.SortFunc(page, func(a, b *Lane[T]) int { return cmp.Compare(a.Name, b.Name) })
-		page = page[:min(limit, len(page))]
+		slices.Sort(names)
+		names = names[:min(limit, len(names))]
 	}
-	last := "" // beyond it no name is on the page
-	for name, l := range s.lanes {
+	last := "" // no name after it is on the page
+	add := func(name string) {
 		if name <= after || last != "" && name >= last {
-			continue
+			return
 		}
-		if page = append(page, l); len(page)/2 >= limit {
-			cut() // so that not all lanes are sorted
-			last = page[limit-1].Name
+		if names = append(names, name); len(names)/2 >= limit {
+			cut() // so that not all names are sorted
+			last = names[limit-1]
 		}
+	}
+	for name := range s.lanes {
+		add(name)
+	}
+	for name := range s.packed.byName {
+		add(name)
 	}
 	cut()
+	page := make([]*Lane[T], len(names))
+	for i, name := range names {
+		page[i] = s.Lane(name)
+	}
 	return page
 }
 
 // lane returns the lane of this name, making it if need be.
 func (s *Set[T]) lane(name string) *Lane[T] {
 	l := s.lanes[name]
-	if l == nil {
+	if l != nil {
+		return l
+	}
+	if p := s.packed.byName[name]; p != nil {
+		s.packed.remove(p)
+		l = unpacked[T](p)
+	} else {
 		l = &Lane[T]{Name: name}
 		l.node.item = l
-		s.lanes[name] = l
 	}
+	s.lanes[name] = l
 	return l
 }
 
@@ -302,9 +321,7 @@ func (s *Set[T]) rest(l *Lane[T]) {
 		delete(s.lanes, l.Name)
 	default:
 		s.ring(l, &s.idle)
-		if s.idle.len > maxIdleLanes {
-			s.forget(s.idle.front.item)
-		}
+		s.trimIdle()
 	}
 }
 
@@ -334,8 +351,6 @@ func (s *Set[T]) Tick(now time.Duration) (ended []*Job[T]) {
 		s.ring(l, &s.probes)
 		s.offer(l)
 	}
-	for n := s.idle.front; n != nil && now-n.item.emptied >= keepState; n = s.idle.front {
-		s.forget(n.item)
-	}
+	s.forgetIdle(now)
 	return ended
 }

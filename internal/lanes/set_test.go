@@ -128,14 +128,14 @@ func TestSetKeepsTheStateOfSoManyLanes(t *testing.T) {
 	for i := range maxIdleLanes + 10 {
 		s.Ack(take1(s, fmt.Sprint("lane", i)), 0)
 	}
-	if n := len(s.lanes); n != maxIdleLanes {
+	if n := len(s.lanes) + len(s.packed.byName); n != maxIdleLanes || len(s.lanes) != warmLanes {
 		t.Errorf("the state of %d lanes is kept, want %d", n, maxIdleLanes)
 	}
 	if s.Lane("lane9") != nil || s.Lane("lane10") == nil {
 		t.Error("not the lanes that were idle longest are forgotten")
 	}
 	s.Tick(keepState)
-	if n := len(s.lanes); n != 0 {
+	if n := len(s.lanes) + len(s.packed.byName); n != 0 || s.packed.front != nil || s.packed.back != nil {
 		t.Errorf("the state of %d lanes is kept after a day", n)
 	}
 }
@@ -198,7 +198,7 @@ func operate(s *Set[string], rng *rand.Rand, leased *[]*Job[string], now time.Du
 func check(t *testing.T, s *Set[string], seed uint64) {
 	t.Helper()
 	var ready, jobs, failing, listed int
-	for l := range s.Lanes {
+	for _, l := range s.lanes {
 		ready += l.ready()
 		jobs += l.jobs
 		if l.health == Failing {

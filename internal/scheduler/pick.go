@@ -81,7 +81,12 @@ func (s *Scheduler) wake() {
 	if s.idle > 0 && s.first() != nil {
 		s.taskReady.Signal()
 	}
-	if s.receiving < s.pollers && s.low() {
+	low := s.low()
+	if low && s.watching {
+		s.watching = false
+		s.refreshReceives()
+	}
+	if s.receiving < s.pollers && (low || s.mayWatch()) {
 		s.roomFree.Signal()
 	}
 }
@@ -89,15 +94,6 @@ func (s *Scheduler) wake() {
 // low reports whether it is time to receive more: a worker has nothing to do, or half of what may
 // be prefetched is used up.
 func (s *Scheduler) low() bool { return s.idle > 0 || s.soon <= s.perWork*s.workers/2 }
-
-// readyTasks returns how many waiting tasks begin as soon as there is a worker for them.
-func (s *Scheduler) readyTasks() (n int) {
-	for i := range s.classes {
-		c := &s.classes[i]
-		n += max(0, min(c.ready, c.limit-c.running))
-	}
-	return n
-}
 
 // count adds t to the waiting tasks, or takes it from them with n = -1.
 func (s *Scheduler) count(t *Task, n int) {

@@ -21,7 +21,7 @@ func memory() queuetest.Harness {
 	}
 	return queuetest.Harness{
 		Open: func(t *testing.T) queue.Queue {
-			return open(t, queue.MemoryOptions{MaxBytes: 1 << 20})
+			return open(t, queue.MemoryOptions{MaxBytes: 8 << 20})
 		},
 		OpenBounded: func(t *testing.T, jobs int) queue.Queue {
 			return open(t, queue.MemoryOptions{MaxJobs: jobs})
@@ -32,7 +32,7 @@ func memory() queuetest.Harness {
 		OpenBoundedBytes: func(t *testing.T, bytes int64) queue.Queue {
 			return open(t, queue.MemoryOptions{MaxBytes: bytes})
 		},
-		TooLarge: 1<<20 + 1,
+		TooLarge: 8<<20 + 1,
 		Delay:    100 * time.Millisecond,
 	}
 }
