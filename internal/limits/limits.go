@@ -1,6 +1,6 @@
-// Package limits holds the upper bounds of what options and calls may ask for. They are far above what
-// is of use, and far enough below the largest numbers that sums and small multiples of them do not
-// overflow.
+// Package limits holds the upper bounds of what options and calls may ask for. They are far above
+// what is of use, and far enough below the largest numbers that sums and small multiples of them do
+// not overflow.
 package limits
 
 import (
