@@ -11,8 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Bounds of what a configuration may ask for. They keep a slip of the unit (seconds for milliseconds) or of a digit
-// from becoming an emitter that hardly works.
+// Bounds of what a configuration may ask for. They keep a slip of the unit (seconds for
+// milliseconds) or of a digit from becoming an emitter that hardly works.
 const (
 	maxBatchDuration  = time.Minute
 	maxBatchSize      = 10_000
@@ -27,7 +27,8 @@ const (
 	minRate           = 0.001
 	maxRate           = 1_000_000
 
-	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can be settled.
+	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can
+	// be settled.
 	leaseMargin = 5 * time.Second
 
 	// memoryLease is the lease of the memory queue that New makes when Options.Queue is nil.
@@ -42,8 +43,8 @@ var knownTypes = []EventType{
 	TypeAIStreamCancelled, TypeAIStreamOrphaned, TypeMessageVersionCreated, TypeAnnotationCreated, TypeAnnotationDeleted,
 }
 
-// Validate reports every mistake in o, as New does, without starting anything. The error is a *ConfigError; paths of
-// what the JSON file can hold are those of the file.
+// Validate reports every mistake in o, as New does, without starting anything. The error is a
+// *ConfigError; paths of what the JSON file can hold are those of the file.
 func (o Options) Validate() error {
 	o = o.withDefaults()
 	return configError(validateOptions(&o))
@@ -129,8 +130,8 @@ func (c *checker) apps(o *Options) {
 	}
 }
 
-// declaredTypes checks the host's own event types. One that the library knows may be among them, so that a host
-// need not change when the library learns it.
+// declaredTypes checks the host's own event types. One that the library knows may be among them, so
+// that a host need not change when the library learns it.
 func (c *checker) declaredTypes(types []EventType) {
 	for i, t := range types {
 		path := index("Options.EventTypes", i)
