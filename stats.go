@@ -3,19 +3,19 @@ package webhook
 import "sync/atomic"
 
 // Stats is what an emitter has done since it was made. Emitted, Overflowed and Suppressed count
-// events, Attempts and Panics what their names say. The others count pairs of an event and a
+// events, Attempts counts attempts and Panics counts panics. The others count pairs of an event and a
 // webhook, and add up at any moment when nothing moves:
 //
 //	Matched + Adopted = Delivered + Dead + Dropped + Pending + Queued
 type Stats struct {
-	Emitted    int64 // events that Emit took, wanted by somebody or not
+	Emitted    int64 // events that Emit took, whether a webhook wants them or not
 	Overflowed int64 // events that Emit or EmitWait refused with ErrOverflow
 	Suppressed int64 // events left out because of Options.Debounce or CountInterval
 
 	Matched   int64 // taken by Emit for a webhook
 	Adopted   int64 // settled here, but emitted by another process, by an earlier one, or replayed
 	Delivered int64 // accepted by the receiver
-	Dead      int64 // given up: in the queue's dead letters
+	Dead      int64 // given up: now dead letters; counted again when a replay is given up
 	Dropped   int64 // lost: no room for this webhook, the queue can never take it, or an at-most-once queue's attempt failed
 	Pending   int64 // where no durable queue has it: in a batch, in the outbox, in an in-memory queue
 	Queued    int64 // handed to a durable queue by this emitter and not settled by it

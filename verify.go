@@ -11,19 +11,21 @@ import (
 
 // Errors of Verify and of a Receiver, matched with errors.Is.
 var (
-	// ErrUnsigned says that X-Pusher-Key or X-Pusher-Signature is not there, or is there more than once.
+	// ErrUnsigned is returned when X-Pusher-Key or X-Pusher-Signature is missing or appears more than
+	// once.
 	ErrUnsigned = errors.New("webhook: delivery is not signed")
 
-	// ErrUnknownKey says that the delivery was signed with a key that is not one of the given ones.
+	// ErrUnknownKey is returned when the delivery was signed with a key that was not given.
 	ErrUnknownKey = errors.New("webhook: delivery is signed with an unknown key")
 
-	// ErrBadSignature says that the signature is not the one of this body with the secret of its key.
+	// ErrBadSignature is returned when the body and the secret of the delivery's key do not make its
+	// signature.
 	ErrBadSignature = errors.New("webhook: delivery has a bad signature")
 
-	// ErrStale says that the delivery was made longer than MaxAge ago, or will be.
+	// ErrStale is returned when the delivery's time is more than MaxAge in the past or the future.
 	ErrStale = errors.New("webhook: delivery is too old")
 
-	// ErrBadPayload says that the body is signed well but is not a payload.
+	// ErrBadPayload is returned when the signature is right and the body is not a payload.
 	ErrBadPayload = errors.New("webhook: delivery is not a payload")
 )
 
@@ -58,8 +60,8 @@ type Receiver struct {
 	// MaxBody bounds the body that Handler reads, in bytes. Defaults to 1 MiB.
 	MaxBody int64
 
-	// MaxAge refuses deliveries that were made longer ago, or that say they will be made later than that from now. Defaults to no bound.
-	// The sender stamps a delivery afresh that waited for 4 minutes, unless it was told to keep the time.
+	// MaxAge refuses deliveries whose time is further in the past or the future. The sender stamps a
+	// delivery afresh that waited for 4 minutes, unless Options.KeepTime is set. Defaults to no bound.
 	MaxAge time.Duration
 }
 

@@ -34,7 +34,8 @@ type App struct {
 	// In JSON it is "enabled": false.
 	Disabled bool
 
-	// Webhooks are who wants to know. Two that are alike in everything are still two.
+	// Webhooks lists the app's endpoints. Identical entries are independent: each receives every event
+	// that it matches.
 	Webhooks []Webhook
 }
 

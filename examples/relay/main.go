@@ -1,12 +1,13 @@
-// Command relay is the library as a command: it reads events from standard input, one JSON object a line, and has them
-// delivered to the webhooks of a configuration file.
+// Command relay is the library as a command: it reads events from standard input, one JSON object a
+// line, and delivers them to the webhooks of a configuration file.
 //
 //	go run ./examples/relay -config config.json < events.jsonl
 //
-// At the end of the input it waits until everything is settled, at most -drain, and prints its totals as one line of
-// JSON. With -emit-only it returns when the queue has taken everything; with -work it emits nothing and
-// delivers what the queue holds until it gets SIGTERM. It exits with 0 when nothing is pending or dropped, 1 otherwise, and 2 when
-// the configuration is wrong.
+// At the end of the input it waits until everything is settled, at most -drain, and prints its
+// totals as one line of JSON. With -emit-only it returns when the queue has taken everything; with
+// -work it emits nothing and delivers what the queue holds until it gets SIGTERM. It exits with 0
+// when nothing is pending or dropped, even if lines were invalid or jobs became dead letters, which
+// the totals count; with 1 otherwise, and with 2 when the configuration is wrong.
 package main
 
 import (
