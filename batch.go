@@ -40,7 +40,7 @@ const (
 // newBatch makes a batch for an event of this size, and more if they are gathered.
 func newBatch(h *hook, now time.Time, size int, gathers bool) *batch {
 	o := &batch{hook: h, timeMS: now.UnixMilli(), due: now, open: true}
-	room := size + o.tail()
+	room := size + bodyOverhead + o.tail()
 	if gathers {
 		room = max(room, min(int(h.slot.sizeHint.Load())+o.tail(), firstBuffer))
 	}

@@ -35,8 +35,8 @@ func BenchmarkSetApp(b *testing.B) {
 	}
 }
 
-// Emit for one of an app's 20,000 webhooks, which want the same type on channels with other prefixes
-// or of other namespaces.
+// Emit for one of an app's 20,000 webhooks, which want the same type on channels with other
+// prefixes or of other namespaces.
 func BenchmarkEmitManyWebhooks(b *testing.B) {
 	for _, by := range []string{"prefix", "namespace"} {
 		b.Run(by, func(b *testing.B) {

@@ -176,8 +176,8 @@ func (d *debouncer) wants(a *app, t EventType, channel string) bool {
 	return d != nil && d.departures.window > 0 && a.wants(opposite(t), channel)
 }
 
-// arrive takes back the departure of a key that has come back, and reports whether it did. An arrival
-// whose departure is being delivered follows it.
+// arrive takes back the departure of a key that has come back, and reports whether it did. An
+// arrival whose departure is being delivered follows it.
 func (d *debouncer) arrive(key debounceKey, ev *Event, hooks []*hook, w *waiter) (bool, error) {
 	departure, busy := d.takeBack(key)
 	switch {
@@ -205,8 +205,8 @@ func (d *debouncer) arrive(key debounceKey, ev *Event, hooks []*hook, w *waiter)
 	return true, nil
 }
 
-// takeBack takes the departure of a key off the list. It returns nil if there is none, and whether it
-// is being delivered.
+// takeBack takes the departure of a key off the list. It returns nil if there is none, and whether
+// it is being delivered.
 func (d *debouncer) takeBack(key debounceKey) (departure *heldEvent, busy bool) {
 	l := &d.departures
 	l.mu.Lock()
@@ -249,8 +249,8 @@ func (d *debouncer) space(key debounceKey, ev *Event, hooks []*hook, w *waiter) 
 	return true, nil
 }
 
-// update keeps a count until its channel may send one again, in the place of the one before. If it may
-// be sent now, update returns the channel's entry.
+// update keeps a count until its channel may send one again, in the place of the one before. If it
+// may be sent now, update returns the channel's entry.
 func (d *debouncer) update(key debounceKey, held *heldEvent) (now *pending, before *heldEvent) {
 	l := &d.countUpdates
 	l.mu.Lock()
@@ -333,8 +333,8 @@ func (d *debouncer) release(l *dueList, now time.Time) time.Time {
 	}
 }
 
-// pop takes the first entry off the list that is due and has an event, and marks it busy. Without one
-// it returns when the next entry is due, or zero.
+// pop takes the first entry off the list that is due and has an event, and marks it busy. Without
+// one it returns when the next entry is due, or zero.
 func (d *debouncer) pop(l *dueList, now time.Time) (*pending, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -425,8 +425,8 @@ func (d *debouncer) run(ctx context.Context) {
 	}
 }
 
-// finish has everything delivered that is held, and holds nothing from now on. It returns when that is
-// done, or when ctx ends.
+// finish has everything delivered that is held, and holds nothing from now on. It returns when that
+// is done, or when ctx ends.
 func (d *debouncer) finish(ctx context.Context) {
 	d.closing.Store(true)
 	notify(d.wake)

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// identities returns the identity of each of an app's webhooks: its ID or, without one, a hash of its target, and
-// its ordinal among the webhooks with that target. So nothing else about a webhook changes who it is, and two
-// webhooks with one URL stay two.
+// identities returns the identity of each of an app's webhooks: its ID or, without one, a hash of
+// its target, and its ordinal among the webhooks with that target. So nothing else about a webhook
+// changes who it is, and two webhooks with one URL stay two.
 func identities(webhooks []Webhook) []string {
 	ids := make([]string, len(webhooks))
 	seen := make(map[string]int, len(webhooks))

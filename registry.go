@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// app is an App compiled for Emit and the workers. It never changes: a new configuration is a new app.
+// app is an App compiled for Emit and the workers. It never changes: a new configuration is a new
+// app.
 type app struct {
 	id     string
 	hash   uint64   // of id, in the registry
@@ -101,8 +102,8 @@ func (a *app) hook(id string) *hook {
 	return nil
 }
 
-// adopt gives each webhook the slot that its identity had in the app before, or when it was removed,
-// so that events which still wait there are not overtaken. The others get new ones.
+// adopt gives each webhook the slot that its identity had in the app before, or when it was
+// removed, so that events which still wait there are not overtaken. The others get new ones.
 func (a *app) adopt(before *app, gone tombstones) {
 	for _, h := range a.hooks {
 		if old := before.hook(h.id); old != nil {
@@ -139,8 +140,8 @@ func (a *app) verifies(j *parsedJob) *signer {
 	return nil
 }
 
-// registry finds apps by ID. Reading takes no lock, so that Emit scales; writing copies one shard, so that a
-// host with a million apps can change them one at a time.
+// registry finds apps by ID. Reading takes no lock, so that Emit scales; writing copies one shard,
+// so that a host with a million apps can change them one at a time.
 type registry struct {
 	seed   maphash.Seed
 	shards [1024]atomic.Pointer[table]
@@ -149,8 +150,8 @@ type registry struct {
 	gone tombstones
 }
 
-// table is an immutable hash table of apps with open addressing. Emit looks into one for each event, and this is half of
-// what a map costs: the hash that chose the shard serves here too.
+// table is an immutable hash table of apps with open addressing. Emit looks into one for each
+// event, and this is half of what a map costs: the hash that chose the shard serves here too.
 type table struct {
 	slots []*app // a power of two, at most half of them in use
 }
@@ -186,7 +187,8 @@ func (t *table) get(hash uint64, id string) *app {
 	}
 }
 
-// with returns a copy of t, which may be nil, in which change (nil: nothing) stands for what was under id.
+// with returns a copy of t, which may be nil, in which change (nil: nothing) stands for what was
+// under id.
 func (t *table) with(id string, change *app) *table {
 	all := make([]*app, 0, 8)
 	if t != nil {
@@ -264,8 +266,8 @@ func (r *registry) store(id string, before, a *app) {
 	s.Store(s.Load().with(id, a))
 }
 
-// removed reports whether the app (webhook and key empty), its webhook or its key was known here once
-// and was taken away.
+// removed reports whether the app (webhook and key empty), its webhook or its key was known here
+// once and was taken away.
 func (r *registry) removed(t tombstone) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -277,11 +279,28 @@ func (r *registry) removed(t tombstone) bool {
 type tombstone struct{ app, webhook, key string }
 
 // tombstones tell what was removed here from what isn't known here yet. A webhook's has its slot,
-// whose open batch may still wait. They are bounded: a host that removes very many forgets those that
-// have nothing waiting, and then jobs of theirs wait until they are too old.
+// whose open batch may still wait. They are bounded: a host that removes very many forgets those
+// that have nothing waiting, and then jobs of theirs wait until they are too old.
 type tombstones map[tombstone]*slot
 
 const maxTombstones = 100_000
+
+// bury notes what of before is not in a, which may be nil.
+func (t tombstones) bury(before, a *app) {
+	if a == nil {
+		t[tombstone{app: before.id}] = nil
+	}
+	for _, h := range before.hooks {
+		if a == nil || a.hook(h.id) == nil {
+			t[tombstone{app: before.id, webhook: h.id}] = h.slot
+		}
+	}
+	for _, k := range before.keys {
+		if a == nil || !a.knows(k.name) {
+			t[tombstone{app: before.id, key: k.name}] = nil
+		}
+	}
+}
 
 // update notes what was removed when a took the place of before, and what is back. Both may be nil.
 func (t *tombstones) update(before, a *app) {
@@ -292,19 +311,7 @@ func (t *tombstones) update(before, a *app) {
 		maps.DeleteFunc(*t, func(_ tombstone, s *slot) bool { return s == nil || !s.account.holds() })
 	}
 	if before != nil {
-		if a == nil {
-			(*t)[tombstone{app: before.id}] = nil
-		}
-		for _, h := range before.hooks {
-			if a == nil || a.hook(h.id) == nil {
-				(*t)[tombstone{app: before.id, webhook: h.id}] = h.slot
-			}
-		}
-		for _, k := range before.keys {
-			if a == nil || !a.knows(k.name) {
-				(*t)[tombstone{app: before.id, key: k.name}] = nil
-			}
-		}
+		(*t).bury(before, a)
 	}
 	if a == nil || len(*t) == 0 {
 		return

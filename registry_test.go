@@ -72,7 +72,8 @@ func TestRouteLooksOnlyAtWebhooksThatTheIndexYields(t *testing.T) {
 	}
 }
 
-// The goal is 20 ms (BenchmarkSetApp). Looking through all webhooks for each of them took over a second.
+// The goal is 20 ms (BenchmarkSetApp). Looking through all webhooks for each of them took over a
+// second.
 func TestSetAppOfManyWebhooksIsNotQuadratic(t *testing.T) {
 	t.Parallel()
 	a := manyWebhooks(20_000)

@@ -129,8 +129,8 @@ func resecreted() App {
 	return a
 }
 
-// A process that was started with the new secret finds jobs of the old one in the queue, and the dead
-// letters of a process that did not know the old one.
+// A process that was started with the new secret finds jobs of the old one in the queue, and the
+// dead letters of a process that did not know the old one.
 func TestSecretThatChangedBetweenProcessesKeepsQueuedJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// route finds the webhooks of an app that want a type. Where there are many, those whose filter has a
-// prefix or namespaces are indexed by them, so that an event does not look at all of them.
+// route finds the webhooks of an app that want a type. Where there are many, those whose filter has
+// a prefix or namespaces are indexed by them, so that an event does not look at all of them.
 type route struct {
 	typ   EventType
 	plain []*hook // to be looked at for every channel
@@ -117,8 +117,8 @@ func (x *routeIndex) measure() {
 	slices.Sort(x.lengths)
 }
 
-// match appends the webhooks that want an event on the channel to hooks, until there are limit. r may
-// be nil.
+// match appends the webhooks that want an event on the channel to hooks, until there are limit. r
+// may be nil.
 func (r *route) match(channel string, hooks []*hook, limit int) []*hook {
 	if r == nil {
 		return hooks

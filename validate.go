@@ -11,8 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Bounds of what a configuration may ask for. They keep a slip of the unit (seconds for milliseconds) or of a digit
-// from becoming an emitter that hardly works.
+// Bounds of what a configuration may ask for. They keep a slip of the unit (seconds for
+// milliseconds) or of a digit from becoming an emitter that hardly works.
 const (
 	maxBatchDuration  = time.Minute
 	maxBatchSize      = 10_000
@@ -27,7 +27,8 @@ const (
 	minRate           = 0.001
 	maxRate           = 1_000_000
 
-	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can be settled.
+	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can
+	// be settled.
 	leaseMargin = 5 * time.Second
 
 	// memoryLease is the lease of the memory queue that New makes when Options.Queue is nil.
@@ -42,8 +43,8 @@ var knownTypes = []EventType{
 	TypeAIStreamCancelled, TypeAIStreamOrphaned, TypeMessageVersionCreated, TypeAnnotationCreated, TypeAnnotationDeleted,
 }
 
-// Validate reports every mistake in o, as New does, without starting anything. The error is a *ConfigError; paths of
-// what the JSON file can hold are those of the file.
+// Validate reports every mistake in o, as New does, without starting anything. The error is a
+// *ConfigError; paths of what the JSON file can hold are those of the file.
 func (o Options) Validate() error {
 	o = o.withDefaults()
 	return configError(validateOptions(&o))
@@ -73,10 +74,10 @@ func (c *checker) duration(path string, d, most time.Duration) {
 	}
 }
 
-// between checks that n is between least and most.
-func (c *checker) between(path string, n, least, most int) {
-	if n < least || n > most {
-		c.failf(path, "is %d; must be from %d to %d", n, least, most)
+// count checks that n is from 1 to most.
+func (c *checker) count(path string, n, most int) {
+	if n < 1 || n > most {
+		c.failf(path, "is %d; must be from 1 to %d", n, most)
 	}
 }
 
@@ -88,12 +89,12 @@ func validateOptions(o *Options) []Problem {
 	c.requestTimeout("webhooks.request_timeout_ms", o.RequestTimeout, traitsOf(o.Queue))
 	c.duration("webhooks.debounce_ms", o.Debounce, maxDebounce)
 	c.duration("Options.CountInterval", o.CountInterval, maxDebounce)
-	c.between("webhooks.concurrency", o.Workers, 1, maxWorkers)
+	c.count("webhooks.concurrency", o.Workers, maxWorkers)
 	if t := traitsOf(o.Queue); !t.Disabled && (t.Lease <= 0 || t.Lease > limits.Lease) {
 		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0, and at most %v", t.Lease, limits.Lease)
 	}
-	c.between("Options.Pollers", o.Pollers, 1, maxPollers)
-	c.between("Options.EnqueueJobs", o.EnqueueJobs, 1, maxEnqueueJobs)
+	c.count("Options.Pollers", o.Pollers, maxPollers)
+	c.count("Options.EnqueueJobs", o.EnqueueJobs, maxEnqueueJobs)
 	if o.OutboxBytes < 0 || o.OutboxBytes > limits.Bytes {
 		c.failf("Options.OutboxBytes", "is %d; must be from 0 (the default) to %d", o.OutboxBytes, int64(limits.Bytes))
 	}
@@ -112,7 +113,7 @@ func (c *checker) batching(b *Batching) {
 	if b.Size > maxBatchSize {
 		c.failf("webhooks.batching.size", "is %d; must be at most %d", b.Size, maxBatchSize)
 	}
-	c.between("Options.Batching.Bytes", b.Bytes, 1, maxBatchBytes)
+	c.count("Options.Batching.Bytes", b.Bytes, maxBatchBytes)
 }
 
 func (c *checker) apps(o *Options) {
@@ -129,8 +130,8 @@ func (c *checker) apps(o *Options) {
 	}
 }
 
-// declaredTypes checks the host's own event types. One that the library knows may be among them, so that a host
-// need not change when the library learns it.
+// declaredTypes checks the host's own event types. One that the library knows may be among them, so
+// that a host need not change when the library learns it.
 func (c *checker) declaredTypes(types []EventType) {
 	for i, t := range types {
 		path := index("Options.EventTypes", i)

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxIDBytes bounds app ids, webhook ids and keys. An app's and a webhook's id make a lane's name, which a queue
-	// bounds at 512 bytes.
+	// maxIDBytes bounds app ids, webhook ids and keys. An app's and a webhook's id make a lane's
+	// name, which a queue bounds at 512 bytes.
 	maxIDBytes = 200
 
 	lambdaImport = "github.com/pushhooks/webhook/dispatch/lambdadispatch"

@@ -16,7 +16,8 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// urlProblem says what is wrong with a webhook's URL, "" if nothing is. Of the URL it shows no more than scheme and host.
+// urlProblem says what is wrong with a webhook's URL, "" if nothing is. Of the URL it shows no more
+// than scheme and host.
 func urlProblem(raw string) string {
 	if len(raw) > maxURLBytes {
 		return fmt.Sprintf("is %d bytes long; at most %d", len(raw), maxURLBytes)
@@ -48,8 +49,9 @@ func validPort(port string) bool {
 	return port == "" || err == nil && n > 0
 }
 
-// urlForMessage returns scheme and host of a URL that may be malformed. What stands before an "@" may be a password,
-// and in a malformed URL it is unclear where that begins, so then nothing but the scheme is shown.
+// urlForMessage returns scheme and host of a URL that may be malformed. What stands before an "@"
+// may be a password, and in a malformed URL it is unclear where that begins, so then nothing but
+// the scheme is shown.
 func urlForMessage(raw string) string {
 	scheme, rest, found := strings.Cut(raw, "://")
 	if !found {

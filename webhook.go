@@ -26,7 +26,8 @@ type App struct {
 	Secret Secret
 
 	// PreviousKeys are keys that signed before Key did. They still verify jobs that are queued,
-	// which are then signed again with Key. Drop them when the queue holds none of theirs any more.
+	// which are then signed again with Key. A key whose secret has changed can be here with its old
+	// secret. Drop them when the queue holds none of theirs any more.
 	PreviousKeys []Key
 
 	// Disabled turns the app's webhooks off: Emit accepts its events and does nothing.
@@ -117,8 +118,8 @@ type Retry struct {
 // RateLimit bounds the attempts of one webhook by one process. The jobs wait in the queue, not in a
 // worker.
 type RateLimit struct {
-	PerSecond float64 // attempts a second on average; 0 is no limit
-	Burst     int     // attempts at once after a pause. Defaults to PerSecond rounded up.
+	PerSecond float64 // attempts a second on average, 0.001 to 1,000,000; 0 is no limit
+	Burst     int     // attempts at once after a pause, up to 1,000,000. Defaults to PerSecond rounded up.
 }
 
 // rate returns r with its default.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ages counts ready jobs by when their age began, in steps of about a second, so that the oldest one
-// is found without a look at all lanes. A step without jobs is not in it.
+// ages counts ready jobs by when their age began, in steps of about a second, so that the oldest
+// one is found without a look at all lanes. A step without jobs is not in it.
 type ages map[int64]int
 
 const (

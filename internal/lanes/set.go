@@ -92,8 +92,8 @@ func (s *Set[T]) jobs() (n int) {
 	return n
 }
 
-// Oldest returns the age of the oldest ready job, 0 if there is none. With more than exactLanes lanes
-// it may be up to a second too much.
+// Oldest returns the age of the oldest ready job, 0 if there is none. With more than exactLanes
+// lanes it may be up to a second too much.
 func (s *Set[T]) Oldest(now time.Duration) time.Duration {
 	at := now
 	if len(s.lanes) > exactLanes {
@@ -266,8 +266,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-// place puts a lane where it belongs after its jobs or its state have changed, and wakes waiters for
-// which it has a job.
+// place puts a lane where it belongs after its jobs or its state have changed, and wakes waiters
+// for which it has a job.
 func (s *Set[T]) place(l *Lane[T]) {
 	switch {
 	case !l.open(), l.probe != nil: // a probe may outlive the hold's time while its settlement is stored

@@ -1,6 +1,6 @@
-// Package limits holds the upper bounds of what options and calls may ask for. They are far above what
-// is of use, and far enough below the largest numbers that sums and small multiples of them do not
-// overflow.
+// Package limits holds the upper bounds of what options and calls may ask for. They are far above
+// what is of use, and far enough below the largest numbers that sums and small multiples of them do
+// not overflow.
 package limits
 
 import (
@@ -12,7 +12,7 @@ import (
 const (
 	Count = 1_000_000_000             // of jobs and the like
 	Bytes = 1 << 40                   // of room: 1 TiB
-	Lease = 30 * 24 * time.Hour       // of a job
+	Lease = 365 * 24 * time.Hour      // of a job
 	Age   = 10 * 365 * 24 * time.Hour // of what is kept
 	Delay = 365 * 24 * time.Hour      // of a job that is given back: a longer one is shortened to it
 )

@@ -23,8 +23,8 @@ type limitedJob struct {
 func (h *limitedHandler) Open(t *Task) Job { return limitedJob{&benchJob{&h.benchHandler, t}, h.rate} }
 func (j limitedJob) Rate() Rate            { return j.rate }
 
-// BenchmarkLimitedLanes prints the CPU an attempt with thousands of lanes, each of which has a backlog
-// and makes an attempt a second.
+// BenchmarkLimitedLanes prints the CPU an attempt with thousands of lanes, each of which has a
+// backlog and makes an attempt a second.
 func BenchmarkLimitedLanes(b *testing.B) {
 	for _, lanes := range []int{30, 300, 3000} {
 		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {

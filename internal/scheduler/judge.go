@@ -32,6 +32,7 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 	l := t.lane
 	t.inLane.leave() // it is no attempt any longer
 	t.settling = true
+	l.givenBack = r.Action == Retry && !t.attempted()
 	if r.Host != "" {
 		l.host = r.Host
 	}

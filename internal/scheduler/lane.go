@@ -70,6 +70,7 @@ type lane struct {
 	wakePlace place // in the heap of times
 	in        node[lane]
 	starved   bool // the last Want skipped it
+	givenBack bool // the last task that ended was given back without an attempt
 }
 
 func turnPlace(l *lane) *place { return &l.turnPlace }

@@ -66,10 +66,10 @@ func (s *Scheduler) extend(tasks []*Task) bool {
 	ctx, cancel := context.WithTimeout(s.settleCtx, s.untilEnd(tasks)) // a queue that hangs must not hide that a lease ends
 	err := s.q.Extend(ctx, leasesOf(tasks))
 	cancel()
-	if err == nil {
+	lost, failure := s.extended(tasks, began, err)
+	if failure == nil {
 		s.worked(opExtend)
 	}
-	lost, failure := s.extended(tasks, began, err)
 	for _, t := range lost {
 		s.leaseLost(t)
 	}

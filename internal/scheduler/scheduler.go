@@ -61,6 +61,7 @@ type Scheduler struct {
 	reserved   int  // tasks that they may bring
 	receiveCtx context.Context
 	refresh    context.CancelFunc // ends those Receives, whose Want is out of date
+	refreshAt  time.Time          // when they are ended in any case; zero: not at all
 
 	wakes   laneHeap // lanes that something happens to by time alone
 	timer   *time.Timer

@@ -70,6 +70,7 @@ func (s *Scheduler) onTimer() {
 	if l := s.wakes.first(); l != nil {
 		s.setTimer(s.epoch.Add(time.Duration(l.wakePlace.key)), now)
 	}
+	s.refreshIfDue(now)
 	if s.suspicion.on && now.Before(s.suspicion.next) {
 		s.setTimer(s.suspicion.next, now)
 	}

@@ -148,7 +148,37 @@ func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 	half := l.flows(now) && left >= minRefresh && left >= l.waiting.len
 	if half || l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && left > 0 {
 		l.starved = false
-		s.refreshReceives()
+		if l.givenBack {
+			s.refreshSoon(now)
+		} else {
+			s.refreshReceives()
+		}
+	}
+}
+
+// refreshPause is how soon Receives are ended for a lane whose last job was given back without an
+// attempt, such as one of an unknown webhook, so that thousands of them end few Receives.
+const refreshPause = 50 * time.Millisecond
+
+// refreshSoon has the Receives under way end in a while, together for all lanes.
+func (s *Scheduler) refreshSoon(now time.Time) {
+	if s.refreshAt.IsZero() {
+		s.refreshAt = now.Add(refreshPause)
+		s.setTimer(s.refreshAt, now)
+	}
+}
+
+// refreshIfDue does what refreshSoon has announced.
+func (s *Scheduler) refreshIfDue(now time.Time) {
+	switch {
+	case s.refreshAt.IsZero():
+	case now.Before(s.refreshAt):
+		s.setTimer(s.refreshAt, now)
+	default:
+		s.refreshAt = time.Time{}
+		if s.receiving > 0 {
+			s.refreshReceives()
+		}
 	}
 }
 
