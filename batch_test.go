@@ -89,7 +89,7 @@ func TestABatchIsCutBeforeItsBodyIsTooLarge(t *testing.T) {
 				r := rand.New(rand.NewPCG(1, uint64(limit)))
 				const events = 2000
 				for i := range events {
-					ev := ClientEvent("my-app", fmt.Sprint("private-", i), "client-x", strings.Repeat("x", r.IntN(700)), "1.1")
+					ev := ClientEvent("my-app", fmt.Sprint("private-", i), ClientMessage{Name: "client-x", Data: strings.Repeat("x", r.IntN(700)), SocketID: "1.1"})
 					emit(t, e, ev)
 				}
 				drain(t, e)
@@ -117,7 +117,7 @@ func TestAnEventLargerThanABatchTravelsAlone(t *testing.T) {
 		to := &endpoint{}
 		e := start(t, to, func(o *Options) { o.Batching.Bytes = 1000 })
 		emit(t, e, occupied(1))
-		emit(t, e, ClientEvent("my-app", "private-large", "client-x", strings.Repeat("x", 100_000), "1.1"))
+		emit(t, e, ClientEvent("my-app", "private-large", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 100_000), SocketID: "1.1"}))
 		emit(t, e, occupied(2))
 		drain(t, e)
 		if got := to.got(); len(got) != 3 {

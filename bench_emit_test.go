@@ -26,7 +26,7 @@ func (discard) Enqueue(context.Context, []queue.Job) error { return nil }
 func benchEmitter(b *testing.B, apps ...App) *Emitter {
 	b.Helper()
 	e, err := New(Options{
-		Apps: apps, Queue: discard{queue.None}, Workers: -1, Logger: slog.New(slog.DiscardHandler), OutboxBytes: 1 << 30,
+		Apps: apps, Queue: discard{queue.None}, EmitOnly: true, Logger: slog.New(slog.DiscardHandler), OutboxBytes: 1 << 30,
 		HTTP: dispatch.SenderFunc(nil),
 	})
 	if err != nil {

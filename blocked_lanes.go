@@ -44,16 +44,16 @@ var (
 	failingBackoff = backoff{time.Second, 8 * time.Second}
 )
 
-// due takes the batches to offer now, and returns how many bytes more the call may have.
-func (l *blockedLanes) due(now time.Time) (batches []*batch, room int) {
-	for len(l.offered) < offeredLanes && len(batches) < enqueueJobs/2 && room < enqueueBytes/2 {
+// due takes the batches to offer now, at most limit, and returns how many bytes more the call may have.
+func (l *blockedLanes) due(now time.Time, limit int) (batches []*batch, room int) {
+	for len(l.offered) < offeredLanes && len(batches) < limit && room < enqueueBytes/2 {
 		if len(l.heap) == 0 || l.heap[0].due.After(now) {
 			break
 		}
 		lane := l.heap[0].lane
 		heap.Pop(&l.heap)
 		l.offered = append(l.offered, lane)
-		n := min(lane.limit, len(lane.batches), enqueueJobs/2-len(batches))
+		n := min(lane.limit, len(lane.batches), limit-len(batches))
 		for _, b := range lane.batches[:n] {
 			room += len(b.job.Data)
 		}

@@ -106,7 +106,7 @@ func TestANodeThatLagsKillsNothingAtFirstSight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		g := &gated{riggedQueue: q}
-		producer := start(t, &endpoint{}, with(q), unbatched, func(o *Options) { o.Workers = -1 })
+		producer := start(t, &endpoint{}, with(q), unbatched, func(o *Options) { o.EmitOnly = true })
 		start(t, &endpoint{}, with(g), apps(), unbatched)
 		emit(t, producer, occupied(1))
 		time.Sleep(2 * time.Second) // it has seen one job of the app, and left it to others

@@ -22,7 +22,7 @@ func TestJobsOfAppsThatThisNodeDoesNotKnowHoldNobodyUp(t *testing.T) {
 		to := &endpoint{answer: takes(time.Second)}
 		known, unknown := manyApps("known", 20), manyApps("unknown", 100)
 		e := start(t, to, with(q), apps(known...))
-		ahead := start(t, &endpoint{}, with(q), apps(unknown...), unbatched, func(o *Options) { o.Workers = -1 })
+		ahead := start(t, &endpoint{}, with(q), apps(unknown...), unbatched, func(o *Options) { o.EmitOnly = true })
 		for _, a := range unknown {
 			emit(t, ahead, ChannelOccupied(a.ID, "c"), ChannelOccupied(a.ID, "c"), ChannelOccupied(a.ID, "c"))
 			time.Sleep(time.Millisecond)
@@ -53,7 +53,7 @@ func TestAJobOfAnUnknownKeyDoesNotPauseItsLane(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		ahead := testApp("http://receiver.test/hook")
 		ahead.Key = "newer-key"
-		first := start(t, &endpoint{}, with(q), apps(ahead), func(o *Options) { o.Workers = -1 })
+		first := start(t, &endpoint{}, with(q), apps(ahead), func(o *Options) { o.EmitOnly = true })
 		emit(t, first, occupied(1))
 		if err := first.Flush(t.Context()); err != nil {
 			t.Fatal(err)
@@ -116,8 +116,8 @@ func TestAQueuedJobGoesWhereItsWebhookIsNow(t *testing.T) {
 func TestJobsOfWhatWasRemovedAreDead(t *testing.T) {
 	t.Parallel()
 	for reason, change := range map[string]func(t *testing.T, e *Emitter){
-		"removed_app":     func(_ *testing.T, e *Emitter) { e.RemoveApp("my-app") },
-		"removed_webhook": func(t *testing.T, e *Emitter) { set(t, e, testApp("http://another.test/")) },
+		"app_removed":     func(_ *testing.T, e *Emitter) { e.RemoveApp("my-app") },
+		"webhook_removed": func(t *testing.T, e *Emitter) { set(t, e, testApp("http://another.test/")) },
 		"disabled": func(t *testing.T, e *Emitter) {
 			a := testApp("http://receiver.test/hook")
 			a.Disabled = true
@@ -184,7 +184,7 @@ func TestFault34AJobThatThisNodeDoesNotKnowYetWaitsUncounted(t *testing.T) {
 						known.Key = "older-key"
 					}
 					e := start(t, to, with(q), apps(known))
-					ahead := start(t, &endpoint{}, with(q), func(o *Options) { o.Workers = -1 })
+					ahead := start(t, &endpoint{}, with(q), func(o *Options) { o.EmitOnly = true })
 					emit(t, ahead, occupied(1))
 					if err := ahead.Flush(t.Context()); err != nil {
 						t.Fatal(err)
@@ -246,7 +246,7 @@ func TestFault37EachEventSeesOneConfiguration(t *testing.T) {
 		}
 		return nil
 	}
-	e := start(t, &endpoint{}, with(q), apps(configs[0]), func(o *Options) { o.Workers = -1 })
+	e := start(t, &endpoint{}, with(q), apps(configs[0]), func(o *Options) { o.EmitOnly = true })
 	done := make(chan struct{})
 	var changes sync.WaitGroup
 	changes.Go(func() {

@@ -64,7 +64,7 @@ func validOptions() Options {
 				},
 				{
 					Lambda:     &Lambda{FunctionName: "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST", Region: "eu-west-1"},
-					EventTypes: []EventType{TypeMemberAdded}, Retry: Retry{Enabled: true},
+					EventTypes: []EventType{TypeMemberAdded}, Retry: Retry{MaxAttempts: -1},
 				},
 			},
 		}},

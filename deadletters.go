@@ -119,7 +119,7 @@ func (e *Emitter) replayJob(d *queue.DeadLetter) queue.Job {
 	if a == nil {
 		return job
 	}
-	if s := a.signer(j.key); !e.traits.InProcess && (s == nil || !j.verify(s)) {
+	if !e.traits.InProcess && a.verifies(j) == nil {
 		return job
 	}
 	env := j.envelope

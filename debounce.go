@@ -17,10 +17,12 @@ type debounceKey struct {
 
 // pending is a key for which something is due later.
 type pending struct {
-	key   debounceKey
-	due   time.Time
-	event *heldEvent // what to deliver when it is due; nil: nothing
-	next  *pending
+	key    debounceKey
+	due    time.Time
+	event  *heldEvent   // what to deliver when it is due; nil: nothing
+	behind []*heldEvent // what has to come after a departure that is being delivered
+	busy   bool         // an event of the key is being delivered, or follows one that is
+	next   *pending
 }
 
 // heldEvent is an event for which room is reserved at each of its hooks.
@@ -35,7 +37,7 @@ type heldEvent struct {
 // out subscription_count.
 //
 // It has one goroutine and, since the time is the same for all entries of a list, no timer for
-// each.
+// each. Nothing is delivered with a list locked: delivering calls the host's Trace functions.
 type debouncer struct {
 	debouncerConfig
 	departures   dueList // channel_vacated and member_removed that may yet be taken back
@@ -63,7 +65,9 @@ type dueList struct {
 	mu         sync.Mutex
 	byKey      map[debounceKey]*pending
 	head, tail *pending
-	length     int // of the list, which also has those that were taken back
+	length     int           // of the list, which also has those that were taken back
+	held       int           // events that are not delivered yet
+	emptied    chan struct{} // closed when held becomes 0, if somebody waits
 }
 
 const (
@@ -90,7 +94,7 @@ func (d *debouncer) take(ev *Event, a *app, hooks []*hook, w *waiter) (bool, err
 	case TypeChannelVacated, TypeMemberRemoved:
 		return d.hold(key, ev, a, hooks, w)
 	case TypeChannelOccupied, TypeMemberAdded:
-		return d.takeBack(key), nil
+		return d.arrive(key, ev, hooks, w)
 	case TypeSubscriptionCount:
 		return d.space(debounceKey{app: ev.AppID, channel: ev.Channel, count: true}, ev, hooks, w)
 	}
@@ -107,18 +111,47 @@ func (d *debouncer) hold(key debounceKey, ev *Event, a *app, hooks []*hook, w *w
 	if err != nil {
 		return true, err
 	}
+	switch now := d.depart(key, held); {
+	case now == sendNow:
+		d.send(held)
+	case now == forgetIt:
+		d.forget(held)
+	}
+	return true, nil
+}
+
+// act is what to do with an event after its list was unlocked.
+type act uint8
+
+const (
+	keepIt   act = iota // it is in the list
+	sendNow             // deliver it
+	forgetIt            // it is of no use
+)
+
+// depart puts a departure into the list.
+func (d *debouncer) depart(key debounceKey, held *heldEvent) act {
+	l := &d.departures
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.byKey[key] != nil { // it has left already
-		d.forget(held)
-		return true, nil
+	switch p := l.byKey[key]; {
+	case p != nil && p.busy:
+		l.queueBehind(p, held)
+	case p != nil: // it has left already
+		return forgetIt
+	case l.length >= maxPending:
+		return sendNow
+	default:
+		l.held++
+		d.push(l, &pending{key: key, event: held})
 	}
-	if l.length >= maxPending {
-		d.send(held)
-		return true, nil
-	}
-	d.push(l, &pending{key: key, event: held})
-	return true, nil
+	return keepIt
+}
+
+// queueBehind has an event follow a departure that is being delivered. The list is locked.
+func (l *dueList) queueBehind(p *pending, held *heldEvent) {
+	l.held++
+	p.behind = append(p.behind, held)
 }
 
 // opposite returns the type of the events that are held and taken back together with those of type
@@ -143,20 +176,57 @@ func (d *debouncer) wants(a *app, t EventType, channel string) bool {
 	return d != nil && d.departures.window > 0 && a.wants(opposite(t), channel)
 }
 
-// takeBack drops the departure of a key that has come back, and reports whether there was one.
-func (d *debouncer) takeBack(key debounceKey) bool {
+// arrive takes back the departure of a key that has come back, and reports whether it did. An
+// arrival whose departure is being delivered follows it.
+func (d *debouncer) arrive(key debounceKey, ev *Event, hooks []*hook, w *waiter) (bool, error) {
+	departure, busy := d.takeBack(key)
+	switch {
+	case departure != nil:
+		d.suppress() // the arrival; forget counts the departure
+		d.forget(departure)
+		return true, nil
+	case !busy || len(hooks) == 0:
+		return false, nil
+	}
+	held, err := d.admitted(ev, hooks, w)
+	if err != nil {
+		return true, err
+	}
+	l := &d.departures
+	l.mu.Lock()
+	p := l.byKey[key]
+	if busy = p != nil && p.busy; busy {
+		l.queueBehind(p, held)
+	}
+	l.mu.Unlock()
+	if !busy {
+		d.send(held)
+	}
+	return true, nil
+}
+
+// takeBack takes the departure of a key off the list. It returns nil if there is none, and whether
+// it is being delivered.
+func (d *debouncer) takeBack(key debounceKey) (departure *heldEvent, busy bool) {
 	l := &d.departures
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.byKey[key]
-	if p == nil {
-		return false
+	if p == nil || p.busy {
+		return nil, p != nil
 	}
 	delete(l.byKey, key)
-	d.suppress() // the arrival; forget counts the departure
-	d.forget(p.event)
-	p.event = nil
-	return true
+	departure, p.event = p.event, nil
+	l.done()
+	return departure, false
+}
+
+// done notes that an event is held no longer. The list is locked.
+func (l *dueList) done() {
+	if l.held--; l.held == 0 && l.emptied != nil {
+		close(l.emptied)
+		l.emptied = nil
+	}
 }
 
 // space lets a large channel's count through once in a while, and keeps the last of those between.
@@ -169,21 +239,48 @@ func (d *debouncer) space(key debounceKey, ev *Event, hooks []*hook, w *waiter) 
 	if err != nil {
 		return true, err
 	}
+	p, before := d.update(key, held)
+	if before != nil {
+		d.forget(before)
+	}
+	if p != nil {
+		d.sendCount(p, held)
+	}
+	return true, nil
+}
+
+// update keeps a count until its channel may send one again, in the place of the one before. If it
+// may be sent now, update returns the channel's entry.
+func (d *debouncer) update(key debounceKey, held *heldEvent) (now *pending, before *heldEvent) {
+	l := &d.countUpdates
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.byKey[key]
-	if p == nil {
-		d.send(held)
-		if ev.SubscriptionCount > smallChannel && l.length < maxPending {
-			d.push(l, &pending{key: key})
+	switch {
+	case p == nil:
+		p = &pending{key: key, busy: true}
+		if held.event.SubscriptionCount > smallChannel && l.length < maxPending {
+			d.push(l, p)
 		}
-		return true, nil
+		l.held++
+		return p, nil
+	case p.event == nil:
+		l.held++
 	}
-	if p.event != nil {
-		d.forget(p.event)
-	}
-	p.event = held
-	return true, nil
+	before, p.event = p.event, held
+	return nil, before
+}
+
+// sendCount delivers a count. The next one of its channel waits for it at least.
+func (d *debouncer) sendCount(p *pending, held *heldEvent) {
+	defer func() {
+		l := &d.countUpdates
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		p.busy = false
+		l.done()
+	}()
+	d.send(held)
 }
 
 // push adds an entry, due after the list's window. The list is locked.
@@ -223,28 +320,87 @@ func (d *debouncer) forget(held *heldEvent) { d.cancel(held.hooks, reservation(h
 
 // release delivers what is due at the time, and returns when the next entry is due, or zero.
 func (d *debouncer) release(l *dueList, now time.Time) time.Time {
+	for {
+		p, next := d.pop(l, now)
+		if p == nil {
+			return next
+		}
+		if p.key.count {
+			d.releaseCount(p)
+		} else {
+			d.releaseDeparture(p)
+		}
+	}
+}
+
+// pop takes the first entry off the list that is due and has an event, and marks it busy. Without
+// one it returns when the next entry is due, or zero.
+func (d *debouncer) pop(l *dueList, now time.Time) (*pending, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.head != nil {
 		p := l.head
 		if p.due.After(now) && !d.closing.Load() {
-			return p.due
+			return nil, p.due
 		}
 		l.head = p.next
 		l.length--
-		if l.byKey[p.key] != p { // it was taken back
-			continue
-		}
-		delete(l.byKey, p.key)
-		if p.event == nil {
-			continue
-		}
-		d.send(p.event)
-		if p.event = nil; p.key.count && !d.closing.Load() {
+		switch {
+		case l.byKey[p.key] != p: // it was taken back
+		case p.busy && p.key.count: // the last one is still being delivered
 			d.push(l, p)
+			if d.closing.Load() {
+				return nil, now
+			}
+		case p.event == nil:
+			delete(l.byKey, p.key)
+		default:
+			p.busy = true
+			return p, time.Time{}
 		}
 	}
-	return time.Time{}
+	return nil, time.Time{}
+}
+
+// releaseDeparture delivers a departure, and what has come after it meanwhile.
+func (d *debouncer) releaseDeparture(p *pending) {
+	defer func() {
+		l := &d.departures
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.done()
+		if p.event = nil; len(p.behind) == 0 {
+			delete(l.byKey, p.key)
+			return
+		}
+		p.event, p.behind = p.behind[0], p.behind[1:]
+		d.pushFront(l, p)
+	}()
+	d.send(p.event)
+}
+
+// pushFront has an entry be due again at once. It stays busy. The list is locked.
+func (d *debouncer) pushFront(l *dueList, p *pending) {
+	if p.next = l.head; p.next == nil {
+		l.tail = p
+	}
+	l.head = p
+	l.length++
+}
+
+// releaseCount delivers a count, and has the next one of its channel wait.
+func (d *debouncer) releaseCount(p *pending) {
+	l := &d.countUpdates
+	l.mu.Lock()
+	held := p.event
+	p.event = nil
+	if d.closing.Load() {
+		delete(l.byKey, p.key)
+	} else {
+		d.push(l, p)
+	}
+	l.mu.Unlock()
+	d.sendCount(p, held)
 }
 
 // run delivers what is due until ctx ends.
@@ -269,26 +425,42 @@ func (d *debouncer) run(ctx context.Context) {
 	}
 }
 
-// finish delivers everything that is held, and holds nothing from now on.
-func (d *debouncer) finish() {
+// finish has everything delivered that is held, and holds nothing from now on. It returns when that
+// is done, or when ctx ends.
+func (d *debouncer) finish(ctx context.Context) {
 	d.closing.Store(true)
-	now := time.Now()
-	d.release(&d.departures, now)
-	d.release(&d.countUpdates, now)
+	notify(d.wake)
+	_ = d.wait(ctx)
+}
+
+// wait returns when no event is held, or with ctx's error.
+func (d *debouncer) wait(ctx context.Context) error {
+	for _, l := range []*dueList{&d.departures, &d.countUpdates} {
+		for emptied := l.untilEmpty(); emptied != nil; emptied = l.untilEmpty() {
+			select {
+			case <-emptied:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// untilEmpty returns a channel that is closed when no event is held, or nil if none is.
+func (l *dueList) untilEmpty() chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held == 0 {
+		return nil
+	}
+	if l.emptied == nil {
+		l.emptied = make(chan struct{})
+	}
+	return l.emptied
 }
 
 // holding reports whether events are held.
 func (d *debouncer) holding() bool {
-	for _, l := range []*dueList{&d.departures, &d.countUpdates} {
-		l.mu.Lock()
-		p := l.head
-		for p != nil && p.event == nil {
-			p = p.next
-		}
-		l.mu.Unlock()
-		if p != nil {
-			return true
-		}
-	}
-	return false
+	return d.departures.untilEmpty() != nil || d.countUpdates.untilEmpty() != nil
 }

@@ -15,7 +15,7 @@ const (
 	defaultMaxBackoff     = time.Minute
 	defaultRequestTimeout = 10 * time.Second
 	defaultWorkers        = 20
-	defaultReceivers      = 1
+	defaultPollers        = 1
 	defaultOutboxBytes    = 24 << 20
 )
 
@@ -30,7 +30,8 @@ func (o Options) withDefaults() Options {
 	})
 	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
 	o.Workers = cmp.Or(o.Workers, defaultWorkers)
-	o.Receivers = cmp.Or(o.Receivers, defaultReceivers)
+	o.Pollers = cmp.Or(o.Pollers, defaultPollers)
+	o.EnqueueJobs = cmp.Or(o.EnqueueJobs, enqueueJobs)
 	o.OutboxBytes = cmp.Or(o.OutboxBytes, defaultOutboxBytes)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -55,8 +56,10 @@ func (r Retry) or(d Retry) Retry {
 	if r.InitialBackoff > 0 {
 		d.MaxBackoff = max(d.MaxBackoff, r.InitialBackoff)
 	}
-	r.Disabled = !r.Enabled && (r.Disabled || d.Disabled)
-	r.MaxAttempts = cmp.Or(r.MaxAttempts, d.MaxAttempts)
+	if r.unlessOne && d.MaxAttempts == 1 {
+		d.MaxAttempts = -1
+	}
+	r.MaxAttempts, r.unlessOne = cmp.Or(r.MaxAttempts, d.MaxAttempts), false
 	r.MaxElapsed = cmp.Or(r.MaxElapsed, d.MaxElapsed)
 	r.MaxAge = cmp.Or(r.MaxAge, d.MaxAge)
 	r.InitialBackoff = cmp.Or(r.InitialBackoff, d.InitialBackoff)

@@ -18,16 +18,16 @@ func TestDefaultsFillACopy(t *testing.T) {
 	if d.Retry != (Retry{MaxElapsed: 5 * time.Minute, InitialBackoff: time.Second, MaxBackoff: time.Minute}) {
 		t.Errorf("retry is %+v", d.Retry)
 	}
-	if d.RequestTimeout != 10*time.Second || d.Workers != 20 || d.Receivers != 1 || d.OutboxBytes != 24<<20 || d.Logger == nil {
+	if d.RequestTimeout != 10*time.Second || d.Workers != 20 || d.Pollers != 1 || d.OutboxBytes != 24<<20 || d.Logger == nil {
 		t.Errorf("options are %+v", d)
 	}
 }
 
 func TestDefaultsKeepWhatIsSet(t *testing.T) {
 	t.Parallel()
-	o := Options{Batching: Batching{Size: -1}, Workers: -1, RequestTimeout: time.Second, Debounce: 3 * time.Second}
+	o := Options{Batching: Batching{Size: -1}, Workers: 3, RequestTimeout: time.Second, Debounce: 3 * time.Second}
 	d := o.withDefaults()
-	if d.Batching.Size != -1 || d.Workers != -1 || d.RequestTimeout != time.Second || d.Debounce != 3*time.Second {
+	if d.Batching.Size != -1 || d.Workers != 3 || d.RequestTimeout != time.Second || d.Debounce != 3*time.Second {
 		t.Errorf("options are %+v", d)
 	}
 }
@@ -35,7 +35,7 @@ func TestDefaultsKeepWhatIsSet(t *testing.T) {
 func TestRetryTakesWhatIsMissingFromTheDefaults(t *testing.T) {
 	t.Parallel()
 	defaults := Retry{MaxAttempts: 7, MaxElapsed: time.Minute, InitialBackoff: time.Second, MaxBackoff: 10 * time.Second}
-	off := Retry{Disabled: true}
+	off := Retry{MaxAttempts: 1}
 	tests := []struct {
 		name              string
 		own, from, expect Retry
@@ -45,8 +45,10 @@ func TestRetryTakesWhatIsMissingFromTheDefaults(t *testing.T) {
 		{"a long first backoff lifts the longest", Retry{InitialBackoff: time.Minute}, defaults, Retry{MaxAttempts: 7, MaxElapsed: time.Minute, InitialBackoff: time.Minute, MaxBackoff: time.Minute}},
 		{"a short longest backoff lowers the first", Retry{MaxBackoff: time.Millisecond}, defaults, Retry{MaxAttempts: 7, MaxElapsed: time.Minute, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond}},
 		{"off by default", Retry{}, off, off},
-		{"off for one", Retry{Disabled: true}, Retry{}, off},
-		{"on for one", Retry{Enabled: true}, off, Retry{Enabled: true}},
+		{"off for one", Retry{MaxAttempts: 1}, defaults, Retry{MaxAttempts: 1, MaxElapsed: time.Minute, InitialBackoff: time.Second, MaxBackoff: 10 * time.Second}},
+		{"no limit for one", Retry{MaxAttempts: -1}, off, Retry{MaxAttempts: -1}},
+		{"enabled over no retries", Retry{unlessOne: true}, off, Retry{MaxAttempts: -1}},
+		{"enabled over a limit", Retry{unlessOne: true}, defaults, defaults},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pushhooks/webhook/internal/scheduler"
@@ -23,6 +25,7 @@ type deliveryConfig struct {
 	outbox *outbox
 	traits queue.Traits
 	retry  Retry         // of webhooks that have none of their own
+	result func(error)   // gets the error of each operation of the queue that failed
 	ended  chan struct{} // capacity 1: notified when a job has left the queue
 }
 
@@ -42,6 +45,9 @@ type deliveryJob struct {
 	opened time.Time // when the lease was received
 	began  time.Time // when Run began
 	tried  int       // attempts made under this lease: 0 or 1
+
+	hook   *hook             // whose attempt is under way; else nil
+	result *scheduler.Result // of the attempt, if a Trace function or the log handler ended Run; else nil
 }
 
 // Open reads the job of a lease.
@@ -71,14 +77,31 @@ func (d *delivery) LeaseLost(j scheduler.Job) { d.log.leaseLost(j.(*deliveryJob)
 
 // QueueFailed tells of an operation of the queue that failed.
 func (d *delivery) QueueFailed(operation string, n int, err error) {
+	d.result(err)
 	d.log.queueFailed(operation, n, err)
 }
 
-// Panicked counts and tells of a panic outside middleware and senders, which have a recover of
-// their own.
-func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) {
-	d.stats.panics.Add(1)
-	d.log.panicked(j.(*deliveryJob), value, stack)
+// Panicked counts and tells of a panic, and decides what becomes of the job: a panic of middleware or
+// a sender is a failed attempt.
+func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) scheduler.Result {
+	job, _ := j.(*deliveryJob)
+	switch {
+	case job == nil:
+		d.log.panicked("queue or callback", panicText(value), stack)
+	case job.result != nil: // told already
+		return *job.result
+	case job.hook != nil:
+		d.log.panicked("attempt", job.hook.redact(panicText(value)), stack,
+			slog.String("lane", job.task.Lease.Lane), slog.String("job", job.task.Lease.ID))
+		return job.conclude(panicOutcome(job.hook, value))
+	default:
+		d.log.panicked("job", panicText(value), stack,
+			slog.String("lane", job.task.Lease.Lane), slog.String("job", job.task.Lease.ID))
+		if job.age() > d.retry.maxAge() {
+			return deadLetter("panic", "%s", panicText(value))
+		}
+	}
+	return scheduler.Result{Action: scheduler.Retry, Counted: true, Delay: maxUnknownDelay, Reason: "panic"}
 }
 
 // laneOf names the lane of a webhook. splitLane is its inverse.
@@ -125,18 +148,19 @@ func (j *deliveryJob) attempts() int { return j.task.Lease.Attempts + j.tried }
 func (j *deliveryJob) Settled(r scheduler.Result) {
 	d, events := j.d, int64(j.events())
 	own := d.ids.issued(j.task.Lease.ID)
-	switch r.Action {
+	count := func(what *atomic.Int64) {
+		d.stats.settled(what, events, own)
+		notify(d.ended)
+	}
+	switch r.Action { // counted in any case, also if a Trace function ends this goroutine
 	case scheduler.Ack:
-		d.stats.settled(&d.stats.delivered, events, own)
+		count(&d.stats.delivered)
 	case scheduler.DeadLetter:
+		defer count(&d.stats.dead)
 		d.watch.deadLettered(j, r.Reason)
 		d.log.deadLettered(j, r.Reason)
-		d.stats.settled(&d.stats.dead, events, own)
 	case scheduler.Drop:
+		defer count(&d.stats.dropped)
 		d.watch.lost(j, r.Reason)
-		d.stats.settled(&d.stats.dropped, events, own)
-	default:
-		return
 	}
-	notify(d.ended)
 }

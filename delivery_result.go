@@ -9,11 +9,6 @@ import (
 	"github.com/pushhooks/webhook/internal/scheduler"
 )
 
-const (
-	maxRetryAfter = 30 * time.Minute // how long Retry-After can delay a job
-	maxAskedHold  = 2 * time.Minute  // how long it can hold its lane
-)
-
 // classify decides what becomes of a job after an attempt, and what the outcome says of the
 // endpoint.
 func (j *deliveryJob) classify(h *hook, retry Retry, out dispatch.Outcome) scheduler.Result {
@@ -80,7 +75,7 @@ func (j *deliveryJob) failed(h *hook, retry Retry, out dispatch.Outcome) schedul
 	if last || retry.exhausted(j.attempts()) {
 		return scheduler.Result{Action: scheduler.DeadLetter, Reason: outcomeReason(out)}
 	}
-	delay := min(out.RetryAfter, maxRetryAfter)
+	delay := out.RetryAfter
 	if !traits.OwnRetry { // else the queue has a delay of its own
 		delay = max(delay, retry.delay(j.attempts(), time.Until(end)))
 	}

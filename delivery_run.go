@@ -38,13 +38,9 @@ func (j *deliveryJob) Run() scheduler.Result {
 	if j.err != nil {
 		return deadLetter(reasonUnreadable, "%v", j.err)
 	}
-	h, key, r, ok := j.resolve()
+	h, r, ok := j.resolve()
 	if !ok {
 		return r
-	}
-	if !j.d.traits.InProcess && !j.parsed.verify(key.signer) {
-		j.parsed.clampEvents()
-		return deadLetter(reasonBadSignature, "the job was altered, or made with another secret")
 	}
 	retry := h.Retry.or(j.d.retry)
 	if age := j.age(); age > retry.maxAge() {
@@ -54,7 +50,7 @@ func (j *deliveryJob) Run() scheduler.Result {
 	if limit := h.slot.bodyLimit(); limit > 0 && int64(len(j.parsed.body)) > limit && j.parsed.events > 1 {
 		return j.halve(h, scheduler.None)
 	}
-	return j.attempt(h, retry)
+	return j.attempt(h)
 }
 
 // deadLetter returns the result that gives a job up without a word about its endpoint.
@@ -62,35 +58,45 @@ func deadLetter(reason, format string, args ...any) scheduler.Result {
 	return scheduler.Result{Action: scheduler.DeadLetter, Reason: reason + ": " + fmt.Sprintf(format, args...)}
 }
 
-// resolve finds the job's webhook and the key that signed it. Without one of them it returns what
-// becomes of the job: what was removed here is given up, what is not known here yet waits.
-func (j *deliveryJob) resolve() (h *hook, key appKey, r scheduler.Result, ok bool) {
+// resolve finds the job's webhook, and checks that the job is genuine. Where it fails it returns
+// what becomes of the job: what was removed here is given up, what is not known here yet waits.
+func (j *deliveryJob) resolve() (h *hook, r scheduler.Result, ok bool) {
 	p := &j.parsed
 	a := j.d.apps.get(p.app)
-	if a == nil {
-		return nil, key, j.unknownTarget("app", tombstone{app: p.app}), false
-	}
-	s := a.signer(p.key)
-	if s == nil && j.d.traits.InProcess { // nobody can have altered it, so it need not verify
-		p.key, s = a.key, a.keys[0].signer
-		p.signature = ""
-	}
-	if s == nil {
-		return nil, key, j.unknownTarget("key", tombstone{app: p.app, key: p.key}), false
+	switch {
+	case a == nil:
+		return nil, j.unknownTarget("app", tombstone{app: p.app}), false
+	case j.d.traits.InProcess: // nobody can have altered it, so it need not verify
+		if !a.knows(p.key) {
+			p.key, p.signature = a.keys[0].name, ""
+		}
+	case !a.knows(p.key):
+		return nil, j.unknownTarget("key", tombstone{app: p.app, key: p.key}), false
 	}
 	if h = a.hook(p.webhook); h == nil {
-		return nil, key, j.unknownTarget("webhook", tombstone{app: p.app, webhook: p.webhook}), false
+		return nil, j.unknownTarget("webhook", tombstone{app: p.app, webhook: p.webhook}), false
 	}
 	if a.off {
-		return nil, key, deadLetter(reasonDisabled, "the app's webhooks were turned off"), false
+		return nil, deadLetter(reasonDisabled, "the app's webhooks were turned off"), false
 	}
-	return h, appKey{p.key, s}, r, true
+	if j.d.traits.InProcess {
+		return h, r, true
+	}
+	s := a.verifies(p)
+	if s == nil {
+		p.clampEvents()
+		return nil, deadLetter(reasonBadSignature, "the job was altered, or made with another secret"), false
+	}
+	if s != a.keys[0].signer {
+		p.signature = "" // receivers may not have this secret any more
+	}
+	return h, r, true
 }
 
 // unknownTarget decides on a job whose app, webhook or key is not configured here.
 func (j *deliveryJob) unknownTarget(what string, name tombstone) scheduler.Result {
 	if j.d.apps.removed(name) {
-		return deadLetter("removed_"+what, "it was taken out of the configuration")
+		return deadLetter(what+"_removed", "it was taken out of the configuration")
 	}
 	return j.unknown("unknown_"+what, "it is not configured here", j.d.retry.maxAge())
 }
@@ -105,22 +111,37 @@ func (j *deliveryJob) unknown(reason, why string, maxAge time.Duration) schedule
 	return scheduler.Result{Action: scheduler.Retry, Delay: min(max(age, minUnknownDelay), maxUnknownDelay)}
 }
 
-// attempt makes one attempt and tells of it.
-func (j *deliveryJob) attempt(h *hook, retry Retry) scheduler.Result {
+// attempt makes one attempt.
+func (j *deliveryJob) attempt(h *hook) scheduler.Result {
 	d := j.d
 	ctx, cancel := j.task.Attempt(d.sender.timeoutOf(h))
-	j.tried = 1
+	j.hook, j.tried = h, 1
 	d.stats.attempts.Add(1)
 	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempts(), j.replayed()))
 	cancel()
+	return j.conclude(out)
+}
+
+// conclude decides on the outcome of the attempt that was under way, and tells of it.
+func (j *deliveryJob) conclude(out dispatch.Outcome) scheduler.Result {
+	d, h := j.d, j.hook
+	j.hook = nil
 	if out.Verdict == dispatch.Unsent { // it was no attempt
 		j.tried = 0
 		d.stats.attempts.Add(-1)
 	}
 	took := time.Since(j.began)
-	r := j.classify(h, retry, out)
+	r := j.classify(h, h.Retry.or(d.retry), out)
 	r.Host = h.host()
+	told := false
+	defer func() {
+		if !told {
+			c := r
+			j.result = &c
+		}
+	}()
 	d.watch.attempted(j, h, took, out, r)
 	d.log.attempt(j, h, took, out, r)
+	told = true
 	return r
 }

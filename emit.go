@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -33,9 +34,8 @@ func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
 // function, from middleware or from a sender: those goroutines would wait for themselves.
 func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
 	w := &waiter{ctx: ctx}
-	err := e.emit(&ev, w)
-	e.leave(w)
-	return err
+	defer e.leave(w) // also if a Trace function ends this goroutine
+	return e.emit(&ev, w)
 }
 
 // leave ends an EmitWait's wait.
@@ -57,20 +57,14 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 	if a.off || e.traits.Disabled {
 		return nil
 	}
-	wanting := a.wanting(ev.Type)
+	wanting := a.route(ev.Type)
 	if wanting == nil && !e.types[ev.Type] {
 		return fmt.Errorf("%w: name %q is neither a known event type nor declared in Options.EventTypes", ErrInvalidEvent, shorten(string(ev.Type)))
 	}
 	if err := ev.validate(); err != nil {
 		return err
 	}
-	if !e.members.observe(ev) {
-		e.stats.emitted.Add(1)
-		e.stats.suppressed.Add(1)
-		return nil
-	}
 	if err := e.match(ev, a, wanting, w); err != nil {
-		e.members.revert(ev)
 		return err
 	}
 	e.stats.emitted.Add(1)
@@ -78,14 +72,9 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 }
 
 // match finds the webhooks that want a valid event, and takes it for those that have room.
-func (e *Emitter) match(ev *Event, a *app, wanting []*hook, w *waiter) error {
+func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
 	var buf [12]*hook
-	hooks := buf[:0]
-	for _, h := range wanting {
-		if h.match.match(ev.Channel) {
-			hooks = append(hooks, h)
-		}
-	}
+	hooks := wanting.match(ev.Channel, buf[:0], math.MaxInt)
 	if e.debouncer != nil {
 		if taken, err := e.debouncer.take(ev, a, hooks, w); taken {
 			return err
@@ -130,21 +119,33 @@ func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
 		return hooks, nil
 	}
 	if w != nil {
-		waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
-		n, err := e.outbox.waitFor(w, waiting, size)
-		if err != nil {
-			return nil, e.waitError(waiting, err)
-		}
-		if n < len(waiting) {
-			w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(waiting)-n, len(waiting)))
-		}
-		return e.admitted(waiting, n, size)
+		return e.admitWaiting(hooks, size, w)
 	}
 	n := e.outbox.reserve(hooks, size)
 	if n == 0 {
 		return nil, e.overflow(hooks)
 	}
 	return e.admitted(hooks, n, size)
+}
+
+// admitWaiting is admit for an EmitWait. While no other one waits, it needs no line.
+func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
+	if size > e.outbox.limit/int64(len(hooks)) {
+		return nil, e.waitError(hooks, ErrOverflow) // it can never fit
+	}
+	if e.outbox.line.length.Load() == 0 {
+		if n, ok := e.outbox.reserveAll(hooks, size); ok {
+			w.noteDropped(len(hooks)-n, len(hooks))
+			return e.admitted(hooks, n, size)
+		}
+	}
+	waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
+	n, err := e.outbox.waitFor(w, waiting, size)
+	if err != nil {
+		return nil, e.waitError(waiting, err)
+	}
+	w.noteDropped(len(waiting)-n, len(waiting))
+	return e.admitted(waiting, n, size)
 }
 
 // admitted counts an event that the first n of the hooks have room for.
@@ -154,11 +155,19 @@ func (e *Emitter) admitted(hooks []*hook, n int, size int64) ([]*hook, error) {
 		return nil, ErrClosed
 	}
 	e.stats.matched.Add(int64(len(hooks)))
+	e.stats.dropped.Add(int64(len(hooks) - n))
+	told := false
+	defer func() {
+		if !told { // a Trace function has ended this goroutine, which will collect nothing
+			e.stats.matched.Add(-int64(n))
+			e.outbox.unreserve(hooks[:n], size)
+		}
+	}()
 	for _, h := range hooks[n:] {
-		e.stats.dropped.Add(1)
 		e.log.overflowed(h)
 		e.watch.dropped(h, 1, ErrOverflow)
 	}
+	told = true
 	return hooks[:n], nil
 }
 

@@ -27,10 +27,7 @@ func (e *Emitter) EmitSync(ctx context.Context, events ...Event) error {
 	receipts := make([]*receipt, len(events))
 	for i := range events {
 		receipts[i] = newReceipt()
-		w := &waiter{ctx: ctx, receipt: receipts[i]}
-		err := e.emit(&events[i], w)
-		e.leave(w)
-		receipts[i].done(err)
+		receipts[i].done(e.emitFor(ctx, receipts[i], &events[i]))
 	}
 	var failed *queue.BatchError
 	for i, r := range receipts {
@@ -42,6 +39,13 @@ func (e *Emitter) EmitSync(ctx context.Context, events ...Event) error {
 		return nil
 	}
 	return fmt.Errorf("webhook: not all events were handed over: %w", failed)
+}
+
+// emitFor is EmitWait with a receipt.
+func (e *Emitter) emitFor(ctx context.Context, r *receipt, ev *Event) error {
+	w := &waiter{ctx: ctx, receipt: r}
+	defer e.leave(w) // also if a Trace function ends this goroutine
+	return e.emit(ev, w)
 }
 
 // receipt tells when the queue has taken an event for all of its webhooks.

@@ -74,7 +74,7 @@ func TestEmitSyncSaysWhichEventsWereNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{MaxBytes: 2000})
 		e := start(t, &endpoint{}, with(q), unbatched, emitOnly)
-		large := ClientEvent("my-app", "private-x", "client-x", strings.Repeat("x", 3000), "1.1")
+		large := ClientEvent("my-app", "private-x", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 3000), SocketID: "1.1"})
 		err := e.EmitSync(t.Context(), occupied(0), large, ChannelOccupied("other-app", "c"))
 		var failed *queue.BatchError
 		if !errors.As(err, &failed) || len(failed.Failed) != 2 {

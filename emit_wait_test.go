@@ -100,7 +100,7 @@ func fill(t *testing.T, e *Emitter, prefix string) int {
 	return 0
 }
 
-func emitOnly(o *Options) { o.Workers = -1 }
+func emitOnly(o *Options) { o.EmitOnly = true }
 
 func outboxOf(n int64) func(*Options) { return func(o *Options) { o.OutboxBytes = n } }
 
@@ -160,6 +160,23 @@ func TestFailingWebhooksShareHalfOfTheOutbox(t *testing.T) {
 			t.Errorf("the last event of the webhook that works again is %s", got[len(got)-1])
 		}
 		checkTotals(t, e)
+	})
+}
+
+func TestAWebhookThatWorksAgainIsOfferedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newRefusing(t)
+		q.set(laneA, queue.ErrLaneFailing)
+		e := start(t, &endpoint{}, with(q), apps(abApp()), emitOnly, unbatched)
+		emit(t, e, ChannelOccupied("my-app", "a1"), ChannelOccupied("my-app", "a2"))
+		time.Sleep(30*time.Second + 7*time.Millisecond) // by now it is offered every 8 s
+		q.set(laneA, nil)
+		e.outbox.setFailing(e.apps.hook("my-app", "a"), false) // as the scheduler tells
+		time.Sleep(10 * time.Millisecond)
+		if got := q.of(laneA); !slices.Equal(got, []string{"a1", "a2"}) {
+			t.Errorf("taken at once: %v", got)
+		}
 	})
 }
 
@@ -264,6 +281,36 @@ func TestEmitWaitTakesEventsInTheOrderOfArrival(t *testing.T) {
 	})
 }
 
+func TestEmitWaitForTwoWebhooksOvertakesAtNeither(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newRefusing(t)
+		q.set(laneA, queue.ErrFull)
+		e := start(t, &endpoint{}, with(q), apps(abApp()), emitOnly, outboxOf(20_000), unbatched)
+		n := fill(t, e, "a-")
+		var waiting sync.WaitGroup
+		var want []string
+		for i := range 100 {
+			name := fmt.Sprintf("%s-waits-%d", []string{"a", "a", "ab"}[i%3], i)
+			want = append(want, name)
+			waiting.Go(func() {
+				if err := e.EmitWait(t.Context(), ChannelOccupied("my-app", name)); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		q.set(laneA, nil)
+		waiting.Wait()
+		if err := e.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := q.of(laneA)[n:]; !slices.Equal(got, want) {
+			t.Errorf("the events came in the order %v", got)
+		}
+	})
+}
+
 func TestEmitWaitDropsAnEventOfAFailingWebhookWhoseShareIsFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -345,7 +392,7 @@ func TestEmitWaitRefusesWhatCanNeverFit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &endpoint{}, with(newRefusing(t)), apps(abApp()), emitOnly, outboxOf(5000))
-		large := ClientEvent("my-app", "ab-private", "client-x", strings.Repeat("x", 3000), "1.1")
+		large := ClientEvent("my-app", "ab-private", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 3000), SocketID: "1.1"})
 		if err := e.EmitWait(t.Context(), large); !errors.Is(err, ErrOverflow) {
 			t.Errorf("EmitWait returned %v for an event that fits one webhook and not two", err)
 		}

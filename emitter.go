@@ -2,9 +2,9 @@ package webhook
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/scheduler"
@@ -23,7 +23,6 @@ type Emitter struct {
 	types     map[EventType]bool // known or declared
 	ids       *idSource
 	debouncer *debouncer // nil: nothing is held back
-	members   *members   // nil: a member event is a user's, not a connection's
 	batcher   *batcher
 	outbox    *outbox
 	sender    *sender
@@ -39,6 +38,8 @@ type Emitter struct {
 	ended          chan struct{} // closed when everything has stopped
 	result         error         // of the ending
 	stop           context.CancelFunc
+	queueClosed    chan struct{} // closed when the queue has said that it is
+	closeQueue     sync.Once
 	background     sync.WaitGroup // goroutines of the batcher, the debouncer and the enqueuer
 	settled        chan struct{}  // capacity 1: notified when a job has left the queue, for Drain
 }
@@ -52,9 +53,9 @@ func New(o Options) (*Emitter, error) {
 	}
 	e := &Emitter{
 		opts: o, apps: newRegistry(), types: map[EventType]bool{}, ids: newIDSource(),
-		log: &logger{Logger: o.Logger}, ended: make(chan struct{}), settled: make(chan struct{}, 1),
+		log: &logger{Logger: o.Logger}, ended: make(chan struct{}), queueClosed: make(chan struct{}), settled: make(chan struct{}, 1),
 	}
-	e.watch.stats, e.log.stats = &e.stats, &e.stats
+	e.log.stats, e.watch.log = &e.stats, e.log
 	if o.Trace != nil {
 		e.watch.Trace = *o.Trace
 	}
@@ -87,7 +88,7 @@ func (e *Emitter) connect() error {
 	e.traits = e.queue.Traits()
 	http := o.HTTP
 	if http == nil {
-		h, err := dispatch.NewHTTP(dispatch.HTTPOptions{MaxIdlePerHost: max(o.Workers, 1)})
+		h, err := dispatch.NewHTTP(dispatch.HTTPOptions{MaxIdlePerHost: o.Workers})
 		if err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ func (e *Emitter) connect() error {
 	}
 	e.sender = &sender{
 		http: dispatch.Chain(http, o.Middleware...), timeout: o.RequestTimeout,
-		keepTime: o.KeepTime, standard: o.StandardWebhooks, stats: &e.stats,
+		keepTime: o.KeepTime, standard: o.StandardWebhooks, log: e.log,
 	}
 	if o.Lambda != nil {
 		e.sender.lambda = dispatch.Chain(o.Lambda, o.Middleware...)
@@ -109,7 +110,7 @@ func (e *Emitter) fill() error {
 	apps := make([]*app, 0, len(e.opts.Apps))
 	for _, o := range e.opts.Apps {
 		o = o.clone()
-		a, err := compileApp(&o, nil)
+		a, err := compileApp(&o, identities(o.Webhooks))
 		if err != nil {
 			return err
 		}
@@ -130,27 +131,43 @@ func (e *Emitter) start() {
 	r := report{&e.stats, &e.watch, e.log}
 	e.outbox = newOutbox(e.opts.OutboxBytes, e.ended)
 	e.batcher = newBatcher(e.opts.Batching, e.outbox)
-	e.background.Go(func() { e.batcher.run(ctx) })
-	if e.opts.MemberConnections {
-		e.members = newMembers()
-	}
+	e.keep(ctx, e.batcher.run)
 	if e.opts.Debounce > 0 || e.opts.CountInterval > 0 {
 		e.debouncer = newDebouncer(debouncerConfig{
 			departureDelay: e.opts.Debounce, countInterval: e.opts.CountInterval,
 			admit: e.admit, deliver: e.collect, cancel: e.cancel, suppress: func() { e.stats.suppressed.Add(1) },
 		})
-		e.background.Go(func() { e.debouncer.run(ctx) })
+		e.keep(ctx, e.debouncer.run)
 	}
 	q := newEnqueuer(enqueuerConfig{
-		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids,
+		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids, result: e.sawQueue,
+		maxJobs: e.opts.EnqueueJobs,
 	}, r)
-	e.background.Go(func() { q.run(ctx) })
-	if e.opts.Workers > 0 {
-		e.scheduler = scheduler.New(e.queue, e.opts.Workers, e.opts.Receivers, &delivery{deliveryConfig{
-			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry, ended: e.settled,
+	e.keep(ctx, q.run)
+	if !e.opts.EmitOnly {
+		e.scheduler = scheduler.New(e.queue, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
+			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry,
+			result: e.sawQueue, ended: e.settled,
 		}, r})
 		e.scheduler.Start()
 	}
+}
+
+// keep runs f in the background, and again when its goroutine has ended before ctx: by a panic, or by
+// a Trace function or the log handler that called runtime.Goexit.
+func (e *Emitter) keep(ctx context.Context, f func(context.Context)) {
+	e.background.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				e.log.panicked("background", panicText(v), debug.Stack())
+				queueBackoff.sleep(ctx, 100) // the longest pause
+			}
+			if ctx.Err() == nil {
+				e.keep(ctx, f)
+			}
+		}()
+		f(ctx)
+	})
 }
 
 // SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the
@@ -162,22 +179,18 @@ func (e *Emitter) SetApp(a App) error {
 		return ErrClosed
 	}
 	a = a.clone()
-	if err := configError(rulesOf(&e.opts).app("app", &a)); err != nil {
+	ids := identities(a.Webhooks)
+	if err := configError(rulesOf(&e.opts).app("app", &a, ids)); err != nil {
 		return err
 	}
-	var old, now *app
-	err := e.apps.put(a.ID, func(before *app) (*app, error) {
-		c, err := compileApp(&a, before)
-		if err == nil {
-			c.since = time.Now().UnixMilli()
-		}
-		old, now = before, c
-		return c, err
-	})
-	if err == nil && e.scheduler != nil && old != nil {
+	now, err := compileApp(&a, ids)
+	if err != nil {
+		return err
+	}
+	if old := e.apps.put(now); e.scheduler != nil && old != nil {
 		e.changeRates(old, now)
 	}
-	return err
+	return nil
 }
 
 // changeRates has the scheduler keep the rate limits that have changed.
@@ -191,6 +204,4 @@ func (e *Emitter) changeRates(old, now *app) {
 
 // RemoveApp takes an app out of the configuration. Emit then returns ErrUnknownApp for its events,
 // and what is queued for its webhooks becomes dead letters. An app that is not there is no error.
-func (e *Emitter) RemoveApp(id string) {
-	_ = e.apps.put(id, func(*app) (*app, error) { return nil, nil }) // can't fail
-}
+func (e *Emitter) RemoveApp(id string) { e.apps.remove(id) }

@@ -36,7 +36,7 @@ func TestDrainAfterShutdownReturns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
-		e := start(t, &endpoint{}, with(q), func(o *Options) { o.Workers = -1 })
+		e := start(t, &endpoint{}, with(q), func(o *Options) { o.EmitOnly = true })
 		emit(t, e, occupied(1))
 		if err := e.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)

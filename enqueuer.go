@@ -15,6 +15,7 @@ type enqueuer struct {
 	enqueuerConfig
 	report
 	pending []*batch // taken from the outbox, in order
+	inHand  []*batch // of those, what is being handed over
 	first   int      // how many batches are offered for the first time
 	blocked blockedLanes
 }
@@ -26,10 +27,12 @@ type enqueuerConfig struct {
 	outbox    *outbox
 	apps      *registry
 	ids       *idSource
+	result    func(error) // gets the result of each call that failed as a whole
+	maxJobs   int         // in one call
 }
 
 const (
-	enqueueJobs  = 256
+	enqueueJobs  = 256 // by default
 	enqueueBytes = 2 << 20
 	enqueueTime  = 30 * time.Second
 )
@@ -47,8 +50,11 @@ func (q *enqueuer) run(ctx context.Context) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		now := time.Now()
-		if batches := q.collect(now); len(batches) > 0 {
-			q.offer(ctx, batches)
+		if len(q.inHand) == 0 { // else the log handler has ended an earlier run
+			q.inHand = q.collect(now)
+		}
+		if len(q.inHand) > 0 {
+			q.offer(ctx, q.inHand)
 			continue
 		}
 		timer.Reset(q.blocked.untilRetry(now))
@@ -66,8 +72,8 @@ func (q *enqueuer) collect(now time.Time) []*batch {
 	if len(q.pending) == 0 {
 		q.refill(now)
 	}
-	batches, room := q.blocked.due(now)
-	for len(batches) < enqueueJobs && room > 0 {
+	batches, room := q.blocked.due(now, max(1, q.maxJobs/2))
+	for len(batches) < q.maxJobs && room > 0 {
 		b := q.next(now)
 		if b == nil {
 			break
@@ -149,6 +155,7 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 			return
 		}
 		q.stats.enqueued.Add(-events)
+		q.result(err)
 		q.log.queueFailed("enqueue", n, err)
 		if !queueBackoff.sleep(ctx, n) {
 			return
@@ -162,30 +169,55 @@ func (q *enqueuer) enqueue(ctx context.Context, jobs []queue.Job) error {
 	return q.queue.Enqueue(ctx, jobs)
 }
 
-// settle strikes off what the queue took, and keeps what it refused.
+// settle strikes off what the queue took, and keeps what it refused. The host is told before: when
+// Flush returns, it knows.
 func (q *enqueuer) settle(batches []*batch, result error) {
+	q.inHand = nil
+	defer q.strikeOff(batches, result) // also if a Trace function ends this goroutine
+	q.tell(batches, result, 0)
+}
+
+// tell tells the host of batches from the given one on.
+func (q *enqueuer) tell(batches []*batch, result error, i int) {
+	defer func() {
+		if i < len(batches) {
+			q.tell(batches, result, i+1)
+		}
+	}()
+	for ; i < len(batches); i++ {
+		err := queue.ErrorOf(result, i)
+		switch {
+		case err == nil:
+			q.watch.enqueued(batches[i])
+		case errors.Is(err, queue.ErrTooLarge):
+			q.drop(batches[i], err)
+		case !errors.Is(err, queue.ErrLaneFailing):
+			q.log.queueFailed("enqueue", 1, err)
+		}
+	}
+}
+
+func (q *enqueuer) strikeOff(batches []*batch, result error) {
 	now := time.Now()
 	var taken []*batch
 	var refused refusals
 	for i, b := range batches {
 		err := queue.ErrorOf(result, i)
 		if err == nil {
-			q.watch.enqueued(b)
 			b.settle(nil)
 			taken = append(taken, b)
 			continue
 		}
 		q.stats.enqueued.Add(-int64(b.events))
 		if errors.Is(err, queue.ErrTooLarge) {
-			q.drop(b, err)
+			q.stats.dropped.Add(int64(b.events))
+			b.settle(err)
 			taken = append(taken, b)
 			continue
 		}
 		refused.add(b, err)
 		if errors.Is(err, queue.ErrLaneFailing) {
 			q.outbox.setFailing(b.hook, true)
-		} else {
-			q.log.queueFailed("enqueue", 1, err)
 		}
 	}
 	q.blocked.block(refused, now)
@@ -198,10 +230,8 @@ func (q *enqueuer) settle(batches []*batch, result error) {
 	q.outbox.done(taken)
 }
 
-// drop gives up a batch that the queue can never take.
+// drop tells the host of a batch that the queue can never take.
 func (q *enqueuer) drop(b *batch, err error) {
-	q.stats.dropped.Add(int64(b.events))
 	q.log.dropped(b.hook, b.job.ID, b.events, err)
 	q.watch.dropped(b.hook, b.events, err)
-	b.settle(err)
 }

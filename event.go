@@ -1,5 +1,10 @@
 package webhook
 
+import (
+	"bytes"
+	"encoding/json"
+)
+
 // EventType is the name of a kind of event, as a webhook's event_types and the payload write it.
 type EventType string
 
@@ -13,6 +18,22 @@ const (
 	TypeClientEvent       EventType = "client_event"
 	TypeCacheMiss         EventType = "cache_miss"
 	TypeSubscriptionCount EventType = "subscription_count"
+)
+
+// The event types that Sockudo 5 has besides Pusher's, about AI runs, versioned messages and
+// annotations. The library knows their names, so that a configuration may ask for them. Make their
+// events with [CustomEvent].
+const (
+	TypeAIRunStarted          EventType = "ai_run_started"          // a run began
+	TypeAIRunEnded            EventType = "ai_run_ended"            // a run ended or failed
+	TypeAITurnStarted         EventType = "ai_turn_started"         // the older name of ai_run_started
+	TypeAITurnEnded           EventType = "ai_turn_ended"           // the older name of ai_run_ended
+	TypeAICancelRequested     EventType = "ai_cancel_requested"     // a client asked to cancel a run
+	TypeAIStreamCancelled     EventType = "ai_stream_cancelled"     // a streaming message was cancelled
+	TypeAIStreamOrphaned      EventType = "ai_stream_orphaned"      // the stream of a publisher that went away was closed
+	TypeMessageVersionCreated EventType = "message_version_created" // a message was created, changed, appended to or deleted
+	TypeAnnotationCreated     EventType = "annotation_created"      // a message was annotated
+	TypeAnnotationDeleted     EventType = "annotation_deleted"      // an annotation was removed
 )
 
 // Event is something that happened on a channel. Make it with one of the constructors, such as
@@ -57,11 +78,32 @@ func MemberUpdated(appID, channel, userID, userInfo string) Event {
 	return Event{AppID: appID, Type: TypeMemberUpdated, Channel: channel, UserID: userID, UserInfo: userInfo}
 }
 
-// ClientEvent says that a client sent the event named event with data on a private or presence channel. data is sent
-// as a JSON string, whatever it holds; when the client sent an object, give its JSON text. socketID is the sender's
-// connection. Set UserID on the result for presence channels.
-func ClientEvent(appID, channel, event, data, socketID string) Event {
-	return Event{AppID: appID, Type: TypeClientEvent, Channel: channel, Event: event, Data: data, SocketID: socketID}
+// ClientMessage is what a client sent on a channel, for [ClientEvent].
+type ClientMessage struct {
+	Name     string // the event's name, such as "client-typing"; required
+	Data     string // sent as a JSON string, whatever it holds; ClientData makes it of JSON
+	SocketID string // the connection that sent it
+	UserID   string // presence channels: the user that sent it
+}
+
+// ClientEvent says that a client sent m on a private or presence channel.
+func ClientEvent(appID, channel string, m ClientMessage) Event {
+	return Event{
+		AppID: appID, Type: TypeClientEvent, Channel: channel,
+		Event: m.Name, Data: m.Data, SocketID: m.SocketID, UserID: m.UserID,
+	}
+}
+
+// ClientData returns the text that Pusher sends as the data of a client event, made of the JSON that
+// the client sent: the string itself if it is a string, and the JSON text of anything else. It is
+// empty if raw is empty.
+func ClientData(raw json.RawMessage) string {
+	text := bytes.TrimSpace(raw)
+	var s string
+	if len(text) > 0 && text[0] == '"' && json.Unmarshal(text, &s) == nil {
+		return s
+	}
+	return string(text)
 }
 
 // CacheMiss says that somebody subscribed to a cache channel that holds nothing.

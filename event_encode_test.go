@@ -10,7 +10,7 @@ import (
 
 func TestAppendJSONWritesEachTypeAsPusherDoes(t *testing.T) {
 	t.Parallel()
-	presence := ClientEvent("a", "presence-c", "client-e", `{"x":1}`, "1.2")
+	presence := ClientEvent("a", "presence-c", ClientMessage{Name: "client-e", Data: `{"x":1}`, SocketID: "1.2"})
 	presence.UserID = "u"
 	custom := CustomEvent("a", "server_started", "c")
 	full := Event{
@@ -32,7 +32,7 @@ func TestAppendJSONWritesEachTypeAsPusherDoes(t *testing.T) {
 		},
 		{MemberUpdated("a", "presence-c", "u", " null\n"), `{"name":"member_updated","channel":"presence-c","user_id":"u"}`},
 		{
-			ClientEvent("a", "private-c", "client-e", "", ""),
+			ClientEvent("a", "private-c", ClientMessage{Name: "client-e"}),
 			`{"name":"client_event","channel":"private-c","event":"client-e","data":""}`,
 		},
 		{
@@ -205,7 +205,7 @@ func plainEventOf(e Event) plainEvent {
 
 // benchEvents have encodings of about 140 bytes.
 func benchEvents() map[string]Event {
-	client := ClientEvent("app", "private-room-0042", "client-typing", `{"text":"hello"}`, "1234.5678")
+	client := ClientEvent("app", "private-room-0042", ClientMessage{Name: "client-typing", Data: `{"text":"hello"}`, SocketID: "1234.5678"})
 	return map[string]Event{
 		"member": MemberAdded("app", "presence-"+strings.Repeat("room", 12), "user-"+strings.Repeat("0042", 6)),
 		"client": client,

@@ -146,7 +146,7 @@ func TestScanEventReadsWhatProgramsWrite(t *testing.T) {
 	t.Parallel()
 	const text = "{ \"app_id\": \"a\", \"name\":\"client_event\",\"channel\":\"p\u00e9\",\"event\":\"client-e\",\r\n" +
 		`"data":"{\"x\":\"\u2028\"}", "socket_id":"1.2","user_id":"","subscription_count":0}`
-	want := ClientEvent("a", "p\u00e9", "client-e", "{\"x\":\"\u2028\"}", "1.2")
+	want := ClientEvent("a", "p\u00e9", ClientMessage{Name: "client-e", Data: "{\"x\":\"\u2028\"}", SocketID: "1.2"})
 	if got, ok := scanEvent([]byte(text)); !ok || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, ok, want)
 	}

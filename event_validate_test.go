@@ -24,7 +24,7 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{MemberRemoved("a", "presence-c", ""), "user_id is empty, member_removed needs it"},
 		{MemberUpdated("a", "presence-c", "", "{}"), "user_id is empty, member_updated needs it"},
 		{MemberUpdated("a", "presence-c", "u", "{x}"), `user_info is "{x}", it must be JSON`},
-		{ClientEvent("a", "private-c", "", "{}", "1.2"), "event is empty, client_event needs it"},
+		{ClientEvent("a", "private-c", ClientMessage{Data: "{}", SocketID: "1.2"}), "event is empty, client_event needs it"},
 		{SubscriptionCount("a", "c", -1), "subscription_count is -1, it must be at least 0"},
 		{SubscriptionCount("a", "presence-c", 0), `channel is "presence-c", presence channels have no subscription_count`},
 		{with(ChannelOccupied("a", "c"), func(e *Event) { e.UserID = "u" }), "user_id is set, channel_occupied does not have it"},
@@ -33,7 +33,7 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{with(MemberAdded("a", "c", "u"), func(e *Event) { e.SubscriptionCount = 1 }), "subscription_count is set, member_added does not have it"},
 		{with(CustomEvent("a", "own", "c"), func(e *Event) { e.UserInfo = "{" }), `user_info is "{", it must be JSON`},
 		{with(CustomEvent("a", "own", "c"), func(e *Event) { e.SubscriptionCount = -1 }), "subscription_count is -1"},
-		{ClientEvent("a", "private-c", "client-e", long, "1.2"), `at most 194560 can be sent; channel is "private-c"`},
+		{ClientEvent("a", "private-c", ClientMessage{Name: "client-e", Data: long, SocketID: "1.2"}), `at most 194560 can be sent; channel is "private-c"`},
 		{ChannelOccupied("a", long+"y"), `channel is "` + strings.Repeat("x", 80) + `…"`},
 	}
 	for _, tt := range tests {
@@ -46,7 +46,7 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 
 func TestValidateTakesAnEventOfTheLargestSize(t *testing.T) {
 	t.Parallel()
-	e := ClientEvent("a", "private-c", "client-e", "", "1.2")
+	e := ClientEvent("a", "private-c", ClientMessage{Name: "client-e", SocketID: "1.2"})
 	e.Data = strings.Repeat("x", maxEventBytes-e.size())
 	if err := e.Validate(); err != nil {
 		t.Error(err)
@@ -58,7 +58,7 @@ func TestValidateTakesAnEventOfTheLargestSize(t *testing.T) {
 }
 
 func TestValidateDoesNotAllocate(t *testing.T) {
-	e := ClientEvent("a", "private-c", "client-e", "{}", "1.2")
+	e := ClientEvent("a", "private-c", ClientMessage{Name: "client-e", Data: "{}", SocketID: "1.2"})
 	buf := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(100, func() {
 		if e.validate() != nil {
@@ -71,7 +71,7 @@ func TestValidateDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkValidate(b *testing.B) {
-	e := ClientEvent("app", "private-room-0042", "client-typing", `{"text":"hello"}`, "1234.5678")
+	e := ClientEvent("app", "private-room-0042", ClientMessage{Name: "client-typing", Data: `{"text":"hello"}`, SocketID: "1234.5678"})
 	for b.Loop() {
 		if err := e.validate(); err != nil {
 			b.Fatal(err)

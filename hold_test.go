@@ -74,7 +74,7 @@ func TestAWebhookIsHeldAtSixtyPercentFailuresInAMinute(t *testing.T) {
 				}}
 				var held atomic.Int64
 				e := start(t, to, unbatched, func(o *Options) {
-					o.Retry.Disabled = true
+					o.Retry.MaxAttempts = 1
 					o.Trace = &Trace{LaneChanged: func(i LaneChangedInfo) {
 						if i.To == LaneHeld {
 							held.CompareAndSwap(0, n.Load())

@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// identities returns the identity of each of an app's webhooks: its ID or, without one, a hash of its target, and
-// its ordinal among the webhooks with that target. So nothing else about a webhook changes who it is, and two
-// webhooks with one URL stay two.
+// identities returns the identity of each of an app's webhooks: its ID or, without one, a hash of
+// its target, and its ordinal among the webhooks with that target. So nothing else about a webhook
+// changes who it is, and two webhooks with one URL stay two.
 func identities(webhooks []Webhook) []string {
 	ids := make([]string, len(webhooks))
-	seen := make(map[string]int)
+	seen := make(map[string]int, len(webhooks))
 	for i := range webhooks {
 		target := webhooks[i].target()
 		ordinal := seen[target]
@@ -33,9 +33,9 @@ func (w *Webhook) target() string {
 
 func targetIdentity(target string, ordinal int) string {
 	sum := sha256.Sum256([]byte(target))
-	id := "wh_" + hex.EncodeToString(sum[:6])
+	id := hex.AppendEncode(append(make([]byte, 0, 32), "wh_"...), sum[:6])
 	if ordinal > 0 {
-		id += "-" + strconv.Itoa(ordinal)
+		id = strconv.AppendInt(append(id, '-'), int64(ordinal), 10)
 	}
-	return id
+	return string(id)
 }

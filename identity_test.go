@@ -35,7 +35,7 @@ func TestIdentityStaysWhenAnythingButTheTargetChanges(t *testing.T) {
 	before := Webhook{URL: "https://example.com/hooks", EventTypes: []EventType{TypeCacheMiss}}
 	after := Webhook{
 		URL: before.URL, EventTypes: []EventType{TypeMemberAdded}, Filter: Filter{ChannelPrefix: "a"},
-		Headers: Headers{"X-A": "b"}, Retry: Retry{Disabled: true}, RequestTimeout: 1, Ordered: true,
+		Headers: Headers{"X-A": "b"}, Retry: Retry{MaxAttempts: 1}, RequestTimeout: 1, Ordered: true,
 	}
 	if a, b := identities([]Webhook{before}), identities([]Webhook{after}); a[0] != b[0] {
 		t.Errorf("the identity went from %q to %q", a[0], b[0])

@@ -162,7 +162,7 @@ func TestFault42BodiesOfAnyTextVerifyAtTheReceiver(t *testing.T) {
 	e := start(t, nil, apps(testApp(server.URL)), func(o *Options) { o.HTTP = nil })
 	var sent []Event
 	for _, text := range texts {
-		client := ClientEvent("my-app", "private-"+text, "client-"+text, text, "1.1")
+		client := ClientEvent("my-app", "private-"+text, ClientMessage{Name: "client-" + text, Data: text, SocketID: "1.1"})
 		client.UserID = text
 		updated := MemberUpdated("my-app", "presence-"+text, text, `{"n":9007199254740993,"s":"<&>\u2028"}`)
 		emit(t, e, client, updated)

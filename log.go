@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
 	"github.com/pushhooks/webhook/queue"
 )
@@ -33,17 +34,21 @@ func (p *pace) due(d time.Duration) bool {
 
 // line writes a line. A handler that panics harms nothing.
 func (l *logger) line(level slog.Level, text string, attrs ...slog.Attr) {
-	defer func() {
-		if recover() != nil {
-			l.stats.panics.Add(1)
-		}
-	}()
+	defer l.recovered()
 	l.LogAttrs(context.Background(), level, text, attrs...)
 }
 
-// enabled reports whether lines of the level are wanted.
+// enabled reports whether lines of the level are wanted. If the handler panics, they are not.
 func (l *logger) enabled(level slog.Level) bool {
+	defer l.recovered()
 	return l.Enabled(context.Background(), level)
+}
+
+// recovered is deferred around calls of the handler. There is nowhere to tell of its panics.
+func (l *logger) recovered() {
+	if recover() != nil {
+		l.stats.panics.Add(1)
+	}
 }
 
 // attempt writes a line at Warn for a failed attempt, and at Debug for a successful one. What the
@@ -115,11 +120,13 @@ func (l *logger) queueFailed(operation string, n int, err error) {
 	}
 }
 
-// panicked writes a line about a panic, at most one a minute.
-func (l *logger) panicked(j *deliveryJob, value any, stack []byte) {
+// panicked counts a panic and writes a line about it, at most one a minute. The panic's text comes
+// from panicText.
+func (l *logger) panicked(where, text string, stack []byte, attrs ...slog.Attr) {
+	l.stats.panics.Add(1)
 	if l.panicLine.due(time.Minute) {
-		l.line(slog.LevelError, "webhook attempt panicked", slog.String("lane", j.task.Lease.Lane),
-			slog.String("job", j.task.Lease.ID), slog.Any("panic", value), slog.String("stack", string(stack)))
+		l.line(slog.LevelError, "webhook panic recovered", append(attrs, slog.String("in", where),
+			slog.String("panic", oneline.Text(text)), slog.String("stack", string(stack)))...)
 	}
 }
 
@@ -136,12 +143,15 @@ func (h *hook) printable() string {
 	return u.Scheme + "://" + u.Host
 }
 
-// redact cuts the values of the webhook's headers out of what its receiver answered.
+// redact cuts the values of the webhook's headers and its URL out of a text of somebody else's.
 func (h *hook) redact(text string) string {
 	for _, value := range h.Headers {
 		if value != "" {
 			text = strings.ReplaceAll(text, value, redacted)
 		}
+	}
+	if h.URL != "" {
+		text = strings.ReplaceAll(text, h.URL, h.printable())
 	}
 	return text
 }

@@ -217,7 +217,7 @@ func TestTheOfficialNodeLibraryTakesEveryEventTypeOfAnEmitter(t *testing.T) {
 			r := nodepusher.Start(t, nodepusher.Token{Key: "my-key", Secret: "my-secret"})
 			e := start(t, nil, change, apps(wantingAll(testApp(r.URL))), func(o *Options) {
 				o.HTTP, o.EventTypes, o.StandardWebhooks = nil, []EventType{"server_started"}, true
-				o.Retry.Disabled = true
+				o.Retry.MaxAttempts = 1
 			})
 			emit(t, e, everyEventOfApp()...)
 			drain(t, e)

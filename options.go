@@ -25,8 +25,8 @@ type Options struct {
 	// it such a webhook is a configuration error.
 	Lambda dispatch.Sender
 
-	// Middleware wraps both, the first one outermost. A panic in it fails the attempt and nothing
-	// else.
+	// Middleware wraps both, the first one outermost. A panic or a runtime.Goexit in it fails the
+	// attempt and nothing else.
 	Middleware []dispatch.Middleware
 
 	// EventTypes declares the host's own event types, besides those that the library knows.
@@ -41,16 +41,10 @@ type Options struct {
 	Retry Retry
 
 	// Debounce is how long channel_vacated and member_removed are held back. When the channel is
-	// occupied or the member added again meanwhile, at this emitter, none of the two events is
+	// occupied or the member added again meanwhile, at this emitter, neither event is
 	// sent; otherwise the held one is, with the time of its sending. Shutdown sends what is held.
 	// Pusher's figure is 3 * time.Second. Defaults to 0, off.
 	Debounce time.Duration
-
-	// MemberConnections says that the host emits member_added and member_removed for each
-	// connection of a user, not for each user. Then only those of a user's first and last
-	// connection to a channel count, at this emitter; the others are left out. It takes memory for
-	// each member that is present. Defaults to false.
-	MemberConnections bool
 
 	// CountInterval spaces out the subscription_count events of channels with more than 100
 	// subscribers: at most one in this time, and the last value always. Pusher's figure is 5 *
@@ -61,15 +55,24 @@ type Options struct {
 	// seconds.
 	RequestTimeout time.Duration
 
-	// Workers is the number of attempts at once. Defaults to 20. Negative: this node only emits.
+	// Workers is the number of attempts at once. Defaults to 20.
 	Workers int
 
-	// Receivers is the number of receive loops on the queue. Defaults to 1.
-	Receivers int
+	// EmitOnly makes an emitter that hands events to the queue and delivers none: it has no workers
+	// and no pollers. Other processes deliver from the queue.
+	EmitOnly bool
+
+	// Pollers is the number of loops that receive jobs from the queue. Defaults to 1. More of them
+	// help where a receive takes long, such as from a remote Redis.
+	Pollers int
 
 	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
 	// handed over, with their buffers' capacity and about 600 bytes for each. Defaults to 24 MiB.
 	OutboxBytes int64
+
+	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.
+	// Defaults to 256.
+	EnqueueJobs int
 
 	// KeepTime keeps a job's first time_ms, however late it is delivered. By default a job older
 	// than 4 minutes is stamped and signed afresh, because an official receiver rejects what is

@@ -43,6 +43,9 @@ type account struct{ atomic.Int64 }
 
 func (a *account) isFailing() bool { return a.Load()&1 != 0 }
 
+// holds reports whether the webhook holds anything.
+func (a *account) holds() bool { return a.Load()>>1 != 0 }
+
 // setFailing returns the bytes that are held, and reports whether anything has changed.
 func (a *account) setFailing(failing bool) (held int64, changed bool) {
 	for {
@@ -119,7 +122,7 @@ func (o *outbox) reserveOne(s *slot, size int64) room {
 	} else if failing {
 		free = o.limit/2 - o.failing.Load()
 	}
-	if result == roomFound && (free < 0 || held > alpha*(free+size)) {
+	if result == roomFound && (free < 0 || held/alpha > free+size) {
 		result = shareFull
 	}
 	if result != roomFound {

@@ -273,7 +273,7 @@ func TestAJobThatIsTooLargeForTheQueueIsDroppedAndCounted(t *testing.T) {
 				}
 			}}
 		})
-		emit(t, e, ClientEvent("my-app", "private-x", "client-x", strings.Repeat("x", 3000), "1.1"), occupied(1))
+		emit(t, e, ClientEvent("my-app", "private-x", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 3000), SocketID: "1.1"}), occupied(1))
 		drain(t, e)
 		if s := e.Stats(); s.Dropped != 1 || s.Delivered != 1 || s.Pending != 0 || told.Load() != 1 {
 			t.Errorf("stats: %+v, Trace.Dropped told of %d", s, told.Load())
@@ -325,7 +325,7 @@ func TestJobsThatALaneRefusesKeepTheirOrder(t *testing.T) {
 			}
 			return failed.Err()
 		}
-		e := start(t, &endpoint{}, with(q), unbatched, apps(testApp("http://a.test/", "http://b.test/")), func(o *Options) { o.Workers = -1 })
+		e := start(t, &endpoint{}, with(q), unbatched, apps(testApp("http://a.test/", "http://b.test/")), func(o *Options) { o.EmitOnly = true })
 		for i := range 2000 {
 			emit(t, e, occupied(i))
 			if i%3 == 0 {

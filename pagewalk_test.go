@@ -53,7 +53,7 @@ func TestPageTheConfigurationExampleDeliversItsEventTypes(t *testing.T) {
 	}]`, p.URL))
 	emit(t, e,
 		ChannelOccupied("my-app", "presence-chat"), MemberAdded("my-app", "presence-chat", "user-123"),
-		ClientEvent("my-app", "presence-chat", "client-typing", "{}", "1.1"), // not asked for
+		ClientEvent("my-app", "presence-chat", ClientMessage{Name: "client-typing", Data: "{}", SocketID: "1.1"}), // not asked for
 		MemberRemoved("my-app", "presence-chat", "user-123"), ChannelVacated("my-app", "presence-chat"))
 	drain(t, e)
 	var names []string
@@ -98,7 +98,7 @@ func TestPageClientEventsCarryWhatTheClientSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &endpoint{}
 		e := start(t, to)
-		ev := ClientEvent("my-app", "presence-chat", "client-typing", `{"on":true}`, "123.456")
+		ev := ClientEvent("my-app", "presence-chat", ClientMessage{Name: "client-typing", Data: `{"on":true}`, SocketID: "123.456"})
 		ev.UserID = "user-123"
 		emit(t, e, ev)
 		drain(t, e)

@@ -139,7 +139,7 @@ func settleAll(t *testing.T, r *rand.Rand, seed int64) {
 		a.Webhooks = append(a.Webhooks, w)
 	}
 	e := start(t, &endpoint{answer: byURL(answers)}, unbatched, with(q), apps(a), func(o *Options) {
-		o.Workers, o.Receivers = 1+r.Intn(10), 1+r.Intn(3)
+		o.Workers, o.Pollers = 1+r.Intn(10), 1+r.Intn(3)
 	})
 	for i := range 100 {
 		emit(t, e, occupied(i))
@@ -231,7 +231,7 @@ func burst(t *testing.T, receivers int, once bool) {
 		answers[url] = hangs
 		list = append(list, a)
 	}
-	e := start(t, &endpoint{answer: byURL(answers)}, unbatched, with(q), apps(list...), func(o *Options) { o.Receivers = receivers })
+	e := start(t, &endpoint{answer: byURL(answers)}, unbatched, with(q), apps(list...), func(o *Options) { o.Pollers = receivers })
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
@@ -332,7 +332,7 @@ func TestAWebhookThatBeginsLaterDoesNotComeFirst(t *testing.T) {
 func TestCloseEndsReceiversThatHaveNoRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
-		e := start(t, &endpoint{answer: hangs}, unbatched, func(o *Options) { o.Workers, o.Receivers = 1, 8 })
+		e := start(t, &endpoint{answer: hangs}, unbatched, func(o *Options) { o.Workers, o.Pollers = 1, 8 })
 		for i := range 100 {
 			emit(t, e, occupied(i))
 		}

@@ -2,35 +2,34 @@ package webhook
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// app is an App compiled for Emit and the workers. It never changes: a new configuration is a new app.
+// app is an App compiled for Emit and the workers. It never changes: a new configuration is a new
+// app.
 type app struct {
 	id     string
-	hash   uint64 // of id, in the registry
-	key    string
-	keys   []appKey
-	off    bool  // disabled, or without webhooks
-	since  int64 // when SetApp set it, in Unix milliseconds; 0: the emitter began with it
+	hash   uint64   // of id, in the registry
+	key    string   // the name of the current one
+	keys   []appKey // the current one first
+	off    bool     // disabled, or without webhooks
+	since  int64    // when SetApp set it, in Unix milliseconds; 0: the emitter began with it
 	hooks  []*hook
+	byID   map[string]*hook // nil where there are few
 	routes []route
 }
 
-// appKey is a key that verifies; the first of an app is its current one, which also signs.
+// appKey is a key that verifies; the first of an app is its current one, which also signs. Several
+// may have one name, with secrets of different times.
 type appKey struct {
 	name   string
 	signer *signer
 }
 
-// route lists the webhooks that want a type.
-type route struct {
-	typ   EventType
-	hooks []*hook
-}
-
-// hook is a Webhook compiled. It never changes.
+// hook is a Webhook compiled. It never changes once its app is in the registry.
 type hook struct {
 	*Webhook
 	app   *app
@@ -40,44 +39,42 @@ type hook struct {
 	slot  *slot // collects the events; outlives the hook when the configuration changes
 }
 
-// compileApp makes an app of a, which has been validated. Webhooks that old has too keep their slots.
-func compileApp(a *App, old *app) (*app, error) {
+// manyHooks is the number of webhooks from which on an app, or a route of it, has an index.
+const manyHooks = 32
+
+// compileApp makes an app of a, which has been validated and whose webhooks have these identities.
+// They get their slots from adopt.
+func compileApp(a *App, ids []string) (*app, error) {
 	c := &app{id: a.ID, key: a.Key, off: a.Disabled || len(a.Webhooks) == 0}
 	c.keys = append(c.keys, appKey{a.Key, newSigner(a.Secret)})
 	for _, k := range a.PreviousKeys {
 		c.keys = append(c.keys, appKey{k.Key, newSigner(k.Secret)})
 	}
-	for i, id := range identities(a.Webhooks) {
+	c.hooks = make([]*hook, 0, len(a.Webhooks))
+	for i, id := range ids {
 		h := &hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: laneOf(a.ID, id)}
 		var err error
 		if h.match, err = h.Filter.compile(); err != nil {
 			return nil, err
 		}
-		h.slot = old.slotOf(h)
 		c.hooks = append(c.hooks, h)
-		for _, t := range h.EventTypes {
-			c.addRoute(t, h)
+	}
+	if len(c.hooks) > manyHooks {
+		c.byID = make(map[string]*hook, len(c.hooks))
+		for _, h := range c.hooks {
+			c.byID[h.id] = h
 		}
 	}
+	c.routes = routesOf(c.hooks)
 	return c, nil
 }
 
-func (a *app) addRoute(t EventType, h *hook) {
+// route returns the webhooks that want the type, nil if there are none. There are few types, so a
+// scan is faster than a map.
+func (a *app) route(t EventType) *route {
 	for i := range a.routes {
 		if a.routes[i].typ == t {
-			a.routes[i].hooks = append(a.routes[i].hooks, h)
-			return
-		}
-	}
-	a.routes = append(a.routes, route{t, []*hook{h}})
-}
-
-// wanting returns the webhooks that want the type, whatever the channel. There are few types, so a scan is
-// faster than a map.
-func (a *app) wanting(t EventType) []*hook {
-	for i := range a.routes {
-		if a.routes[i].typ == t {
-			return a.routes[i].hooks
+			return &a.routes[i]
 		}
 	}
 	return nil
@@ -85,15 +82,18 @@ func (a *app) wanting(t EventType) []*hook {
 
 // wants reports whether any webhook wants the type on this channel.
 func (a *app) wants(t EventType, channel string) bool {
-	for _, h := range a.wanting(t) {
-		if h.match.match(channel) {
-			return true
-		}
-	}
-	return false
+	var buf [1]*hook
+	return len(a.route(t).match(channel, buf[:0], 1)) > 0
 }
 
+// hook returns the webhook with this identity, nil if there is none. a may be nil.
 func (a *app) hook(id string) *hook {
+	switch {
+	case a == nil:
+		return nil
+	case a.byID != nil:
+		return a.byID[id]
+	}
 	for _, h := range a.hooks {
 		if h.id == id {
 			return h
@@ -102,32 +102,46 @@ func (a *app) hook(id string) *hook {
 	return nil
 }
 
-// slotOf returns the slot of the webhook that h takes the place of, or a new one. A new target may accept larger bodies.
-func (a *app) slotOf(h *hook) *slot {
-	if a == nil {
-		return &slot{}
+// adopt gives each webhook the slot that its identity had in the app before, or when it was
+// removed, so that events which still wait there are not overtaken. The others get new ones.
+func (a *app) adopt(before *app, gone tombstones) {
+	for _, h := range a.hooks {
+		if old := before.hook(h.id); old != nil {
+			h.slot = old.slot
+			if old.target() != h.target() {
+				h.slot.maxBody.Store(0) // another target may accept larger bodies
+			}
+			continue
+		}
+		if h.slot = gone[tombstone{app: a.id, webhook: h.id}]; h.slot == nil {
+			h.slot = &slot{}
+		}
+		h.slot.maxBody.Store(0)
 	}
-	old := a.hook(h.id)
-	if old == nil {
-		return &slot{}
-	}
-	if old.target() != h.target() {
-		old.slot.maxBody.Store(0)
-	}
-	return old.slot
 }
 
-func (a *app) signer(key string) *signer {
+// knows reports whether the app has a key of this name.
+func (a *app) knows(key string) bool {
 	for i := range a.keys {
 		if a.keys[i].name == key {
-			return a.keys[i].signer
+			return true
+		}
+	}
+	return false
+}
+
+// verifies returns the signer of the key that made the job, nil if none did.
+func (a *app) verifies(j *parsedJob) *signer {
+	for i := range a.keys {
+		if k := &a.keys[i]; k.name == j.key && j.verify(k.signer) {
+			return k.signer
 		}
 	}
 	return nil
 }
 
-// registry finds apps by ID. Reading takes no lock, so that Emit scales; writing copies one shard, so that a
-// host with a million apps can change them one at a time.
+// registry finds apps by ID. Reading takes no lock, so that Emit scales; writing copies one shard,
+// so that a host with a million apps can change them one at a time.
 type registry struct {
 	seed   maphash.Seed
 	shards [1024]atomic.Pointer[table]
@@ -136,8 +150,8 @@ type registry struct {
 	gone tombstones
 }
 
-// table is an immutable hash table of apps with open addressing. Emit looks into one for each event, and this is half of
-// what a map costs: the hash that chose the shard serves here too.
+// table is an immutable hash table of apps with open addressing. Emit looks into one for each
+// event, and this is half of what a map costs: the hash that chose the shard serves here too.
 type table struct {
 	slots []*app // a power of two, at most half of them in use
 }
@@ -161,11 +175,7 @@ func (r *registry) get(id string) *app {
 
 // hook returns the webhook with this identity, nil if there is none.
 func (r *registry) hook(appID, id string) *hook {
-	a := r.get(appID)
-	if a == nil {
-		return nil
-	}
-	return a.hook(id)
+	return r.get(appID).hook(id)
 }
 
 func (t *table) get(hash uint64, id string) *app {
@@ -177,7 +187,8 @@ func (t *table) get(hash uint64, id string) *app {
 	}
 }
 
-// with returns a copy of t, which may be nil, in which change (nil: nothing) stands for what was under id.
+// with returns a copy of t, which may be nil, in which change (nil: nothing) stands for what was
+// under id.
 func (t *table) with(id string, change *app) *table {
 	all := make([]*app, 0, 8)
 	if t != nil {
@@ -214,6 +225,7 @@ func (r *registry) fill(apps []*app) {
 	byShard := make([][]*app, len(r.shards))
 	for _, a := range apps {
 		a.hash = r.hash(a.id)
+		a.adopt(nil, nil)
 		i := a.hash % uint64(len(r.shards))
 		byShard[i] = append(byShard[i], a)
 	}
@@ -222,27 +234,40 @@ func (r *registry) fill(apps []*app) {
 	}
 }
 
-// put replaces what is stored under id by what change makes of it; nil removes.
-func (r *registry) put(id string, change func(old *app) (*app, error)) error {
+// put stores an app in the place of the one with its ID, which it returns. The app was compiled
+// before the call, so that the registry is not locked for long.
+func (r *registry) put(a *app) (before *app) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.get(id)
-	a, err := change(old)
-	if err != nil {
-		return err
+	before = r.get(a.id)
+	a.since = time.Now().UnixMilli()
+	a.adopt(before, r.gone)
+	r.store(a.id, before, a)
+	return before
+}
+
+// remove takes the app with this ID out, if it is there.
+func (r *registry) remove(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if before := r.get(id); before != nil {
+		r.store(id, before, nil)
 	}
-	r.gone.update(old, a)
+}
+
+// store has a, which may be nil, stand under id. The registry is locked.
+func (r *registry) store(id string, before, a *app) {
+	r.gone.update(before, a)
 	hash := r.hash(id)
 	if a != nil {
 		a.hash = hash
 	}
 	s := r.shard(hash)
 	s.Store(s.Load().with(id, a))
-	return nil
 }
 
-// removed reports whether the app (webhook and key empty), its webhook or its key was known here once
-// and was taken away.
+// removed reports whether the app (webhook and key empty), its webhook or its key was known here
+// once and was taken away.
 func (r *registry) removed(t tombstone) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -253,30 +278,51 @@ func (r *registry) removed(t tombstone) bool {
 // tombstone names something that was removed: an app, a webhook of an app, or a key of an app.
 type tombstone struct{ app, webhook, key string }
 
-// tombstones tell what was removed here from what isn't known here yet. They are bounded: a host
-// that removes very many forgets all of them, and then jobs of theirs wait out their budget first.
-type tombstones map[tombstone]struct{}
+// tombstones tell what was removed here from what isn't known here yet. A webhook's has its slot,
+// whose open batch may still wait. They are bounded: a host that removes very many forgets those
+// that have nothing waiting, and then jobs of theirs wait until they are too old.
+type tombstones map[tombstone]*slot
 
 const maxTombstones = 100_000
 
-func (t *tombstones) update(old, a *app) {
-	if *t == nil || len(*t) > maxTombstones {
-		*t = tombstones{}
+// bury notes what of before is not in a, which may be nil.
+func (t tombstones) bury(before, a *app) {
+	if a == nil {
+		t[tombstone{app: before.id}] = nil
 	}
-	if old != nil {
-		t.each(old, func(x tombstone) { (*t)[x] = struct{}{} })
+	for _, h := range before.hooks {
+		if a == nil || a.hook(h.id) == nil {
+			t[tombstone{app: before.id, webhook: h.id}] = h.slot
+		}
 	}
-	if a != nil {
-		t.each(a, func(x tombstone) { delete(*t, x) })
+	for _, k := range before.keys {
+		if a == nil || !a.knows(k.name) {
+			t[tombstone{app: before.id, key: k.name}] = nil
+		}
 	}
 }
 
-func (t *tombstones) each(a *app, f func(tombstone)) {
-	f(tombstone{app: a.id})
+// update notes what was removed when a took the place of before, and what is back. Both may be nil.
+func (t *tombstones) update(before, a *app) {
+	if *t == nil {
+		*t = tombstones{}
+	}
+	if len(*t) > maxTombstones {
+		maps.DeleteFunc(*t, func(_ tombstone, s *slot) bool { return s == nil || !s.account.holds() })
+	}
+	if before != nil {
+		(*t).bury(before, a)
+	}
+	if a == nil || len(*t) == 0 {
+		return
+	}
+	delete(*t, tombstone{app: a.id})
 	for _, h := range a.hooks {
-		f(tombstone{app: a.id, webhook: h.id})
+		if before.hook(h.id) == nil {
+			delete(*t, tombstone{app: a.id, webhook: h.id})
+		}
 	}
 	for _, k := range a.keys {
-		f(tombstone{app: a.id, key: k.name})
+		delete(*t, tombstone{app: a.id, key: k.name})
 	}
 }

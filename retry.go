@@ -43,7 +43,7 @@ func (r Retry) maxAge() time.Duration {
 
 // exhausted reports whether this many attempts are all that a job gets.
 func (r Retry) exhausted(attempts int) bool {
-	return r.Disabled || r.MaxAttempts > 0 && attempts >= r.MaxAttempts
+	return r.MaxAttempts > 0 && attempts >= r.MaxAttempts
 }
 
 // delay returns the backoff after the given number of failed attempts, when so much of the budget

@@ -20,7 +20,7 @@ func TestRetryRule1BudgetCountsFromTheFirstAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
-		producer := start(t, &endpoint{}, with(q), func(o *Options) { o.Workers = -1 })
+		producer := start(t, &endpoint{}, with(q), func(o *Options) { o.EmitOnly = true })
 		emit(t, producer, occupied(1))
 		time.Sleep(20 * time.Minute) // nobody has tried it yet
 		to := &endpoint{answer: answers(status(500))}
@@ -103,7 +103,7 @@ func TestRetryRule3JobsOverAgeAreGivenUpWithoutAnAttempt(t *testing.T) {
 			for _, early := range []bool{true, false} {
 				synctest.Test(t, func(t *testing.T) {
 					q := rig(t, queue.MemoryOptions{})
-					emits := func(o *Options) { o.Workers = -1; o.Retry = tt.retry }
+					emits := func(o *Options) { o.EmitOnly = true; o.Retry = tt.retry }
 					producer := start(t, &endpoint{}, with(q), emits)
 					emit(t, producer, occupied(1))
 					wait := tt.maxAge + time.Second
@@ -343,7 +343,7 @@ func TestUnknownJobsComeBackAfterTheirAge(t *testing.T) {
 			}
 			return q.Memory.Nack(ctx, nacks)
 		}
-		producer := start(t, &endpoint{}, with(q), func(o *Options) { o.Workers = -1 })
+		producer := start(t, &endpoint{}, with(q), func(o *Options) { o.EmitOnly = true })
 		emit(t, producer, occupied(1))
 		e := start(t, &endpoint{}, with(q), apps())
 		time.Sleep(59 * time.Minute)

@@ -72,10 +72,10 @@ func TestMaxAttemptsBoundsTheAttempts(t *testing.T) {
 	})
 }
 
-func TestWithRetryDisabledEveryJobGetsOneAttempt(t *testing.T) {
+func TestMaxAttemptsOneIsNoRetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		times, e := attemptTimes(t, status(500), func(o *Options) { o.Retry.Disabled = true })
+		times, e := attemptTimes(t, status(500), func(o *Options) { o.Retry.MaxAttempts = 1 })
 		if len(times) != 1 || e.Stats().Dead != 1 {
 			t.Errorf("attempts at %v, stats: %+v", times, e.Stats())
 		}
@@ -86,8 +86,8 @@ func TestAWebhooksOwnRetryOverridesTheDefaultFieldByField(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		times, e := attemptTimes(t, status(500), func(o *Options) {
-			o.Retry = Retry{Disabled: true, MaxAttempts: 4, InitialBackoff: 10 * time.Second}
-			o.Apps[0].Webhooks[0].Retry = Retry{Enabled: true, InitialBackoff: 100 * time.Millisecond, MaxBackoff: 200 * time.Millisecond}
+			o.Retry = Retry{MaxAttempts: 4, InitialBackoff: 10 * time.Second}
+			o.Apps[0].Webhooks[0].Retry = Retry{InitialBackoff: 100 * time.Millisecond, MaxBackoff: 200 * time.Millisecond}
 		})
 		if len(times) != 4 || times[3] < 500*time.Millisecond || times[3] > 700*time.Millisecond || e.Stats().Dead != 1 {
 			t.Errorf("attempts at %v, stats: %+v", times, e.Stats())
@@ -193,7 +193,7 @@ func TestTheRequestTimeoutIsTheWebhooksOrTheDefault(t *testing.T) {
 			return timedOut(ctx)
 		}
 		e := start(t, to, func(o *Options) {
-			o.Retry.Disabled = true
+			o.Retry.MaxAttempts = 1
 			o.Apps = []App{testApp("http://default.test", "http://own.test")}
 			o.Apps[0].Webhooks[1].RequestTimeout = 3 * time.Second
 		})

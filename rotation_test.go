@@ -97,29 +97,80 @@ func TestAJobOfAKeyThatWasRemovedIsDead(t *testing.T) {
 			return
 		}
 		dead := deadLetters(t, e)
-		if len(to.got()) != 1 || len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "removed_key") {
+		if len(to.got()) != 1 || len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "key_removed") {
 			t.Errorf("%d attempts, dead letters: %v", len(to.got()), dead)
 		}
 	})
 }
 
-func TestASecretThatChangesUnderItsKeySignsQueuedJobsAnew(t *testing.T) {
+func TestSecretThatChangesUnderItsKeySignsQueuedJobsAnew(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onQueues(t, func(t *testing.T, q queue.Queue) {
 		to := &endpoint{answer: answers(status(500), status(200))}
-		e := start(t, to)
+		e := start(t, to, with(q))
 		emit(t, e, occupied(1))
 		time.Sleep(500 * time.Millisecond)
-		a := testApp("http://receiver.test/hook")
-		a.Secret = "changed"
-		set(t, e, a)
+		set(t, e, resecreted())
 		drain(t, e)
 		got := to.got()
 		if len(got) != 2 {
-			t.Fatalf("%d attempts", len(got))
+			t.Fatalf("%d attempts; dead letters: %v", len(got), deadLetters(t, e))
 		}
-		got[1].payload(t, Key{Key: a.Key, Secret: a.Secret})
+		got[1].payload(t, resecretedKey)
 	})
+}
+
+var resecretedKey = Key{Key: testKey.Key, Secret: "changed"}
+
+// resecreted is the app of the tests with another secret under the same key.
+func resecreted() App {
+	a := testApp("http://receiver.test/hook")
+	a.Secret, a.PreviousKeys = resecretedKey.Secret, []Key{testKey}
+	return a
+}
+
+// A process that was started with the new secret finds jobs of the old one in the queue, and the
+// dead letters of a process that did not know the old one.
+func TestSecretThatChangedBetweenProcessesKeepsQueuedJobs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t, queue.MemoryOptions{})
+		first := start(t, nil, with(q), unbatched, func(o *Options) { o.EmitOnly = true })
+		emit(t, first, occupied(1))
+		flush(t, first)
+
+		a := resecreted()
+		a.PreviousKeys = nil
+		to := &endpoint{}
+		forgetful := start(t, to, with(q), apps(a))
+		time.Sleep(time.Second)
+		dead := deadLetters(t, forgetful)
+		if len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "bad_signature") {
+			t.Fatalf("dead letters: %v", dead)
+		}
+		if err := forgetful.Close(); err != nil {
+			t.Fatal(err)
+		}
+
+		emit(t, first, occupied(2))
+		flush(t, first)
+		e := start(t, to, with(q), apps(resecreted()))
+		replayAll(t, e)
+		time.Sleep(time.Second)
+		if got := to.got(); len(got) != 2 {
+			t.Fatalf("%d attempts of 2; dead letters: %v", len(got), deadLetters(t, e))
+		}
+		for _, a := range to.got() {
+			a.payload(t, resecretedKey)
+		}
+	})
+}
+
+func flush(t *testing.T, e *Emitter) {
+	t.Helper()
+	if err := e.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestAnOldJobGetsAFreshTimeAndSignature(t *testing.T) {

@@ -2,8 +2,8 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +21,7 @@ type sender struct {
 	timeout      time.Duration // of webhooks that have none of their own
 	keepTime     bool          // Options.KeepTime
 	standard     bool          // Options.StandardWebhooks
-	stats        *counters
+	log          *logger
 }
 
 // request makes the request of one attempt: the job as it was signed, or signed again if need be,
@@ -66,18 +66,33 @@ func requestHeader(h *hook, key, signature string) http.Header {
 	return header
 }
 
-// send makes the attempt. A panic of middleware or of the sender is a failed attempt.
-func (s *sender) send(ctx context.Context, h *hook, r *dispatch.Request) (out dispatch.Outcome) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.stats.panics.Add(1)
-			out = dispatch.Outcome{Reason: "panic", Err: fmt.Errorf("middleware or sender panicked: %v", v)}
-		}
-	}()
+// send makes the attempt. It panics if middleware or the sender does.
+func (s *sender) send(ctx context.Context, h *hook, r *dispatch.Request) dispatch.Outcome {
 	if h.Lambda != nil {
-		return s.lambda.Send(ctx, r)
+		return normal(s.lambda.Send(ctx, r))
 	}
-	return s.http.Send(ctx, r)
+	return normal(s.http.Send(ctx, r))
+}
+
+// try makes the attempt in a goroutine of its own, so that a panic or a runtime.Goexit is a failed
+// attempt.
+func (s *sender) try(ctx context.Context, h *hook, r *dispatch.Request) (out dispatch.Outcome) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		returned := false
+		defer func() {
+			if !returned {
+				value := recover()
+				s.log.panicked("test delivery", h.redact(panicText(value)), debug.Stack())
+				out = panicOutcome(h, value)
+			}
+		}()
+		out = s.send(ctx, h, r)
+		returned = true
+	}()
+	<-done
+	return out
 }
 
 // timeoutOf returns how long an attempt for the webhook may take.

@@ -25,8 +25,9 @@ func (e *Emitter) Flush(ctx context.Context) error {
 }
 
 // Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or
-// dropped. That includes what waits for a webhook that is held. Where other processes work on the
-// same queue it also returns when the queue is empty. It returns ctx's error otherwise.
+// dropped. Jobs of a webhook that is held wait in the queue until its hold ends, and Drain waits for
+// them until ctx ends, so give it a ctx that does. Where other processes work on the same queue it
+// also returns when the queue is empty. It returns ctx's error otherwise.
 func (e *Emitter) Drain(ctx context.Context) error {
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
@@ -68,7 +69,15 @@ func (e *Emitter) queueEmpty(ctx context.Context) bool {
 		return false
 	}
 	s, err := r.Stats(ctx)
+	e.sawQueue(err)
 	return err == nil && s.Ready+s.Delayed+s.Leased == 0
+}
+
+// sawQueue takes note of what the queue has returned: whether the host has closed it.
+func (e *Emitter) sawQueue(err error) {
+	if errors.Is(err, queue.ErrClosed) {
+		e.closeQueue.Do(func() { close(e.queueClosed) })
+	}
 }
 
 // drainQueue returns when nothing is left to do for a queue that ends with this process, or when
@@ -95,7 +104,11 @@ func (e *Emitter) drainQueue(ctx context.Context) {
 // their backoffs included; a durable queue is left to the next process, its leases given back. When
 // ctx ends first, running attempts are cut off.
 //
-// The error says what is left, and wraps ctx's. A queue that was given in Options stays open.
+// Shutdown returns half a second to three seconds after ctx has ended, also when a Trace function, the
+// log handler, a sender or the queue never returns; the error then says so. A queue that the host has
+// closed is not waited for.
+//
+// The error says what is left, and wraps ctx's, or queue.ErrClosed. A queue that was given in Options stays open.
 // Calling Shutdown again, or after Close, returns the same result. While several calls wait, the
 // first of their contexts to end is the one that counts, so Close cuts a Shutdown off.
 func (e *Emitter) Shutdown(ctx context.Context) error {
@@ -113,19 +126,30 @@ func (e *Emitter) Close() error {
 	return e.Shutdown(ctx)
 }
 
+// endGrace is how long the ending waits, after its context, for what does not return: a Trace
+// function, the log handler, a sender or the queue.
+const endGrace = 500 * time.Millisecond
+
+// errNotReturned tells that endGrace was not enough.
+var errNotReturned = errors.New("webhook: shutdown: a Trace function, the log handler, a sender or the queue has not returned")
+
 func (e *Emitter) end() {
 	defer close(e.ended)
 	e.closed.Store(true)
+	returned := true
 	if !e.traits.Disabled {
-		e.finish(e.shutdownCtx)
+		returned = e.finish(e.shutdownCtx)
 	}
 	e.stop()
-	e.background.Wait()
+	if !within(e.shutdownCtx, endGrace, e.background.Wait) || !returned {
+		e.result = errNotReturned
+	}
 	if left := e.Stats().Pending; left > 0 {
-		e.result = fmt.Errorf("webhook: shutdown: %d deliveries are left undone", left)
-		if cause := context.Cause(e.shutdownCtx); cause != nil {
-			e.result = fmt.Errorf("%w: %w", e.result, cause)
+		undone := fmt.Errorf("webhook: shutdown: %d deliveries are left undone", left)
+		if cause := e.endCause(); cause != nil {
+			undone = fmt.Errorf("%w: %w", undone, cause)
 		}
+		e.result = errors.Join(undone, e.result)
 	}
 	e.cancelShutdown(nil)
 	for _, f := range e.owned {
@@ -133,19 +157,64 @@ func (e *Emitter) end() {
 	}
 }
 
-// finish empties what is before the queue, and the queue if it does not outlive this process.
-func (e *Emitter) finish(ctx context.Context) {
+// endCause returns why the ending left deliveries undone, if that is known.
+func (e *Emitter) endCause() error {
+	select {
+	case <-e.queueClosed:
+		return queue.ErrClosed
+	default:
+		return context.Cause(e.shutdownCtx)
+	}
+}
+
+// within calls f in a goroutine of its own, and reports whether f has returned at the latest this long
+// after ctx ended.
+func within(ctx context.Context, grace time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done) // also if a Trace function ends the goroutine
+		f()
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// finish empties what is before the queue, and the queue if it does not outlive this process. Where
+// the host closed the queue there is nothing to wait for. It reports whether everything has returned.
+func (e *Emitter) finish(ctx context.Context) (returned bool) {
+	returned = true
 	if e.debouncer != nil {
-		e.debouncer.finish()
+		returned = within(ctx, endGrace, func() { e.debouncer.finish(ctx) })
 	}
 	e.batcher.finish()
 	e.outbox.refuseWaiters()
-	handed := e.outbox.empty(ctx) == nil
+	open, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-e.queueClosed:
+			stop()
+		case <-open.Done():
+		}
+	}()
+	handed := e.outbox.empty(open) == nil
 	if e.scheduler == nil {
-		return
+		return returned
 	}
 	if handed && !e.traits.Durable {
-		e.drainQueue(ctx)
+		e.drainQueue(open)
 	}
-	e.scheduler.Stop(ctx)
+	// Stop takes up to two graces of its own.
+	return within(ctx, 4*endGrace, func() { e.scheduler.Stop(ctx) }) && returned
 }

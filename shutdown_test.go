@@ -103,7 +103,7 @@ func TestFlushWaitsForABatchThatIsJustBeingCut(t *testing.T) {
 func TestShutdownOfANodeThatOnlyEmitsSaysWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		e := start(t, &endpoint{}, func(o *Options) { o.Workers = -1 })
+		e := start(t, &endpoint{}, func(o *Options) { o.EmitOnly = true })
 		emit(t, e, occupied(1))
 		err := e.Shutdown(t.Context())
 		if err == nil || err.Error() != "webhook: shutdown: 1 deliveries are left undone" {
@@ -290,7 +290,7 @@ func TestFlushReturnsWhenTheQueueHasWhatWasEmittedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		open := gate(q)
-		e := start(t, &endpoint{}, with(q), func(o *Options) { o.Workers = -1; o.Batching.Duration = time.Minute })
+		e := start(t, &endpoint{}, with(q), func(o *Options) { o.EmitOnly = true; o.Batching.Duration = time.Minute })
 		emit(t, e, occupied(1), occupied(2))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

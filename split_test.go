@@ -82,7 +82,7 @@ func TestFault16ASingleEventThatIsTooLargeGoesToTheDeadLetters(t *testing.T) {
 		for i := range 20 {
 			emit(t, e, occupied(i))
 		}
-		emit(t, e, ClientEvent("my-app", "private-large", "client-x", strings.Repeat("x", 2000), "1.1"))
+		emit(t, e, ClientEvent("my-app", "private-large", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 2000), SocketID: "1.1"}))
 		for i := range 20 {
 			emit(t, e, occupied(20+i))
 		}
@@ -144,7 +144,7 @@ func TestOneEventThatIsTooLargeSaysNothingOfSmallBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &endpoint{answer: refusesAbove(10_000)}
 		e := start(t, to)
-		emit(t, e, ClientEvent("my-app", "private-large", "client-x", strings.Repeat("x", 10_000), "1.1"))
+		emit(t, e, ClientEvent("my-app", "private-large", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 10_000), SocketID: "1.1"}))
 		drain(t, e)
 		before := len(to.got())
 		for i := range 100 { // makes a body of about 6 KB

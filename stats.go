@@ -10,7 +10,7 @@ import "sync/atomic"
 type Stats struct {
 	Emitted    int64 // events that Emit took, wanted by somebody or not
 	Overflowed int64 // events that Emit or EmitWait refused with ErrOverflow
-	Suppressed int64 // events left out because of Options.Debounce, CountInterval or MemberConnections
+	Suppressed int64 // events left out because of Options.Debounce or CountInterval
 
 	Matched   int64 // taken by Emit for a webhook
 	Adopted   int64 // settled here, but emitted by another process, by an earlier one, or replayed
@@ -21,7 +21,7 @@ type Stats struct {
 	Queued    int64 // handed to a durable queue by this emitter and not settled by it
 
 	Attempts int64 // deliveries tried
-	Panics   int64 // of Trace functions, middleware and senders, recovered
+	Panics   int64 // of Trace functions, the log handler, middleware and senders; runtime.Goexit counts too
 }
 
 // counters are what Stats is made of.

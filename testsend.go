@@ -43,7 +43,7 @@ func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResul
 	defer cancel()
 	began := time.Now()
 	r := e.sender.request(j, h, 1, false)
-	out := e.sender.send(ctx, h, r)
+	out := e.sender.try(ctx, h, r)
 	return &TestResult{JobID: r.JobID, Body: r.Body, Duration: time.Since(began), Outcome: out}, nil
 }
 

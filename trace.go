@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
@@ -11,7 +12,8 @@ import (
 
 // Trace is a set of functions that watch an emitter, each of them optional. They are called where
 // things happen, Emitted even inside Emit, from many goroutines at once: be fast and don't call the
-// emitter. A panic in one is recovered and counted in Stats.Panics.
+// emitter. A panic in one is recovered, counted in Stats.Panics and logged. One that blocks holds up
+// what called it, but not Shutdown beyond its context.
 type Trace struct {
 	// Emitted is called for each event that Emit took for at least one webhook.
 	Emitted func(EmittedInfo)
@@ -132,39 +134,42 @@ type LaneChangedInfo struct {
 // watcher calls a Trace's functions and survives them.
 type watcher struct {
 	Trace
-	stats *counters
+	log *logger
 }
 
-func call[T any](w *watcher, f func(T), info T) {
+// call calls a Trace's function. A panic is counted and logged; runtime.Goexit is too, and goes on.
+func call[T any](w *watcher, name string, f func(T), info T) {
 	if f == nil {
 		return
 	}
+	returned := false
 	defer func() {
-		if recover() != nil {
-			w.stats.panics.Add(1)
+		if !returned {
+			w.log.panicked("Trace."+name, panicText(recover()), debug.Stack())
 		}
 	}()
 	f(info)
+	returned = true
 }
 
 func (w *watcher) emitted(e *Event, hooks int) {
 	if w.Emitted != nil {
-		call(w, w.Emitted, EmittedInfo{*e, hooks})
+		call(w, "Emitted", w.Emitted, EmittedInfo{*e, hooks})
 	}
 }
 
 func (w *watcher) dropped(h *hook, events int, err error) {
-	call(w, w.Dropped, DroppedInfo{h.app.id, h.id, events, err})
+	call(w, "Dropped", w.Dropped, DroppedInfo{h.app.id, h.id, events, err})
 }
 
 // lost tells of a job whose attempt failed and that the queue has no more.
 func (w *watcher) lost(j *deliveryJob, reason string) {
-	call(w, w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, j.events(), errors.New("webhook: not delivered: " + reason)})
+	call(w, "Dropped", w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, j.events(), errors.New("webhook: not delivered: " + reason)})
 }
 
 func (w *watcher) enqueued(b *batch) {
 	if w.Enqueued != nil {
-		call(w, w.Enqueued, EnqueuedInfo{b.hook.app.id, b.hook.id, b.job.ID, b.events, len(b.job.Data)})
+		call(w, "Enqueued", w.Enqueued, EnqueuedInfo{b.hook.app.id, b.hook.id, b.job.ID, b.events, len(b.job.Data)})
 	}
 }
 
@@ -172,7 +177,7 @@ func (w *watcher) attempted(j *deliveryJob, h *hook, took time.Duration, out dis
 	if w.Attempted == nil {
 		return
 	}
-	call(w, w.Attempted, AttemptedInfo{
+	call(w, "Attempted", w.Attempted, AttemptedInfo{
 		AppID: h.app.id, WebhookID: h.id, JobID: j.parsed.id, Attempt: j.task.Lease.Attempts + 1, Events: j.parsed.events,
 		Duration: took, Outcome: out, Retry: r.Action == scheduler.Retry, After: r.Delay,
 	})
@@ -183,14 +188,14 @@ func (w *watcher) deadLettered(j *deliveryJob, reason string) {
 	if j.err == nil {
 		info.AppID, info.WebhookID, info.JobID = j.parsed.app, j.parsed.webhook, j.parsed.id
 	}
-	call(w, w.DeadLettered, info)
+	call(w, "DeadLettered", w.DeadLettered, info)
 }
 
 func (w *watcher) laneChanged(app, webhook string, from, to scheduler.LaneState) {
 	if w.LaneChanged == nil {
 		return
 	}
-	call(w, w.LaneChanged, LaneChangedInfo{
+	call(w, "LaneChanged", w.LaneChanged, LaneChangedInfo{
 		AppID: app, WebhookID: webhook, From: laneState(from), To: laneState(to),
 		HeldUntil: to.HeldUntil, Holds: to.Holds, Reason: to.Reason,
 	})

@@ -6,24 +6,29 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/internal/strict"
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Bounds of what a configuration may ask for. They keep a slip of the unit (seconds for milliseconds) or of a digit
-// from becoming an emitter that hardly works.
+// Bounds of what a configuration may ask for. They keep a slip of the unit (seconds for
+// milliseconds) or of a digit from becoming an emitter that hardly works.
 const (
 	maxBatchDuration  = time.Minute
 	maxBatchSize      = 10_000
 	maxBatchBytes     = 256 << 10
 	maxDebounce       = time.Minute
 	maxWorkers        = 10_000
-	maxReceivers      = 1_000
+	maxPollers        = 1_000
+	maxEnqueueJobs    = 100_000
 	maxRequestTimeout = 15 * time.Minute // how long a Lambda function can run
 	maxRetryTime      = 30 * 24 * time.Hour
+	maxTries          = 1_000_000
 	minRate           = 0.001
+	maxRate           = 1_000_000
 
-	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can be settled.
+	// leaseMargin is what a lease must have left when an attempt times out, so that the outcome can
+	// be settled.
 	leaseMargin = 5 * time.Second
 
 	// memoryLease is the lease of the memory queue that New makes when Options.Queue is nil.
@@ -34,10 +39,12 @@ const (
 var knownTypes = []EventType{
 	TypeChannelOccupied, TypeChannelVacated, TypeMemberAdded, TypeMemberRemoved, TypeMemberUpdated,
 	TypeClientEvent, TypeCacheMiss, TypeSubscriptionCount,
+	TypeAIRunStarted, TypeAIRunEnded, TypeAITurnStarted, TypeAITurnEnded, TypeAICancelRequested,
+	TypeAIStreamCancelled, TypeAIStreamOrphaned, TypeMessageVersionCreated, TypeAnnotationCreated, TypeAnnotationDeleted,
 }
 
-// Validate reports every mistake in o, as New does, without starting anything. The error is a *ConfigError; paths of
-// what the JSON file can hold are those of the file.
+// Validate reports every mistake in o, as New does, without starting anything. The error is a
+// *ConfigError; paths of what the JSON file can hold are those of the file.
 func (o Options) Validate() error {
 	o = o.withDefaults()
 	return configError(validateOptions(&o))
@@ -67,10 +74,10 @@ func (c *checker) duration(path string, d, most time.Duration) {
 	}
 }
 
-// between checks that n is between least and most.
-func (c *checker) between(path string, n, least, most int) {
-	if n < least || n > most {
-		c.failf(path, "is %d; must be from %d to %d", n, least, most)
+// count checks that n is from 1 to most.
+func (c *checker) count(path string, n, most int) {
+	if n < 1 || n > most {
+		c.failf(path, "is %d; must be from 1 to %d", n, most)
 	}
 }
 
@@ -82,15 +89,14 @@ func validateOptions(o *Options) []Problem {
 	c.requestTimeout("webhooks.request_timeout_ms", o.RequestTimeout, traitsOf(o.Queue))
 	c.duration("webhooks.debounce_ms", o.Debounce, maxDebounce)
 	c.duration("Options.CountInterval", o.CountInterval, maxDebounce)
-	if o.Workers > maxWorkers {
-		c.failf("webhooks.concurrency", "is %d; must be at most %d", o.Workers, maxWorkers)
+	c.count("webhooks.concurrency", o.Workers, maxWorkers)
+	if t := traitsOf(o.Queue); !t.Disabled && (t.Lease <= 0 || t.Lease > limits.Lease) {
+		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0, and at most %v", t.Lease, limits.Lease)
 	}
-	if t := traitsOf(o.Queue); !t.Disabled && t.Lease <= 0 {
-		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0", t.Lease)
-	}
-	c.between("Options.Receivers", o.Receivers, 1, maxReceivers)
-	if o.OutboxBytes < 0 {
-		c.failf("Options.OutboxBytes", "is %d; must be more than 0", o.OutboxBytes)
+	c.count("Options.Pollers", o.Pollers, maxPollers)
+	c.count("Options.EnqueueJobs", o.EnqueueJobs, maxEnqueueJobs)
+	if o.OutboxBytes < 0 || o.OutboxBytes > limits.Bytes {
+		c.failf("Options.OutboxBytes", "is %d; must be from 0 (the default) to %d", o.OutboxBytes, int64(limits.Bytes))
 	}
 	for i, mw := range o.Middleware {
 		if mw == nil {
@@ -107,7 +113,7 @@ func (c *checker) batching(b *Batching) {
 	if b.Size > maxBatchSize {
 		c.failf("webhooks.batching.size", "is %d; must be at most %d", b.Size, maxBatchSize)
 	}
-	c.between("Options.Batching.Bytes", b.Bytes, 1, maxBatchBytes)
+	c.count("Options.Batching.Bytes", b.Bytes, maxBatchBytes)
 }
 
 func (c *checker) apps(o *Options) {
@@ -115,7 +121,7 @@ func (c *checker) apps(o *Options) {
 	first := make(map[string]int, len(o.Apps))
 	for i := range o.Apps {
 		path, id := index("apps", i), o.Apps[i].ID
-		c.problems = append(c.problems, rules.app(path, &o.Apps[i])...)
+		c.problems = append(c.problems, rules.app(path, &o.Apps[i], identities(o.Apps[i].Webhooks))...)
 		if j, taken := first[id]; taken && id != "" {
 			c.failf(path+".id", "is %q, as apps[%d].id is; each app has its own", id, j)
 			continue
@@ -124,8 +130,8 @@ func (c *checker) apps(o *Options) {
 	}
 }
 
-// declaredTypes checks the host's own event types. One that the library knows may be among them, so that a host
-// need not change when the library learns it.
+// declaredTypes checks the host's own event types. One that the library knows may be among them, so
+// that a host need not change when the library learns it.
 func (c *checker) declaredTypes(types []EventType) {
 	for i, t := range types {
 		path := index("Options.EventTypes", i)
@@ -173,11 +179,11 @@ func (c *checker) requestTimeout(path string, d time.Duration, traits queue.Trai
 
 // retry checks r. Backoffs of which only one is set agree with the other's default: see Retry.or.
 func (c *checker) retry(path string, r Retry) {
-	if r.Enabled && r.Disabled {
-		c.failf(path+".enabled", "is both true and false: set Enabled or Disabled, not both")
+	if r.MaxAttempts < -1 {
+		c.failf(path+".max_attempts", "is %d; must be at least 1, -1 for no limit, or 0 for the default", r.MaxAttempts)
 	}
-	if r.MaxAttempts < 0 {
-		c.failf(path+".max_attempts", "is %d; must be at least 1, or 0 for no bound", r.MaxAttempts)
+	if r.MaxAttempts > maxTries {
+		c.failf(path+".max_attempts", "is %d; must be at most %d", r.MaxAttempts, maxTries)
 	}
 	c.duration(path+".max_elapsed_time_ms", r.MaxElapsed, maxRetryTime)
 	c.duration(path+".max_age_ms", r.MaxAge, 2*maxRetryTime)

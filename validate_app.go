@@ -9,12 +9,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/pushhooks/webhook/internal/arn"
 	"github.com/pushhooks/webhook/queue"
 )
 
 const (
-	// maxIDBytes bounds app ids, webhook ids and keys. An app's and a webhook's id make a lane's name, which a queue
-	// bounds at 512 bytes.
+	// maxIDBytes bounds app ids, webhook ids and keys. An app's and a webhook's id make a lane's
+	// name, which a queue bounds at 512 bytes.
 	maxIDBytes = 200
 
 	lambdaImport = "github.com/pushhooks/webhook/dispatch/lambdadispatch"
@@ -46,17 +47,21 @@ type appChecker struct {
 	*rules
 }
 
-// app returns every mistake in a, which stands at path.
-func (r *rules) app(path string, a *App) []Problem {
+// app returns every mistake in a, which stands at path and whose webhooks have these identities.
+func (r *rules) app(path string, a *App, ids []string) []Problem {
 	c := appChecker{rules: r}
 	c.id(path+".id", a.ID)
 	if a.ID == "" {
 		c.required(path+".id", "the name by which events find their app")
 	}
 	c.keys(path, a)
-	c.identities(path, a.Webhooks)
+	c.identities(path, a.Webhooks, ids)
 	for i := range a.Webhooks {
-		c.webhook(index(path+".webhooks", i), &a.Webhooks[i])
+		good := len(c.problems)
+		if c.webhook("", &a.Webhooks[i]); len(c.problems) > good { // a path costs more than all checks
+			c.problems = c.problems[:good]
+			c.webhook(index(path+".webhooks", i), &a.Webhooks[i])
+		}
 	}
 	return c.problems
 }
@@ -76,18 +81,19 @@ func (c *checker) id(path, id string) {
 	}
 }
 
-// keys checks the app's key and previous keys, all of which differ.
+// keys checks the app's key and previous keys. A key may be there again with a secret that it had
+// before.
 func (c *checker) keys(path string, a *App) {
 	c.key(path, a.Key, a.Secret)
-	seen := map[string]string{a.Key: path + ".key"}
+	seen := map[Key]string{{a.Key, a.Secret}: path + ".key"}
 	for i, k := range a.PreviousKeys {
 		at := index(path+".previous_keys", i)
 		c.key(at, k.Key, k.Secret)
-		if other, taken := seen[k.Key]; taken && k.Key != "" {
-			c.failf(at+".key", "is %q, as %s is; list each key once", k.Key, other)
+		if other, taken := seen[k]; taken && k.Key != "" {
+			c.failf(at+".key", "is %q, as %s is, and so is the secret; list each pair once", k.Key, other)
 			continue
 		}
-		seen[k.Key] = at + ".key"
+		seen[k] = at + ".key"
 	}
 }
 
@@ -111,9 +117,9 @@ func (c *checker) key(path, key string, secret Secret) {
 }
 
 // identities checks that every webhook has an identity of its own.
-func (c *checker) identities(path string, webhooks []Webhook) {
+func (c *checker) identities(path string, webhooks []Webhook, ids []string) {
 	first := make(map[string]int, len(webhooks))
-	for i, id := range identities(webhooks) {
+	for i, id := range ids {
 		j, taken := first[id]
 		if !taken {
 			first[id] = i
@@ -135,7 +141,9 @@ func (c *appChecker) webhook(path string, w *Webhook) {
 	c.eventTypes(path+".event_types", w.EventTypes)
 	c.filter(path+".filter", &w.Filter)
 	c.headers(path+".headers", w.Headers)
-	c.retry(path+".retry", w.Retry)
+	if w.Retry != (Retry{}) {
+		c.retry(path+".retry", w.Retry)
+	}
 	if r := w.Retry.or(c.defaultRetry); w.Retry.MaxAge == 0 && w.Retry.MaxElapsed > 0 || w.Retry.MaxElapsed == 0 && w.Retry.MaxAge > 0 {
 		c.maxAge(path+".retry.max_age_ms", r)
 	}
@@ -167,17 +175,27 @@ func (c *appChecker) target(path string, w *Webhook) {
 var regionPattern = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$`)
 
 func (c *appChecker) lambdaFunction(path string, l *Lambda) {
+	region := arn.Region(l.FunctionName)
 	switch {
 	case l.FunctionName == "":
 		c.required(path+".function_name", "the function's name or ARN")
+	case arn.Is(l.FunctionName) && region == "":
+		c.failf(path+".function_name", "is %q, which is no function's ARN; must be like %q",
+			shorten(l.FunctionName), "arn:aws:lambda:us-east-1:123456789012:function:my-function")
 	case len(l.FunctionName) > 256 || !onlyNameBytes(l.FunctionName, "-_:.$"):
 		c.failf(path+".function_name", "is %q; must be a function's name, ARN or partial ARN", shorten(l.FunctionName))
 	}
 	switch {
+	case l.Region == "" && region != "":
 	case l.Region == "":
 		c.required(path+".region", `where the function is, such as "us-east-1"`)
 	case !regionPattern.MatchString(l.Region):
 		c.failf(path+".region", `is %q; must be a region such as "us-east-1"`, shorten(l.Region))
+	case region != "" && region != l.Region:
+		c.failf(path+".region", "is %q, but the function's ARN is of %q; leave the region out", l.Region, region)
+	}
+	if t := l.InvocationType; t != "" && t != "Event" && t != "RequestResponse" {
+		c.failf(path+".invocation_type", `is %q; must be "Event" or "RequestResponse"`, shorten(t))
 	}
 	if !c.lambda {
 		c.failf(path, "needs Options.Lambda: import %q and set it to lambdadispatch.New(…)", lambdaImport)
@@ -200,22 +218,31 @@ func (c *appChecker) eventTypes(path string, types []EventType) {
 
 // filter refuses what cannot be compiled, and what would let no channel through unnoticed.
 func (c *checker) filter(path string, f *Filter) {
-	if _, err := regexp.Compile(f.ChannelPattern); err != nil {
-		c.failf(path+".channel_pattern", "is %q, which is not a regular expression: %s", shorten(f.ChannelPattern), patternError(err))
-	}
-	names := path + ".channel_namespaces"
-	if f.ChannelNamespaces != nil && len(f.ChannelNamespaces) == 0 {
-		c.failf(names, "is empty, so no channel would match; name a namespace or leave it out")
-	}
-	for i, ns := range f.ChannelNamespaces {
-		if ns == "" {
-			c.failf(index(names, i), `is empty; a namespace is what stands before the ":" in a channel's name`)
+	if f.ChannelPattern != "" {
+		if _, err := regexp.Compile(f.ChannelPattern); err != nil {
+			c.failf(path+".channel_pattern", "is %q, which is not a regular expression: %s", shorten(f.ChannelPattern), patternError(err))
 		}
-		c.namespace(index(names, i), ns)
 	}
-	c.namespace(path+".channel_namespace", f.ChannelNamespace)
+	if f.ChannelNamespaces != nil {
+		c.namespaces(path+".channel_namespaces", f.ChannelNamespaces)
+	}
+	if f.ChannelNamespace != "" {
+		c.namespace(path+".channel_namespace", f.ChannelNamespace)
+	}
 	if one := f.ChannelNamespace; one != "" && len(f.ChannelNamespaces) > 0 && !slices.Contains(f.ChannelNamespaces, one) {
 		c.failf(path+".channel_namespace", "is %q, which is not among channel_namespaces, so no channel would match", shorten(one))
+	}
+}
+
+func (c *checker) namespaces(path string, names []string) {
+	if len(names) == 0 {
+		c.failf(path, "is empty, so no channel would match; name a namespace or leave it out")
+	}
+	for i, ns := range names {
+		if ns == "" {
+			c.failf(index(path, i), `is empty; a namespace is what stands before the ":" in a channel's name`)
+		}
+		c.namespace(index(path, i), ns)
 	}
 }
 
@@ -237,9 +264,14 @@ func (c *checker) rateLimit(path string, l RateLimit) {
 	if l.PerSecond > 0 && l.PerSecond < minRate {
 		c.failf(path+".per_second", "is %v; must be at least %v, one attempt in a thousand seconds", l.PerSecond, minRate)
 	}
+	if l.PerSecond > maxRate && !math.IsInf(l.PerSecond, 0) {
+		c.failf(path+".per_second", "is %v; must be at most %d, or 0 for no limit", l.PerSecond, maxRate)
+	}
 	switch {
 	case l.Burst < 0:
 		c.failf(path+".burst", "is %d; must be at least 1, or 0 for per_second rounded up", l.Burst)
+	case l.Burst > maxRate:
+		c.failf(path+".burst", "is %d; must be at most %d", l.Burst, maxRate)
 	case l.Burst > 0 && l.PerSecond == 0:
 		c.required(path+".per_second", "burst alone limits nothing")
 	}

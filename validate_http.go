@@ -16,7 +16,8 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// urlProblem says what is wrong with a webhook's URL, "" if nothing is. Of the URL it shows no more than scheme and host.
+// urlProblem says what is wrong with a webhook's URL, "" if nothing is. Of the URL it shows no more
+// than scheme and host.
 func urlProblem(raw string) string {
 	if len(raw) > maxURLBytes {
 		return fmt.Sprintf("is %d bytes long; at most %d", len(raw), maxURLBytes)
@@ -34,6 +35,9 @@ func urlProblem(raw string) string {
 	case !validPort(u.Port()):
 		return fmt.Sprintf("is %q; a port is a number from 1 to 65535", urlForMessage(raw))
 	}
+	if u.User.Username() == redacted || u.Path == "/"+redacted || raw == redacted {
+		return fmt.Sprintf("holds the word %s: the configuration was printed or marshaled, which hides more than scheme and host", redacted)
+	}
 	if password, _ := u.User.Password(); password == redacted {
 		return fmt.Sprintf("has the password %s: the configuration was marshaled, which hides passwords", redacted)
 	}
@@ -45,8 +49,9 @@ func validPort(port string) bool {
 	return port == "" || err == nil && n > 0
 }
 
-// urlForMessage returns scheme and host of a URL that may be malformed. What stands before an "@" may be a password,
-// and in a malformed URL it is unclear where that begins, so then nothing but the scheme is shown.
+// urlForMessage returns scheme and host of a URL that may be malformed. What stands before an "@"
+// may be a password, and in a malformed URL it is unclear where that begins, so then nothing but
+// the scheme is shown.
 func urlForMessage(raw string) string {
 	scheme, rest, found := strings.Cut(raw, "://")
 	if !found {

@@ -63,17 +63,45 @@ webhooks.batching.size: is 20000; must be at most 10000
 Options.Batching.Bytes: is 1048576; must be from 1 to 262144`,
 		},
 		{"negative numbers", func(o *Options) {
-			o.Batching.Duration, o.Receivers, o.OutboxBytes, o.RequestTimeout, o.Debounce = -1, -1, -1, -1, -1
+			o.Batching.Duration, o.Pollers, o.OutboxBytes, o.RequestTimeout, o.Debounce, o.Workers = -1, -1, -1, -1, -1, -1
 		}, `webhooks.batching.duration: is -1ns; must be from 0 (the default) to 1m0s
 webhooks.request_timeout_ms: is -1ns; must be from 0 (the default) to 15m0s
 webhooks.debounce_ms: is -1ns; must be from 0 (the default) to 1m0s
-Options.Receivers: is -1; must be from 1 to 1000
-Options.OutboxBytes: is -1; must be more than 0`},
-		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be at most 10000`},
+webhooks.concurrency: is -1; must be from 1 to 10000
+Options.Pollers: is -1; must be from 1 to 1000
+Options.OutboxBytes: is -1; must be from 0 (the default) to 1099511627776`},
+		{"numbers near the largest", func(o *Options) {
+			o.OutboxBytes, o.Workers, o.Pollers, o.EnqueueJobs = math.MaxInt64, math.MaxInt, math.MaxInt, math.MaxInt
+			o.Debounce, o.CountInterval, o.RequestTimeout = math.MaxInt64, math.MaxInt64, math.MaxInt64
+			o.Batching = Batching{Duration: math.MaxInt64, Size: math.MaxInt, Bytes: math.MaxInt}
+			o.Retry = Retry{MaxAttempts: math.MaxInt, MaxElapsed: math.MaxInt64, MaxAge: math.MaxInt64, InitialBackoff: math.MaxInt64, MaxBackoff: math.MaxInt64}
+			o.Apps[0].Webhooks[0].RateLimit = RateLimit{PerSecond: math.MaxFloat64, Burst: math.MaxInt}
+		}, `webhooks.batching.duration: is 2562047h47m16.854775807s; must be from 0 (the default) to 1m0s
+webhooks.batching.size: is 9223372036854775807; must be at most 10000
+Options.Batching.Bytes: is 9223372036854775807; must be from 1 to 262144
+webhooks.retry.max_attempts: is 9223372036854775807; must be at most 1000000
+webhooks.retry.max_elapsed_time_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 720h0m0s
+webhooks.retry.max_age_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 1440h0m0s
+webhooks.retry.initial_backoff_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 720h0m0s
+webhooks.retry.max_backoff_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 720h0m0s
+webhooks.request_timeout_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 15m0s
+webhooks.debounce_ms: is 2562047h47m16.854775807s; must be from 0 (the default) to 1m0s
+Options.CountInterval: is 2562047h47m16.854775807s; must be from 0 (the default) to 1m0s
+webhooks.concurrency: is 9223372036854775807; must be from 1 to 10000
+Options.Pollers: is 9223372036854775807; must be from 1 to 1000
+Options.EnqueueJobs: is 9223372036854775807; must be from 1 to 100000
+Options.OutboxBytes: is 9223372036854775807; must be from 0 (the default) to 1099511627776
+apps[0].webhooks[0].rate_limit.per_second: is 1.7976931348623157e+308; must be at most 1000000, or 0 for no limit
+apps[0].webhooks[0].rate_limit.burst: is 9223372036854775807; must be at most 1000000`},
+		{
+			"a queue's lease", func(o *Options) { o.Queue = lease(math.MaxInt64) },
+			`Options.Queue: its Traits().Lease is 2562047h47m16.854775807s; must be more than 0, and at most 8760h0m0s`,
+		},
+		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be from 1 to 10000`},
 		{"middleware", func(o *Options) { o.Middleware = []dispatch.Middleware{nil} }, `Options.Middleware[0]: is nil`},
 		{"retry", func(o *Options) {
-			o.Retry = Retry{MaxAttempts: -1, MaxElapsed: -time.Second, MaxAge: -1, InitialBackoff: time.Hour, MaxBackoff: time.Minute}
-		}, `webhooks.retry.max_attempts: is -1; must be at least 1, or 0 for no bound
+			o.Retry = Retry{MaxAttempts: -2, MaxElapsed: -time.Second, MaxAge: -1, InitialBackoff: time.Hour, MaxBackoff: time.Minute}
+		}, `webhooks.retry.max_attempts: is -2; must be at least 1, -1 for no limit, or 0 for the default
 webhooks.retry.max_elapsed_time_ms: is -1s; must be from 0 (the default) to 720h0m0s
 webhooks.retry.max_age_ms: is -1ns; must be from 0 (the default) to 1440h0m0s
 webhooks.retry.initial_backoff_ms: is 1h0m0s, which is longer than max_backoff_ms, 1m0s`},
@@ -142,11 +170,12 @@ apps[0].webhooks[0].id: is "\xff/"; "/" is not allowed`,
 			`apps[0].secret: has a control character, such as a newline at its end`,
 		},
 		{"previous keys", func(o *Options) {
-			app0(o).PreviousKeys = []Key{{"my-key", "a"}, {"b", ""}, {"b", "c"}, {"", "d"}}
-		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is; list each key once
+			a := app0(o)
+			a.PreviousKeys = []Key{{a.Key, a.Secret}, {"b", ""}, {"b", "c"}, {"", "d"}, {"b", "c"}, {a.Key, "e"}}
+		}, `apps[0].previous_keys[0].key: is "my-key", as apps[0].key is, and so is the secret; list each pair once
 apps[0].previous_keys[1].secret: is required: it signs what is sent
-apps[0].previous_keys[2].key: is "b", as apps[0].previous_keys[1].key is; list each key once
-apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key`},
+apps[0].previous_keys[3].key: is required: receivers get it in X-Pusher-Key
+apps[0].previous_keys[4].key: is "b", as apps[0].previous_keys[2].key is, and so is the secret; list each pair once`},
 		{
 			"one id for two webhooks", func(o *Options) { lambdaHook(o).ID = "main" },
 			`apps[0].webhooks[1].id: is "main", as that of webhooks[0] is; each webhook of an app has its own`,
@@ -189,7 +218,7 @@ apps[0].webhooks[1].lambda.region: is "Frankfurt"; must be a region such as "us-
 			hook0(o).EventTypes = []EventType{"chanel_occupied", "document_save", "*", TypeCacheMiss, TypeCacheMiss}
 		}, `apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you mean "channel_occupied"?
 apps[0].webhooks[0].event_types[1]: is "document_save", which is not an event type; did you mean "document_saved"?
-apps[0].webhooks[0].event_types[2]: is "*", which is not an event type; known are channel_occupied, channel_vacated, member_added, member_removed, member_updated, client_event, cache_miss, subscription_count, document_saved
+apps[0].webhooks[0].event_types[2]: is "*", which is not an event type; known are channel_occupied, channel_vacated, member_added, member_removed, member_updated, client_event, cache_miss, subscription_count, ai_run_started, ai_run_ended, ai_turn_started, ai_turn_ended, ai_cancel_requested, ai_stream_cancelled, ai_stream_orphaned, message_version_created, annotation_created, annotation_deleted, document_saved
 apps[0].webhooks[0].event_types[4]: is "cache_miss", which is there already`},
 		{
 			"pattern", func(o *Options) { hook0(o).Filter.ChannelPattern = "presence-(" },
@@ -210,9 +239,8 @@ apps[0].webhooks[0].filter.channel_namespace: is "chat:", which is not among cha
 			`apps[0].webhooks[0].filter.channel_namespaces: is empty, so no channel would match; name a namespace or leave it out`,
 		},
 		{"retry", func(o *Options) {
-			hook0(o).Retry = Retry{Enabled: true, Disabled: true, InitialBackoff: 2 * time.Minute, MaxBackoff: time.Minute}
-		}, `apps[0].webhooks[0].retry.enabled: is both true and false: set Enabled or Disabled, not both
-apps[0].webhooks[0].retry.initial_backoff_ms: is 2m0s, which is longer than max_backoff_ms, 1m0s`},
+			hook0(o).Retry = Retry{InitialBackoff: 2 * time.Minute, MaxBackoff: time.Minute}
+		}, `apps[0].webhooks[0].retry.initial_backoff_ms: is 2m0s, which is longer than max_backoff_ms, 1m0s`},
 		{
 			"timeout", func(o *Options) { hook0(o).RequestTimeout = 29 * time.Second },
 			`apps[0].webhooks[0].request_timeout_ms: is 29s; the queue leases jobs for 30s, so it must be at most 25s, or the lease longer`,
@@ -250,6 +278,8 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 		{"https://exa mple.com/topsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
 		{"https://example.com/\ntopsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
 		{"https://example.com/" + long(2048), "is 2068 bytes long; at most 2048"},
+		{"https://example.com/REDACTED", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
+		{"https://REDACTED@example.com/", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
 		{"https://u:REDACTED@example.com/", "has the password REDACTED: the configuration was marshaled, which hides passwords"},
 	}
 	for _, tt := range tests {
@@ -346,7 +376,7 @@ func TestSeveralMistakesAreToldAtOnce(t *testing.T) {
 	o.Workers, app0(&o).Key, hook0(&o).URL = 1<<20, "", "x"
 	err := o.Validate()
 	want := `webhook: the configuration has mistakes:
-  webhooks.concurrency: is 1048576; must be at most 10000
+  webhooks.concurrency: is 1048576; must be from 1 to 10000
   apps[0].key: is required: receivers get it in X-Pusher-Key
   apps[0].webhooks[0].url: is "x"; must begin with https:// or http://`
 	if err == nil || err.Error() != want {

@@ -39,7 +39,7 @@ func payloadOf(timeMS int64, events ...Event) []byte {
 
 // everyEvent is an event of each type, with an empty app id, as a receiver sees it.
 func everyEvent() []Event {
-	client := ClientEvent("", "presence-c", "client-e", "{\"x\":\"\u2028<&>\"}", "1.2")
+	client := ClientEvent("", "presence-c", ClientMessage{Name: "client-e", Data: "{\"x\":\"\u2028<&>\"}", SocketID: "1.2"})
 	client.UserID = "u"
 	return []Event{
 		ChannelOccupied("", "c"),

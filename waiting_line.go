@@ -2,7 +2,9 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // waiter is an EmitWait, or an EmitSync with its receipt. A nil waiter is an Emit, which does not
@@ -19,21 +21,26 @@ type waiter struct {
 	ready   chan struct{} // closed when it is done
 }
 
+// noteDropped tells an EmitSync that its event was dropped for some of its webhooks.
+func (w *waiter) noteDropped(n, of int) {
+	if n > 0 {
+		w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, n, of))
+	}
+}
+
 // waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the
 // order of their arrival for each webhook. An EmitWait is first in all of its webhooks' lines when
 // it is its turn. The outbox's mutex guards it.
 type waitingLine struct {
-	slots  []*slot // with a line
-	turn   int     // where serve begins
+	slots  []*slot      // with a line
+	length atomic.Int64 // EmitWaits in it
+	turn   int          // where serve begins
 	closed bool
 }
 
 // waitFor makes room for w's event, waiting until all webhooks that are not failing have it. It
 // returns how many of the hooks there is room for; it puts those first.
 func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
-	if size > o.limit/int64(len(hooks)) {
-		return 0, ErrOverflow // it can never fit
-	}
 	o.mu.Lock()
 	w.hooks, w.size, w.ready = hooks, size, make(chan struct{})
 	o.line.join(w)
@@ -84,6 +91,7 @@ func (w *waiter) finish(n int, err error) {
 
 func (l *waitingLine) join(w *waiter) {
 	w.lined = true
+	l.length.Add(1)
 	for _, h := range w.hooks {
 		if len(h.slot.line) == 0 {
 			l.slots = append(l.slots, h.slot)
@@ -97,6 +105,7 @@ func (l *waitingLine) join(w *waiter) {
 
 func (l *waitingLine) leave(w *waiter) {
 	w.lined = false
+	l.length.Add(-1)
 	for _, h := range w.hooks {
 		s := h.slot
 		if i := slices.Index(s.line, w); i >= 0 {
@@ -136,20 +145,27 @@ func (l *waitingLine) admit(o *outbox, w *waiter) {
 			return
 		}
 	}
-	n := 0
-	for i, h := range w.hooks {
-		result := o.reserveOne(h.slot, w.size)
+	if n, ok := o.reserveAll(w.hooks, w.size); ok {
+		w.finish(n, nil)
+	}
+}
+
+// reserveAll makes room for an event at all of the hooks that are not failing, and at those failing
+// ones that have room, or at none. It returns how many have it; it puts those first.
+func (o *outbox) reserveAll(hooks []*hook, size int64) (n int, ok bool) {
+	for i, h := range hooks {
+		result := o.reserveOne(h.slot, size)
 		switch {
 		case result == roomFound:
-			w.hooks[n], w.hooks[i] = h, w.hooks[n]
+			hooks[n], hooks[i] = h, hooks[n]
 			n++
 		case result == shareFull && h.slot.account.isFailing():
 		default:
-			for _, h := range w.hooks[:n] {
-				o.charge(h.slot, -w.size)
+			for _, h := range hooks[:n] {
+				o.charge(h.slot, -size)
 			}
-			return
+			return 0, false
 		}
 	}
-	w.finish(n, nil)
+	return n, true
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/arn"
 	"github.com/pushhooks/webhook/internal/scheduler"
 )
 
@@ -24,7 +26,8 @@ type App struct {
 	Secret Secret
 
 	// PreviousKeys are keys that signed before Key did. They still verify jobs that are queued,
-	// which are then signed again with Key. Drop them when the queue holds none of theirs any more.
+	// which are then signed again with Key. A key whose secret has changed can be here with its old
+	// secret. Drop them when the queue holds none of theirs any more.
 	PreviousKeys []Key
 
 	// Disabled turns the app's webhooks off: Emit accepts its events and does nothing.
@@ -90,15 +93,11 @@ type Lambda = dispatch.Lambda
 
 // Retry says how long and how often a failed delivery is repeated. A zero field takes the default.
 type Retry struct {
-	// Disabled gives every job one attempt. In JSON it is "enabled": false.
-	Disabled bool
-
-	// Enabled retries for this webhook although Options.Retry is Disabled. In JSON it is "enabled":
-	// true.
-	Enabled bool
-
-	// MaxAttempts bounds the number of attempts. Defaults to no bound but MaxElapsed.
+	// MaxAttempts bounds the number of attempts of a job: 1 is no retries, -1 is no limit but
+	// MaxElapsed. Defaults to no limit. In JSON, "enabled": false is 1, and "enabled": true is -1
+	// where the default is 1.
 	MaxAttempts int
+	unlessOne   bool // "enabled": true in JSON, without max_attempts: -1 where the default is 1
 
 	// MaxElapsed is the budget: how long after its first attempt a job is still tried. A job is
 	// given up after a failed attempt at the end of its budget or later, so a backoff that would
@@ -119,8 +118,8 @@ type Retry struct {
 // RateLimit bounds the attempts of one webhook by one process. The jobs wait in the queue, not in a
 // worker.
 type RateLimit struct {
-	PerSecond float64 // attempts a second on average; 0 is no limit
-	Burst     int     // attempts at once after a pause. Defaults to PerSecond rounded up.
+	PerSecond float64 // attempts a second on average, 0.001 to 1,000,000; 0 is no limit
+	Burst     int     // attempts at once after a pause, up to 1,000,000. Defaults to PerSecond rounded up.
 }
 
 // rate returns r with its default.
@@ -166,7 +165,7 @@ func (h Headers) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, h.redacted()
 // LogValue returns the names, with REDACTED for every value.
 func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.redacted()) }
 
-// clone returns a copy of a that shares nothing that can be changed.
+// clone returns a copy of a that shares nothing that can be changed, with the regions that functions' ARNs hold.
 func (a App) clone() App {
 	a.PreviousKeys = slices.Clone(a.PreviousKeys)
 	a.Webhooks = slices.Clone(a.Webhooks)
@@ -177,6 +176,7 @@ func (a App) clone() App {
 		w.Filter.ChannelNamespaces = slices.Clone(w.Filter.ChannelNamespaces)
 		if w.Lambda != nil {
 			l := *w.Lambda
+			l.Region = cmp.Or(l.Region, arn.Region(l.FunctionName))
 			w.Lambda = &l
 		}
 	}

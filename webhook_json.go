@@ -3,6 +3,7 @@ package webhook
 import (
 	"cmp"
 
+	"github.com/pushhooks/webhook/internal/arn"
 	"github.com/pushhooks/webhook/internal/strict"
 )
 
@@ -38,8 +39,8 @@ func (a *App) decode(v strict.Value) {
 		"secret":        strict.Hidden(strict.String(&a.Secret)),
 		"previous_keys": strict.Array(a.decodePreviousKey),
 		"enabled":       strict.Not(&a.Disabled),
-		"webhooks":      strict.Array(a.decodeWebhook),
-		"policy":        policy.ReadOpen, // newer versions of the reference have an app's webhooks there
+		"webhooks":      strict.Embedded(strict.Array(a.decodeWebhook)), // Soketi has them as text, too
+		"policy":        policy.ReadOpen,                                // newer versions of the reference have an app's webhooks there
 	}.ReadOpen(v)
 	if len(a.Webhooks) > 0 && len(inPolicy.Webhooks) > 0 {
 		v.FailAt("policy.webhooks", `the app has "webhooks" too; keep them in one place`)
@@ -113,14 +114,39 @@ type lambdaTarget struct {
 	region       string
 	legacyName   string
 	legacyRegion string
+
+	invocationType string
+	envelope       bool
 }
 
 func (t *lambdaTarget) decode(v strict.Value) {
 	t.set = true
 	strict.Object{
-		"function_name": strict.String(&t.function),
-		"region":        strict.String(&t.region),
+		"function_name":   strict.String(&t.function),
+		"region":          strict.String(&t.region),
+		"invocation_type": strict.String(&t.invocationType),
+		"envelope":        strict.Bool(&t.envelope),
+		"async":           t.decodeAsync, // Soketi's
+		"client_options":  noClientOptions,
 	}.Read(v)
+}
+
+// decodeAsync reads Soketi's form of invocation_type.
+func (t *lambdaTarget) decodeAsync(v strict.Value) {
+	async := false
+	strict.Bool(&async)(v)
+	if t.invocationType = "RequestResponse"; async {
+		t.invocationType = "Event"
+	}
+}
+
+// noClientOptions refuses what Soketi gives to the AWS SDK, unless it is empty.
+func noClientOptions(v strict.Value) {
+	empty := true
+	strict.Entries(func(string, strict.Value) { empty = false })(v)
+	if !empty {
+		v.Fail("is not read; the AWS SDK's own variables and files say it, such as AWS_ACCESS_KEY_ID and AWS_PROFILE")
+	}
 }
 
 func (t *lambdaTarget) decodeFunction(v strict.Value) {
@@ -145,10 +171,15 @@ func (t *lambdaTarget) resolve(v strict.Value) *Lambda {
 	if !t.set {
 		return nil
 	}
+	l := &Lambda{FunctionName: t.function, Region: t.region, InvocationType: t.invocationType, Envelope: t.envelope}
 	if t.legacyName == "" {
-		return &Lambda{FunctionName: t.function, Region: t.region}
+		return l
 	}
-	return &Lambda{FunctionName: t.legacyName, Region: cmp.Or(t.region, t.legacyRegion, legacyRegion)}
+	l.FunctionName, l.Region = t.legacyName, cmp.Or(t.region, t.legacyRegion)
+	if l.Region == "" && !arn.Is(l.FunctionName) {
+		l.Region = legacyRegion
+	}
+	return l
 }
 
 // UnmarshalJSON reads a filter as the JSON file has it, Soketi's names for prefix and suffix included. The error is a
@@ -191,17 +222,32 @@ func (r *Retry) UnmarshalJSON(data []byte) error {
 }
 
 func (r *Retry) decode(v strict.Value) {
+	var on, off bool
 	strict.Object{
-		"enabled": func(v strict.Value) {
-			strict.Bool(&r.Enabled)(v)
-			r.Disabled = string(v.Raw()) == "false"
-		},
-		"max_attempts":        strict.Int(&r.MaxAttempts, 1),
+		"enabled":             func(v strict.Value) { strict.Bool(&on)(v); off = !on },
+		"max_attempts":        maxAttempts(&r.MaxAttempts),
 		"max_elapsed_time_ms": strict.Millis(&r.MaxElapsed),
 		"max_age_ms":          strict.Millis(&r.MaxAge),
 		"initial_backoff_ms":  strict.Millis(&r.InitialBackoff),
 		"max_backoff_ms":      strict.Millis(&r.MaxBackoff),
 	}.Read(v)
+	switch {
+	case off:
+		r.MaxAttempts = 1
+	case on:
+		r.unlessOne = r.MaxAttempts == 0
+	}
+}
+
+// maxAttempts reads a number of attempts, or -1 for no limit.
+func maxAttempts(dst *int) strict.Field {
+	return func(v strict.Value) {
+		if string(v.Raw()) == "-1" {
+			*dst = -1
+			return
+		}
+		strict.Int(dst, 1)(v)
+	}
 }
 
 // UnmarshalJSON reads a rate limit as the JSON file has it. The error is a *ConfigError with every mistake.

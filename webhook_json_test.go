@@ -42,7 +42,7 @@ func TestAppIsReadFromJSON(t *testing.T) {
 			Filter:  Filter{"a", "b", "c", "d", []string{"d", "e"}},
 			Headers: Headers{"Authorization": "Bearer x"},
 			Retry: Retry{
-				Enabled: true, MaxAttempts: 3, MaxElapsed: time.Minute, MaxAge: 10 * time.Minute,
+				MaxAttempts: 3, MaxElapsed: time.Minute, MaxAge: 10 * time.Minute,
 				InitialBackoff: 500 * time.Millisecond, MaxBackoff: 10 * time.Second,
 			},
 			RequestTimeout: 2500 * time.Millisecond, Ordered: true, RateLimit: RateLimit{0.5, 2},
@@ -171,7 +171,7 @@ func TestMistakesInAWebhooksJSONAreNamed(t *testing.T) {
 		},
 		{
 			"timeout too large", `{"request_timeout_ms": 99999999999999999}`,
-			`request_timeout_ms: must be a whole number of milliseconds, at least 1, not 99999999999999999`,
+			`request_timeout_ms: must be a whole number of milliseconds, at most 9223372036854, not 99999999999999999`,
 		},
 		{
 			"fractions", `{"retry": {"max_attempts": 1.5, "initial_backoff_ms": 0.5}}`,
@@ -214,7 +214,7 @@ rate_limit.per_minute: unknown field; known are burst, per_second`,
 		},
 		{
 			"Soketi's client options", `{"lambda_function": "a", "lambda": {"client_options": {"credentials": {"secretAccessKey": "s"}}}}`,
-			`lambda.client_options: unknown field; known are function_name, region`,
+			`lambda.client_options: is not read; the AWS SDK's own variables and files say it, such as AWS_ACCESS_KEY_ID and AWS_PROFILE`,
 		},
 		{"a strange name", `{"a\nb": 1}`, `"a\nb": unknown field; known are event_types, filter, headers, id, lambda, ` +
 			`lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url`},
@@ -236,7 +236,7 @@ func TestJSONGoesAroundButForWhatIsSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"my-secret", "old-secret", "Bearer token", "user:password"} {
+	for _, secret := range []string{"my-secret", "old-secret", "Bearer token", "user:password", "/hooks", "token=1"} {
 		if strings.Contains(string(text), secret) {
 			t.Errorf("%q is in %s", secret, text)
 		}
@@ -248,7 +248,7 @@ func TestJSONGoesAroundButForWhatIsSecret(t *testing.T) {
 	want := validOptions().Apps[0]
 	want.Secret, want.PreviousKeys[0].Secret = redacted, redacted
 	want.Webhooks[0].Headers = want.Webhooks[0].Headers.redacted()
-	want.Webhooks[0].URL = "https://user:REDACTED@example.com:8443/hooks?token=1"
+	want.Webhooks[0].URL = "https://REDACTED@example.com:8443/REDACTED"
 	if !reflect.DeepEqual(after, want) {
 		t.Errorf("got  %#v\nwant %#v", after, want)
 	}
@@ -315,4 +315,38 @@ func FuzzAppJSON(f *testing.F) {
 			t.Fatalf("%s became %s (%v)", once, twice, err)
 		}
 	})
+}
+
+func TestRetryEnabledIsReadAsMaxAttempts(t *testing.T) {
+	t.Parallel()
+	off, limited := Retry{MaxAttempts: 1}, Retry{MaxAttempts: 4}
+	for text, want := range map[string][3]int{ // attempts over no default, over no retries, over 4
+		`{}`:                                  {0, 1, 4},
+		`{"enabled":false}`:                   {1, 1, 1},
+		`{"enabled":false,"max_attempts":3}`:  {1, 1, 1},
+		`{"enabled":true}`:                    {0, -1, 4},
+		`{"enabled":true,"max_attempts":3}`:   {3, 3, 3},
+		`{"max_attempts":1}`:                  {1, 1, 1},
+		`{"enabled":true,"max_attempts":-1}`:  {-1, -1, -1},
+		`{"max_attempts":-1}`:                 {-1, -1, -1},
+		`{"enabled":false,"max_attempts":-1}`: {1, 1, 1},
+	} {
+		var r, again Retry
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Fatal(err)
+		}
+		if got := [3]int{r.or(Retry{}).MaxAttempts, r.or(off).MaxAttempts, r.or(limited).MaxAttempts}; got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+		back, err := json.Marshal(r)
+		if err == nil {
+			err = json.Unmarshal(back, &again)
+		}
+		if err != nil || again != r {
+			t.Errorf("%s became %s, %v", text, back, err)
+		}
+	}
+	if got := problemLines(t, json.Unmarshal([]byte(`{"max_attempts":0}`), new(Retry))); !strings.Contains(got, "at least 1") {
+		t.Error(got)
+	}
 }

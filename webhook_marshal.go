@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"encoding/json"
-	"net/url"
 	"time"
 )
 
@@ -30,8 +29,8 @@ type keyJSON struct {
 // MarshalJSON writes the key as the JSON file has it, with REDACTED for its secret.
 func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(keyJSON(k)) }
 
-// MarshalJSON writes the webhook as the JSON file has it, with REDACTED for its header values and for a password in
-// its URL.
+// MarshalJSON writes the webhook as the JSON file has it, with REDACTED for its header values and for the user, the path
+// and the query of its URL.
 func (w Webhook) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		ID             string      `json:"id,omitempty"`
@@ -45,7 +44,7 @@ func (w Webhook) MarshalJSON() ([]byte, error) {
 		Ordered        bool        `json:"ordered,omitempty"`
 		RateLimit      RateLimit   `json:"rate_limit,omitzero"`
 	}{
-		w.ID, redactedURL(w.URL), (*lambdaJSON)(w.Lambda), w.EventTypes, w.Filter, w.Headers,
+		w.ID, shownURL(w.URL), (*lambdaJSON)(w.Lambda), w.EventTypes, w.Filter, w.Headers,
 		w.Retry, millis(w.RequestTimeout), w.Ordered, w.RateLimit,
 	})
 }
@@ -54,21 +53,11 @@ type lambdaJSON Lambda
 
 func (l lambdaJSON) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		FunctionName string `json:"function_name"`
-		Region       string `json:"region"`
-	}{l.FunctionName, l.Region})
-}
-
-// redactedURL returns the URL with REDACTED for its password, if it has one.
-func redactedURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.User == nil {
-		return raw
-	}
-	if _, has := u.User.Password(); has {
-		u.User = url.UserPassword(u.User.Username(), redacted)
-	}
-	return u.String()
+		FunctionName   string `json:"function_name"`
+		Region         string `json:"region,omitempty"`
+		InvocationType string `json:"invocation_type,omitempty"`
+		Envelope       bool   `json:"envelope,omitempty"`
+	}{l.FunctionName, l.Region, l.InvocationType, l.Envelope})
 }
 
 // MarshalJSON writes the names, with REDACTED for every value.
@@ -88,8 +77,8 @@ func (f Filter) MarshalJSON() ([]byte, error) {
 // MarshalJSON writes the policy as the JSON file has it, durations rounded up to whole milliseconds.
 func (r Retry) MarshalJSON() ([]byte, error) {
 	var enabled *bool
-	if r.Enabled || r.Disabled {
-		enabled = new(!r.Disabled)
+	if r.unlessOne && r.MaxAttempts == 0 {
+		enabled = new(true)
 	}
 	return json.Marshal(struct {
 		Enabled        *bool `json:"enabled,omitempty"`

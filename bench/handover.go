@@ -53,7 +53,7 @@ func handOverBeside(addr, kind string, round int) error {
 	o.Trace = &webhook.Trace{Enqueued: ages.note}
 	switch kind {
 	case "none":
-		o.Workers = -1
+		o.EmitOnly = true
 	case "fast":
 	default:
 		o.Middleware = append(o.Middleware, misbehaving(kind))

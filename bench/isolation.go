@@ -248,7 +248,7 @@ func (d *disturbance) strangers(q queue.Queue) error {
 		h := hookFor("unknown", "http://127.0.0.1:1/")
 		apps = append(apps, webhook.App{ID: "unknown" + strconv.Itoa(i), Key: "key", Secret: "secret", Webhooks: []webhook.Webhook{h}})
 	}
-	em, err := webhook.New(webhook.Options{Apps: apps, Queue: q, Workers: -1, Batching: webhook.Batching{Disabled: true}})
+	em, err := webhook.New(webhook.Options{Apps: apps, Queue: q, EmitOnly: true, Batching: webhook.Batching{Disabled: true}})
 	if err != nil {
 		return err
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,11 +16,11 @@ import (
 )
 
 // check returns the mistakes in what was read, but for those that only follow from an earlier one.
-func (c *Config) check(earlier []strict.Problem, set []variable) []strict.Problem {
-	if len(earlier) == 1 && earlier[0].Path == "" {
-		return nil // the file is no JSON object: nothing was read
+func (l *loader) check(earlier []strict.Problem, set []variable) []strict.Problem {
+	if len(earlier) > 0 && earlier[0].Path == "" {
+		return nil // the file holds no object: nothing was read
 	}
-	found := append(c.checkOptions(), c.Queue.check()...)
+	found := append(l.checkOptions(), l.checkQueue()...)
 	found = slices.DeleteFunc(found, func(p strict.Problem) bool { return follows(p, earlier) })
 	for i := range found {
 		found[i].Path = source(found[i].Path, set)
@@ -32,7 +30,7 @@ func (c *Config) check(earlier []strict.Problem, set []variable) []strict.Proble
 
 // source returns path, with the name of the variable for the part of it that was set by one.
 func source(path string, set []variable) string {
-	for _, v := range set {
+	for _, v := range slices.Backward(set) { // a later variable goes over an earlier one
 		if below(path, v.path) {
 			return v.name + path[len(v.path):]
 		}
@@ -40,8 +38,8 @@ func source(path string, set []variable) string {
 	return path
 }
 
-// follows reports whether p has been told, or may only say that a field is missing that could not be read: one that is
-// wrong itself, or whose name was misspelled in the same object.
+// follows reports whether p has been told, or may only say that a field is missing that could not
+// be read: one that is wrong itself, or whose name was misspelled in the same object.
 func follows(p strict.Problem, earlier []strict.Problem) bool {
 	object := parent(p.Path)
 	return slices.ContainsFunc(earlier, func(e strict.Problem) bool {
@@ -64,8 +62,8 @@ func below(path, object string) bool {
 }
 
 // checkOptions validates the options as far as that goes without the queue and the senders.
-func (c *Config) checkOptions() []strict.Problem {
-	o := c.Options()
+func (l *loader) checkOptions() []strict.Problem {
+	o := l.Options()
 	o.Queue = queue.None // so that nothing is measured against a queue that is not made yet
 	o.Lambda = dispatch.SenderFunc(func(context.Context, *dispatch.Request) dispatch.Outcome { return dispatch.Outcome{} })
 	var list *webhook.ConfigError
@@ -74,19 +72,27 @@ func (c *Config) checkOptions() []strict.Problem {
 	}
 	problems := make([]strict.Problem, len(list.Problems))
 	for i, p := range list.Problems {
-		problems[i] = strict.Problem{Path: c.inFile(p.Path), Message: p.Message}
+		problems[i] = strict.Problem{Path: l.inFile(p.Path), Message: p.Message}
 	}
 	return problems
 }
 
 // inFile returns the path in the file of what the options name otherwise.
-func (c *Config) inFile(path string) string {
+func (l *loader) inFile(path string) string {
+	const types, backoff = "Options.EventTypes", "webhooks.retry.initial_backoff_ms"
+	rest, isApp := strings.CutPrefix(path, "apps[")
 	switch {
-	case strings.HasPrefix(path, "apps["):
-		return "app_manager.array." + path
-	case path == "Options.Receivers" && c.Queue.Driver == DriverRedis:
+	case isApp:
+		return l.appsPath + "[" + rest
+	case strings.HasPrefix(path, types):
+		return "webhooks.custom_event_types" + path[len(types):]
+	case path == backoff && l.Webhooks.Retry.InitialBackoff == 0:
+		return "queue.reliability.retry_base_delay_ms"
+	case path == "Options.EnqueueJobs":
+		return "queue.reliability.max_batch_size"
+	case path == "Options.Pollers" && l.Queue.Driver == DriverRedis:
 		return "queue.redis.concurrency"
-	case path == "Options.Receivers":
+	case path == "Options.Pollers":
 		return "queue.redis_cluster.concurrency"
 	}
 	return path
@@ -101,79 +107,115 @@ func (c *checker) failf(path, format string, args ...any) {
 
 func (c *checker) required(path, what string) { c.failf(path, "is required: %s", what) }
 
-// check returns the mistakes in the part that the driver uses. The others may hold anything.
-func (q *Queue) check() []strict.Problem {
+// checkQueue returns the mistakes in the part that the driver uses. The others may hold anything.
+func (l *loader) checkQueue() []strict.Problem {
 	var c checker
+	q := &l.Queue
 	switch q.Driver {
 	case DriverDisk:
 		if q.Disk.Path == "" {
 			c.required("queue.disk.path", "the file that holds the jobs (or QUEUE_DISK_PATH)")
 		}
 	case DriverRedis:
-		c.redis(&q.Redis)
+		c.redis(l)
 	case DriverRedisCluster:
-		c.redisCluster(&q.RedisCluster)
+		c.redisCluster(l)
 	case DriverSQS:
 		c.sqs(&q.SQS)
 	}
 	return c
 }
 
-func (c *checker) redis(r *Redis) {
-	const path = "queue.redis.url"
+func (c *checker) redis(l *loader) {
+	path, r := "queue.redis.url", &l.Queue.Redis
+	c.prefix("queue.redis.prefix", r.Prefix)
 	if r.URL == "" {
-		c.required(path, "such as redis://user:password@localhost:6379/0 (or REDIS_URL)")
+		c.server(l)
+		encrypted := l.Database.Redis.TLS.Enabled || strings.HasPrefix(string(l.Database.Redis.Host), "rediss:")
+		c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, encrypted)
 		return
 	}
-	if problem := redisURLProblem(r.URL, "redis", "rediss", "unix"); problem != "" {
+	if l.urlOverride {
+		path = "queue.redis.url_override"
+	}
+	if problem := redisURLProblem(string(r.URL), "redis", "rediss", "unix"); problem != "" {
 		c.failf(path, "%s", problem)
+	}
+	c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, strings.HasPrefix(string(r.URL), "rediss:"))
+}
+
+// prefix refuses braces, which mean something in the names of a cluster's keys.
+func (c *checker) prefix(path, prefix string) {
+	if strings.ContainsAny(prefix, "{}") {
+		c.failf(path, "is %q; braces are not allowed", prefix)
 	}
 }
 
-func (c *checker) redisCluster(r *RedisCluster) {
-	const path = "queue.redis_cluster.nodes"
-	if len(r.Nodes) == 0 {
-		c.required(path, "some of the cluster's nodes, such as [\"localhost:7000\"] (or REDIS_CLUSTER_NODES)")
+// caFile refuses certificates for connections that are not encrypted.
+func (c *checker) caFile(path, file string, encrypted bool) {
+	if file != "" && !encrypted {
+		c.failf(path, "is set, but the connection is not encrypted; let the URL begin with rediss://, or leave it out")
 	}
-	for i, node := range r.Nodes {
+}
+
+// server checks the section "database.redis" where the queue uses it.
+func (c *checker) server(l *loader) {
+	const path = "database.redis."
+	s := &l.Database.Redis
+	whole := string(s.Host)
+	if _, host, ok := strings.Cut(whole, "://"); ok || strings.ContainsAny(whole, "/@?# ") {
+		scheme := strings.TrimSuffix(whole, "://"+host)
+		if scheme != "redis" && scheme != "rediss" || strings.ContainsAny(host, "/@?#: ") {
+			c.failf(path+"host", `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`)
+		}
+	}
+	c.tls(path+"master_tls", &s.TLS)
+	if len(s.Sentinels) == 0 {
+		return
+	}
+	for i, node := range s.Sentinels {
+		if problem := nodeProblem(string(node)); problem != "" || strings.Contains(string(node), "://") {
+			c.failf(fmt.Sprintf("%ssentinels[%d]", path, i), "must be host:port, or an object of host and port")
+		}
+	}
+	if l.sentinelTLS != s.TLS {
+		c.failf(path+"sentinel_tls", "differs from master_tls; the Redis client uses one setting for both")
+	}
+}
+
+func (c *checker) tls(path string, t *TLS) {
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		c.failf(path+".client_cert_path", "and client_key_path belong together; one of them is missing")
+	}
+}
+
+func (c *checker) redisCluster(l *loader) {
+	path, nodes := "queue.redis_cluster.nodes", urlStrings(l.Queue.RedisCluster.Nodes)
+	if len(nodes) == 0 {
+		path, nodes = "database.redis.cluster.nodes", urlStrings(l.Database.Redis.ClusterNodes)
+	}
+	if len(nodes) == 0 {
+		c.required("queue.redis_cluster.nodes", `some of the cluster's nodes, such as ["localhost:7000"] `+
+			"(or REDIS_CLUSTER_NODES, or database.redis.cluster.nodes)")
+	}
+	encrypted := l.Database.Redis.TLS.Enabled || l.Database.Redis.ClusterTLS
+	for i, node := range nodes {
 		if problem := nodeProblem(node); problem != "" {
 			c.failf(fmt.Sprintf("%s[%d]", path, i), "%s", problem)
 		}
+		encrypted = encrypted || strings.HasPrefix(node, "rediss:")
 	}
+	c.prefix("queue.redis_cluster.prefix", l.Queue.RedisCluster.Prefix)
+	c.tls("database.redis.master_tls", &l.Database.Redis.TLS)
+	c.caFile("queue.redis_cluster.tls_ca_file", l.Queue.RedisCluster.TLSCAFile, encrypted)
 }
 
-// nodeProblem says what is wrong with a node, "" if nothing is.
-func nodeProblem(node string) string {
-	if strings.Contains(node, "://") {
-		return redisURLProblem(node, "redis", "rediss")
+func urlStrings(urls []URL) []string {
+	list := make([]string, len(urls))
+	for i, u := range urls {
+		list[i] = string(u)
 	}
-	host, port, err := net.SplitHostPort(node)
-	if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || host == "" || portErr != nil || n == 0 {
-		return "must be host:port or a redis:// URL, such as localhost:7000"
-	}
-	return ""
-}
-
-// redisURLProblem says what is wrong with a URL, "" if nothing is. The URL is not shown, because it may hold a password.
-func redisURLProblem(raw string, schemes ...string) string {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return "cannot be parsed; must be a URL such as redis://user:password@localhost:6379/0, " +
-			"special characters of the password percent-encoded"
-	case !slices.Contains(schemes, u.Scheme):
-		return fmt.Sprintf("must begin with %s://, not %q", strings.Join(schemes, ":// or "), u.Scheme)
-	case u.Scheme == "unix":
-		return ""
-	case u.Hostname() == "":
-		return "has no host; must be a URL such as redis://user:password@localhost:6379/0"
-	}
-	if db := strings.Trim(u.Path, "/"); db != "" {
-		if _, err := strconv.ParseUint(db, 10, 16); err != nil {
-			return fmt.Sprintf("has the database %q; must be a number, such as redis://localhost:6379/0", db)
-		}
-	}
-	return ""
+	return list
 }
 
 func (c *checker) sqs(s *SQS) {
@@ -186,21 +228,28 @@ func (c *checker) sqs(s *SQS) {
 	}
 	c.atMost(path+"max_messages", s.MaxMessages, 10)
 	c.atMost(path+"concurrency", s.Concurrency, 100)
+	c.httpURL(path+"queueUrl", s.QueueURL, "https://sqs.eu-west-1.amazonaws.com/123456789012/webhooks.fifo")
 	c.httpURL(path+"queue_url_prefix", s.QueueURLPrefix, "https://sqs.eu-west-1.amazonaws.com/123456789012")
 	c.httpURL(path+"endpoint_url", s.EndpointURL, "http://localhost:9324")
-}
-
-func (c *checker) atMost(path string, n, most int) {
-	if n > most {
-		c.failf(path, "is %d; must be from 1 to %d", n, most)
+	if s.QueueURL != "" && (s.QueueURLPrefix != "" || s.QueueName != "") {
+		c.failf(path+"queueUrl", "is the queue's whole URL; leave it out, or queue_url_prefix and queue_name")
+	}
+	if strings.HasSuffix(s.QueueName, ".fifo") && !s.FIFO {
+		c.failf(path+"queue_name", `is %q, but fifo is false; set "fifo": true, or leave ".fifo" out`, s.QueueName)
 	}
 }
 
-func (c *checker) httpURL(path, raw, example string) {
+func (c *checker) atMost(path string, n, limit int) {
+	if n > limit {
+		c.failf(path, "is %d; must be from 1 to %d", n, limit)
+	}
+}
+
+func (c *checker) httpURL(path string, raw URL, example string) {
 	if raw == "" {
 		return
 	}
-	u, err := url.Parse(raw)
+	u, err := url.Parse(string(raw))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		c.failf(path, "must be an http or https URL such as %s", example)
 	}

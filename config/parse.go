@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,50 +17,111 @@ var drivers = []string{
 	string(DriverMemory), string(DriverDisk), string(DriverRedis), string(DriverRedisCluster), string(DriverSQS), string(DriverNone),
 }
 
-// Parse reads a file's content and the environment, which getenv gives; nil is an empty one. The error is a
-// *webhook.ConfigError with every mistake, each with its path in the file or the name of its variable.
-func Parse(data []byte, getenv func(string) string) (*Config, error) {
-	c := &Config{Queue: Queue{Driver: DriverMemory}}
-	problems := strict.Read(data, c.decode)
-	variables := c.readEnvironment(getenv)
-	for _, v := range variables {
+// loader reads into a Config, and holds what is needed for that alone.
+type loader struct {
+	*Config
+	appsPath    string // where the apps are in the file
+	keyPrefix   string // Soketi's database.redis.keyPrefix, which its queue uses
+	clusterMode bool   // Soketi's queue.redis.clusterMode
+	sentinelTLS TLS
+	urlOverride bool // queue.redis.url_override was read
+}
+
+// parse reads a file's content and the environment.
+func parse(data []byte, k kind, environ []string) (*Config, error) {
+	l := &loader{Config: &Config{Queue: Queue{Driver: DriverMemory}}, appsPath: "app_manager.array.apps"}
+	env := newEnvironment(environ)
+	text, problems := toJSON(data, k, env)
+	if len(problems) > 0 {
+		return nil, configError(problems)
+	}
+	problems = strict.Read(text, l.decode)
+	set := l.readEnvironment(env)
+	for _, v := range set {
 		problems = append(problems, v.problems...)
 	}
-	problems = append(problems, c.check(problems, variables)...)
-	if len(problems) == 0 {
-		return c, nil
+	l.complete()
+	if problems = append(problems, l.check(problems, set)...); len(problems) > 0 {
+		return nil, configError(problems)
 	}
+	l.warn(env)
+	return l.Config, nil
+}
+
+func configError(problems []strict.Problem) error {
 	list := &webhook.ConfigError{Problems: make([]webhook.Problem, len(problems))}
 	for i, p := range problems {
 		list.Problems[i] = webhook.Problem(p)
 	}
-	return nil, list
+	return list
+}
+
+// complete fills in what follows from other fields.
+func (l *loader) complete() {
+	if l.clusterMode && l.Queue.Driver == DriverRedis {
+		l.Queue.Driver = DriverRedisCluster
+	}
+	if l.Queue.Redis.Prefix == "" {
+		l.Queue.Redis.Prefix = l.keyPrefix
+	}
+	if l.Queue.RedisCluster.Prefix == "" {
+		l.Queue.RedisCluster.Prefix = l.keyPrefix
+	}
+	if s := &l.Queue.SQS; strings.HasSuffix(string(s.QueueURL), ".fifo") {
+		s.FIFO = true
+	}
+	if l.Queue.Driver == DriverRedis && l.Queue.Redis.URL == "" && !l.Database.Redis.named() {
+		l.Database.Redis.Host = "127.0.0.1"
+		l.warnf("queue.redis.url", "no server is named, so 127.0.0.1:6379 is used, as by the reference; name it there or in "+
+			"database.redis, or set REDIS_URL or DATABASE_REDIS_HOST")
+	}
+	l.Database.Redis.setDefaults()
+}
+
+// warnf notes what is doubtful but harmless.
+func (l *loader) warnf(path, format string, args ...any) {
+	l.Warnings = append(l.Warnings, path+": "+fmt.Sprintf(format, args...))
 }
 
 // ignore accepts any value.
 func ignore(strict.Value) {}
 
-func (c *Config) decode(v strict.Value) {
+func (l *loader) decode(v strict.Value) {
+	apps := strict.Object{"array": strict.Object{"apps": l.decodeApps}.Read}
 	strict.Object{
-		"app_manager": strict.Object{
-			"array": strict.Object{
-				"apps": strict.Array(c.decodeApp),
-			}.Read,
-		}.ReadOpen,
-		"apps":     belongs("app_manager.array.apps"),
-		"webhooks": c.Webhooks.decode,
-		"queue":    c.Queue.decode,
+		"app_manager": apps.ReadOpen,
+		"appManager":  apps.ReadOpen, // Soketi's
+		"apps":        l.misplacedApps,
+		"webhooks":    l.decodeWebhooks,
+		"queue":       l.decodeQueue,
+		"database":    l.decodeDatabase,
 	}.ReadOpen(v)
 }
 
-// belongs is for a field that would be passed over where it stands.
-func belongs(where string) strict.Field {
-	return func(v strict.Value) { v.Fail("is not read here; it belongs to %s", where) }
+// misplacedApps refuses apps where the reference passes them over, if they have webhooks.
+func (l *loader) misplacedApps(v strict.Value) {
+	var apps []webhook.App
+	if json.Unmarshal(v.Raw(), &apps) == nil && !slices.ContainsFunc(apps, func(a webhook.App) bool { return len(a.Webhooks) > 0 }) {
+		l.warnf(v.Path(), "is passed over, as by the reference; apps belong to app_manager.array.apps")
+		return
+	}
+	v.Fail("is not read here; it belongs to app_manager.array.apps")
 }
 
-func (c *Config) decodeApp(v strict.Value) {
-	c.Apps = append(c.Apps, webhook.App{})
-	into(&c.Apps[len(c.Apps)-1])(v)
+// passedOver is for a field that the reference's documentation names and the reference passes over
+// too.
+func (l *loader) passedOver(instead string) strict.Field {
+	return func(v strict.Value) {
+		l.warnf(v.Path(), "is passed over, as by the reference; it is %s that is read", instead)
+	}
+}
+
+func (l *loader) decodeApps(v strict.Value) {
+	l.appsPath = v.Path()
+	strict.Array(func(v strict.Value) {
+		l.Apps = append(l.Apps, webhook.App{})
+		into(&l.Apps[len(l.Apps)-1])(v)
+	})(v)
 }
 
 // into reads a value that reads itself, and notes its mistakes under the value's path.
@@ -76,7 +138,8 @@ func into(dst json.Unmarshaler) strict.Field {
 	}
 }
 
-func (w *Webhooks) decode(v strict.Value) {
+func (l *loader) decodeWebhooks(v strict.Value) {
+	w := &l.Webhooks
 	strict.Object{
 		"batching": strict.Object{
 			"enabled":  strict.Not(&w.Batching.Disabled),
@@ -87,6 +150,14 @@ func (w *Webhooks) decode(v strict.Value) {
 		"request_timeout_ms": strict.Millis(&w.RequestTimeout),
 		"concurrency":        strict.Int(&w.Concurrency, 1),
 		"debounce_ms":        strict.Duration(&w.Debounce, time.Millisecond, 0),
+		"custom_event_types": strict.List(&w.EventTypes),
+
+		// Names that the reference's page on webhooks has and its server does not.
+		"enabled":           l.passedOver(`"queue.driver": "none", which turns webhooks off,`),
+		"batching_enabled":  l.passedOver("webhooks.batching.enabled"),
+		"max_batch_size":    l.passedOver("webhooks.batching.size"),
+		"flush_interval_ms": l.passedOver("webhooks.batching.duration"),
+		"timeout_ms":        l.passedOver("webhooks.request_timeout_ms"),
 	}.Read(v)
 }
 
@@ -99,79 +170,4 @@ func batchSize(dst *int) strict.Field {
 			*dst = -1
 		}
 	}
-}
-
-func (q *Queue) decode(v strict.Value) {
-	fields := strict.Object{
-		"driver":        q.decodeDriver,
-		"disk":          q.Disk.decode,
-		"redis":         q.Redis.decode,
-		"redis_cluster": q.RedisCluster.decode,
-		"sqs":           q.SQS.decode,
-	}
-	others := []string{"nats", "pulsar", "rabbitmq", "google_pubsub", "kafka", "iggy", "sns"} // other drivers of the reference
-	for _, name := range others {
-		fields[name] = ignore
-	}
-	fields.Read(v)
-}
-
-func (q *Queue) decodeDriver(v strict.Value) {
-	var name string
-	strict.String(&name)(v)
-	switch lower := strings.ToLower(name); {
-	case slices.Contains(drivers, lower):
-		q.Driver = Driver(lower)
-	case name != "":
-		v.Fail("is %q, which is not a driver%s", name, strict.Suggest(name, drivers))
-	}
-}
-
-func (d *Disk) decode(v strict.Value) {
-	strict.Object{"path": strict.String(&d.Path)}.Read(v)
-}
-
-func (r *Redis) decode(v strict.Value) {
-	strict.Object{
-		"url":                 strict.Hidden(strict.String(&r.URL)),
-		"url_override":        strict.Hidden(strict.String(&r.URL)),
-		"prefix":              strict.String(&r.Prefix),
-		"concurrency":         strict.Int(&r.Concurrency, 1),
-		"at_most_once":        strict.Bool(&r.AtMostOnce),
-		"cluster_mode":        noClusterMode,
-		"response_timeout_ms": ignore,
-	}.Read(v)
-}
-
-// noClusterMode refuses the reference's switch from one server to a cluster, which is a driver of its own here.
-func noClusterMode(v strict.Value) {
-	var on bool
-	if strict.Bool(&on)(v); on {
-		v.Fail(`is true; use "driver": "redis-cluster" and list the nodes in queue.redis_cluster.nodes`)
-	}
-}
-
-func (r *RedisCluster) decode(v strict.Value) {
-	strict.Object{
-		"nodes":              strict.Hidden(strict.List(&r.Nodes)),
-		"prefix":             strict.String(&r.Prefix),
-		"concurrency":        strict.Int(&r.Concurrency, 1),
-		"at_most_once":       strict.Bool(&r.AtMostOnce),
-		"request_timeout_ms": ignore,
-	}.Read(v)
-}
-
-func (s *SQS) decode(v strict.Value) {
-	strict.Object{
-		"region":             strict.String(&s.Region),
-		"queue_url_prefix":   strict.String(&s.QueueURLPrefix),
-		"visibility_timeout": strict.Duration(&s.VisibilityTimeout, time.Second, 1),
-		"endpoint_url":       strict.String(&s.EndpointURL),
-		"max_messages":       strict.Int(&s.MaxMessages, 1),
-		"wait_time_seconds":  strict.Duration(&s.WaitTime, time.Second, 1),
-		"concurrency":        strict.Int(&s.Concurrency, 1),
-		"fifo":               strict.Bool(&s.FIFO),
-		"retry_backoff":      strict.Bool(&s.RetryBackoff),
-		"message_group_id":   ignore, // every webhook is a group of its own
-	}.Read(v)
 }

@@ -11,12 +11,12 @@ const (
 	// maxResponse bounds what is kept of the body of an answer that is not a success.
 	maxResponse = 1 << 10
 
-	// maxBody bounds what is read of a body, so that the connection can be used again. It is cheaper to close a
-	// connection than to read more.
+	// maxBody bounds what is read of a body, so that the connection can be used again. It is
+	// cheaper to close a connection than to read more.
 	maxBody = 64 << 10
 
-	// bodyWait bounds the wait for a body. Most arrive with the status; one that trickles in must not
-	// hold a worker.
+	// bodyWait bounds the wait for a body. Most arrive with the status; one that trickles in must
+	// not hold a worker.
 	bodyWait = 50 * time.Millisecond
 )
 
@@ -50,7 +50,8 @@ func statusMeaning(status int) (Verdict, string) {
 	return Retry, ReasonStatus
 }
 
-// statusError does not tell where a redirect leads: that is the receiver's text and may hold anything.
+// statusError does not tell where a redirect leads: that is the receiver's text and may hold
+// anything.
 func statusError(status int, reason string, t *target) error {
 	hint := ""
 	if reason == ReasonRedirect {
@@ -63,8 +64,8 @@ func statusError(status int, reason string, t *target) error {
 	return fmt.Errorf("%s: answered %d%s%s", t.origin, status, name, hint)
 }
 
-// readBody reads a small body to its end, so that the connection is used again, and gives up any other. It returns the
-// first bytes, at most keep.
+// readBody reads a small body to its end, so that the connection is used again, and gives up any
+// other. It returns the first bytes, at most keep.
 func readBody(resp *http.Response, keep int) string {
 	if resp.Body == http.NoBody {
 		return ""

@@ -9,33 +9,33 @@ import (
 	"net/http/httptrace"
 	"strconv"
 	"sync/atomic"
+
+	"github.com/pushhooks/webhook/internal/outbound"
 )
 
-// attempt is one request on its way, and how far it got: what an error means depends on that. Its parts are in one
-// piece of memory, because one is made for each request.
+// attempt is one request on its way, and how far it got: what an error means depends on that. Its
+// parts are in one piece of memory, because one is made for each request.
 type attempt struct {
-	target  *target
-	proxied bool
-	header  http.Header
-	added   [2]string // values of Webhook-Id and Webhook-Attempt
-	size    int64
-	body    bytes.Reader
-	trace   httptrace.ClientTrace
+	target *target
+	dialer *outbound.Dialer
+	header http.Header
+	added  [2]string // values of Webhook-Id and Webhook-Attempt
+	size   int64
+	body   bytes.Reader
+	trace  httptrace.ClientTrace
 
-	connected bool        // it had a connection,
-	reused    bool        // on which there had been requests before
-	handshake atomic.Bool // through the proxy, a TLS handshake began
-	answered  atomic.Bool // the first byte of an answer came
+	conn      *outbound.Conn // of this exchange; nil before, and afterwards
+	connected bool           // it had a connection,
+	reused    bool           // on which there had been requests before
+	unfit     bool           // or which was not fit for another one, so nothing was sent
+	answered  atomic.Bool    // the first byte of an answer came
 }
 
 func (h *HTTP) newAttempt(r *Request, t *target) *attempt {
-	a := &attempt{target: t, proxied: h.proxied, size: int64(len(r.Body))}
+	a := &attempt{target: t, dialer: h.dialer, size: int64(len(r.Body))}
 	a.body.Reset(r.Body)
 	a.trace.GotConn = a.gotConn
 	a.trace.GotFirstResponseByte = func() { a.answered.Store(true) }
-	if h.proxied {
-		a.trace.TLSHandshakeStart = func() { a.handshake.Store(true) }
-	}
 	a.setHeader(h, r)
 	return a
 }
@@ -55,7 +55,8 @@ func (a *attempt) setHeader(h *HTTP, r *Request) {
 	}
 }
 
-// roundTrip sends the request through t. GetBody stays nil, so that the transport replays nothing on its own.
+// roundTrip sends the request through t. GetBody stays nil, so that the transport replays nothing
+// on its own.
 func (a *attempt) roundTrip(ctx context.Context, t *http.Transport) (*http.Response, error) {
 	r := http.Request{
 		Method:        http.MethodPost,
@@ -68,16 +69,28 @@ func (a *attempt) roundTrip(ctx context.Context, t *http.Transport) (*http.Respo
 		Body:          io.NopCloser(&a.body),
 		ContentLength: a.size,
 	}
+	ctx = a.dialer.Context(ctx, a.target.url.Scheme)
 	return t.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &a.trace)))
 }
 
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	a.connected = true
 	a.reused = info.Reused
+	a.conn.End() // of a request that the transport sends again
+	if conn, ok := info.Conn.(*outbound.Conn); ok {
+		a.conn = conn
+		a.unfit = !conn.Begin(a.target.record)
+	}
 }
 
-// mayReplay says whether the failed request may be sent again: the receiver had closed a connection that
-// was reused, and answered nothing.
+// end says that the exchange is over: the body was read, or it failed.
+func (a *attempt) end() {
+	a.conn.End()
+	a.conn = nil
+}
+
+// mayReplay says whether the failed request may be sent again: it was not sent, or the receiver had
+// closed a connection that was reused, and answered nothing.
 func (a *attempt) mayReplay(ctx context.Context) bool {
-	return a.reused && !a.answered.Load() && ctx.Err() == nil
+	return (a.reused || a.unfit) && !a.answered.Load() && ctx.Err() == nil
 }

@@ -37,8 +37,9 @@ func setupSend(b *testing.B, url string, body []byte) func() error {
 	}
 }
 
-// BenchmarkOverhead compares the processor time of Send with the ceiling's, the receiver's included in both. The two
-// take turns, so that a machine whose speed changes harms both alike. "x" is Send in times of the ceiling.
+// BenchmarkOverhead compares the processor time of Send with the ceiling's, the receiver's included
+// in both. The two take turns, so that a machine whose speed changes harms both alike. "x" is Send
+// in times of the ceiling.
 func BenchmarkOverhead(b *testing.B) {
 	for _, size := range []int{200, 14_000} {
 		b.Run(fmt.Sprintf("body=%d", size), func(b *testing.B) {
@@ -79,7 +80,8 @@ func usage(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkCeiling is what net/http does at best with the same request: nothing is checked, nothing is told apart.
+// BenchmarkCeiling is what net/http does at best with the same request: nothing is checked, nothing
+// is told apart.
 func BenchmarkCeiling(b *testing.B) {
 	benchmark(b, setupCeiling)
 }
@@ -121,8 +123,8 @@ func benchRequest(url string, body []byte) *dispatch.Request {
 	}
 }
 
-// benchmark runs send from 20 goroutines against a receiver, for one event a request and for a hundred, and with an
-// answer that has no body and one that has.
+// benchmark runs send from 20 goroutines against a receiver, for one event a request and for a
+// hundred, and with an answer that has no body and one that has.
 func benchmark(b *testing.B, setup func(b *testing.B, url string, body []byte) func() error) {
 	for _, size := range []int{200, 14_000} {
 		for _, answer := range []string{"", "ok"} {
@@ -143,7 +145,8 @@ func benchmark(b *testing.B, setup func(b *testing.B, url string, body []byte) f
 	}
 }
 
-// startReplies starts a receiver that allocates nothing for a request, so that what is measured is the sender.
+// startReplies starts a receiver that allocates nothing for a request, so that what is measured is
+// the sender.
 func startReplies(b *testing.B, answer string) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

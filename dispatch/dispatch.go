@@ -9,12 +9,20 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 // Lambda names the AWS Lambda function that a webhook invokes.
 type Lambda struct {
 	FunctionName string // name, ARN or partial ARN, with or without version or alias
-	Region       string // such as "us-east-1"
+	Region       string // such as "us-east-1". Defaults to that of an ARN
+
+	// InvocationType is "Event" or "RequestResponse". Defaults to the sender's option.
+	InvocationType string
+
+	// Envelope wraps the payload as the sender's option of this name does, for this function alone.
+	Envelope bool
 }
 
 // Request is one attempt at one delivery. Exactly one of URL and Lambda is set.
@@ -57,8 +65,8 @@ const (
 	Stop
 	// TooLarge says that the receiver refuses requests of this size: smaller ones may succeed.
 	TooLarge
-	// Unsent says that nothing was sent because of this host and not of the receiver, as far as can be
-	// told: no file descriptor, no route, no name server that answers.
+	// Unsent says that nothing was sent, for a reason that is not the receiver's: this host has no
+	// file descriptor or no route, no name server answers, the proxy is down.
 	Unsent
 )
 
@@ -98,9 +106,19 @@ type Outcome struct {
 	// RetryAfter is how long the receiver asked to be left alone, 0 if it did not.
 	RetryAfter time.Duration
 
-	// Response holds the first bytes of the receiver's answer, at most 1 KiB, when it was not a success.
-	// It is the receiver's text: quote it, never interpret it.
+	// Response holds the beginning of the receiver's answer, on one line of at most 1 KiB, when it
+	// was not a success. It is the receiver's text: quote it, never interpret it.
 	Response string
+}
+
+// Clean returns o with texts that are fit for log lines and dead letters, whoever wrote them:
+// Reason, the message of Err and Response are cut at 1 KiB; line breaks become spaces, other
+// control characters U+FFFD. The senders of this module have done that with what they return.
+func (o Outcome) Clean() Outcome {
+	o.Reason = oneline.Text(o.Reason)
+	o.Err = oneline.Error(o.Err)
+	o.Response = oneline.Text(o.Response)
+	return o
 }
 
 // Sender makes attempts. Send is called from many goroutines at once and makes exactly
@@ -116,8 +134,8 @@ type SenderFunc func(ctx context.Context, r *Request) Outcome
 // Send calls f.
 func (f SenderFunc) Send(ctx context.Context, r *Request) Outcome { return f(ctx, r) }
 
-// Middleware wraps a Sender: to measure, to add a header (on a Clone), to refuse. The body must reach
-// the receiver as it is, because it is signed.
+// Middleware wraps a Sender: to measure, to add a header (on a Clone), to refuse. The body must
+// reach the receiver as it is, because it is signed.
 type Middleware func(next Sender) Sender
 
 // Chain wraps s in middleware: the first one is the outermost.

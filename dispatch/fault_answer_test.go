@@ -178,8 +178,8 @@ func TestFault07GzipBomb(t *testing.T) {
 	})
 	out := send(t, newHTTP(t, dispatch.HTTPOptions{}), newRequest(rc.url))
 	want(t, out, dispatch.Retry, dispatch.ReasonStatus)
-	if out.Response != bomb.String()[:1024] {
-		t.Errorf("the response is not the first KiB of the gzip data: %.20q", out.Response)
+	if strings.ContainsRune(out.Response, 0) || len(out.Response) > 1024 || !strings.HasPrefix(out.Response, "\uFFFD") {
+		t.Errorf("the response is not the beginning of the gzip data: %.20q", out.Response)
 	}
 	if enc := rc.received()[0].Header.Get("Accept-Encoding"); enc != "" {
 		t.Errorf("the request asks for %s", enc)

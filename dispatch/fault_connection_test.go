@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,16 +78,26 @@ func TestFault02OthersDoNotWait(t *testing.T) {
 	}
 }
 
-// deafListener returns the address of a listener that accepts nothing and whose queue is full, so that
-// the kernel drops what else wants to connect.
+// deafListener returns the address of a listener that accepts nothing and whose queue is full, so
+// that the kernel drops what else wants to connect.
 func deafListener(t *testing.T) string {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	return deafListenerOn(t, "127.0.0.1", "0")
+}
+
+func deafListenerOn(t *testing.T, ip, port string) string {
+	t.Helper()
+	number, err := strconv.Atoi(port)
 	if err != nil {
 		t.Fatal(err)
 	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(fd)
 	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: number, Addr: netip.MustParseAddr(ip).As4()}); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Listen(fd, 0); err != nil {
@@ -95,7 +107,7 @@ func deafListener(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	addr := net.JoinHostPort(ip, strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
 	for {
 		conn, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
 		if err != nil {
@@ -157,8 +169,8 @@ func TestFault09OnlyOneReplay(t *testing.T) {
 	}
 }
 
-// staleConnections returns a sender that keeps five connections, each of which the receiver resets when another request
-// comes. What it does on new connections is for fresh to say.
+// staleConnections returns a sender that keeps five connections, each of which the receiver resets
+// when another request comes. What it does on new connections is for fresh to say.
 func staleConnections(t *testing.T, fresh func(c *peer)) (*dispatch.HTTP, *receiver) {
 	const stale = 5
 	var arrived, all sync.WaitGroup
@@ -243,7 +255,7 @@ func runSelf(t *testing.T, env []string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = endWithParent()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -257,7 +269,8 @@ func TestFault25OutOfFileDescriptors(t *testing.T) {
 	runSelf(t, []string{starvedEnv + "=1"})
 }
 
-// runStarved makes attempts while the process has no file descriptor left, and when it has some again.
+// runStarved makes attempts while the process has no file descriptor left, and when it has some
+// again.
 func runStarved() int {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

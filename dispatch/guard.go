@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// guard says which addresses may be dialed. It is asked for each address that a name resolved to, when the
-// socket is about to connect, so a name that changes its addresses can't get past it.
+// guard says which addresses may be dialed. It is asked for each address that a name resolved to,
+// when the socket is about to connect, so a name that changes its addresses can't get past it.
 type guard struct {
 	publicOnly bool
 }
@@ -91,8 +91,8 @@ func embedded(addr netip.Addr) []netip.Addr {
 	return nil
 }
 
-// embeddedLocally returns what a local NAT64 prefix of each permitted length (96, 64, 56, 48) would make of an
-// address. Only the first is certain, so an empty address in the others says nothing.
+// embeddedLocally returns what a local NAT64 prefix of each permitted length (96, 64, 56, 48) would
+// make of an address. Only the first is certain, so an empty address in the others says nothing.
 func embeddedLocally(b [16]byte) []netip.Addr {
 	shorter := []netip.Addr{
 		netip.AddrFrom4([4]byte{b[9], b[10], b[11], b[12]}),

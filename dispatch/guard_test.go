@@ -24,7 +24,8 @@ var alwaysRefused = []string{
 	"2001:0:a9fe:a9fe::", "2001:0:808:808:0:0:5601:5601", "2001:0:808:808::ffff:ffff", // Teredo: server, client
 }
 
-// notPublicEither are further addresses that PublicOnly refuses: the edges of each range of the registries.
+// notPublicEither are further addresses that PublicOnly refuses: the edges of each range of the
+// registries.
 var notPublicEither = []string{
 	"0.0.0.1", "0.255.255.255",
 	"10.0.0.0", "10.255.255.255",
@@ -108,8 +109,8 @@ func TestAddressesWithoutDialerFormAreRefused(t *testing.T) {
 	}
 }
 
-// FuzzGuard holds every form of an address that is refused to be refused as well, and PublicOnly to permit
-// nothing that is refused without it.
+// FuzzGuard holds every form of an address that is refused to be refused as well, and PublicOnly to
+// permit nothing that is refused without it.
 func FuzzGuard(f *testing.F) {
 	for _, s := range []string{"169.254.169.254", "127.0.0.1", "8.8.8.8", "10.0.0.1", "0.0.0.0"} {
 		f.Add(binary.BigEndian.Uint32(netip.MustParseAddr(s).AsSlice()), uint64(1))

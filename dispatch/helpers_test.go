@@ -85,6 +85,11 @@ func startReceiver(t testing.TB, serve func(c *peer)) *receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startReceiverOn(t, ln, serve)
+}
+
+func startReceiverOn(t testing.TB, ln net.Listener, serve func(c *peer)) *receiver {
+	t.Helper()
 	rc := &receiver{addr: ln.Addr().String(), url: "http://" + ln.Addr().String() + "/hooks"}
 	var wg sync.WaitGroup
 	wg.Go(func() { rc.accept(ln, &wg, serve) })
@@ -141,6 +146,11 @@ type peer struct {
 	rc     *receiver
 	number int
 	in     *bufio.Reader
+}
+
+// newPeer returns the peer of a connection over that of c.
+func newPeer(conn net.Conn, c *peer) *peer {
+	return &peer{Conn: conn, rc: c.rc, number: c.number, in: bufio.NewReader(conn)}
 }
 
 // read reads a request and reports whether there was one.

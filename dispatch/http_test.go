@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -329,25 +330,37 @@ func TestProxyThatIsDown(t *testing.T) {
 	}
 	_ = ln.Close()
 	h := newHTTP(t, dispatch.HTTPOptions{Proxy: &url.URL{Scheme: "http", Host: ln.Addr().String()}})
-	want(t, send(t, h, newRequest("https://receiver.test")), dispatch.Retry, dispatch.ReasonConnect)
+	for _, url := range []string{"https://receiver.test", "http://receiver.test"} { // which has nothing to do with it
+		want(t, send(t, h, newRequest(url)), dispatch.Unsent, dispatch.ReasonConnect)
+	}
 }
 
 func TestOptionsThatAreNotValid(t *testing.T) {
 	t.Parallel()
 	_, err := dispatch.NewHTTP(dispatch.HTTPOptions{
-		ConnectTimeout: -1, TLSTimeout: -1, IdleTimeout: -1, MaxIdlePerHost: -1, UserAgent: "a\nb",
+		ConnectTimeout: -1, TLSTimeout: -1, IdleTimeout: -1, MaxConnAge: -1, MaxIdlePerHost: -1, UserAgent: "a\nb",
 		Proxy: &url.URL{Scheme: "ftp", Host: "proxy.test", User: url.UserPassword("user", "hunter2")},
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"ConnectTimeout", "TLSTimeout", "IdleTimeout", "MaxIdlePerHost", "UserAgent", "Proxy"} {
+	for _, name := range []string{"ConnectTimeout", "TLSTimeout", "IdleTimeout", "MaxConnAge", "MaxIdlePerHost", "UserAgent", "Proxy"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("error does not name %s: %v", name, err)
 		}
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error shows the proxy's password: %v", err)
+	}
+}
+
+func TestOptionsNearTheLargestNumber(t *testing.T) {
+	t.Parallel()
+	_, err := dispatch.NewHTTP(dispatch.HTTPOptions{
+		ConnectTimeout: math.MaxInt64, TLSTimeout: math.MaxInt64, IdleTimeout: math.MaxInt64, MaxConnAge: math.MaxInt64, MaxIdlePerHost: math.MaxInt,
+	})
+	if n := strings.Count(fmt.Sprint(err), "it must be at most"); n != 5 {
+		t.Errorf("%d of 5 are refused: %v", n, err)
 	}
 }
 

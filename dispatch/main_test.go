@@ -1,7 +1,11 @@
 package dispatch_test
 
 import (
+	"bytes"
+	"fmt"
+	"log"
 	"os"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,5 +15,32 @@ func TestMain(m *testing.M) {
 	if os.Getenv(starvedEnv) != "" {
 		os.Exit(runStarved())
 	}
-	goleak.VerifyTestMain(m)
+	log.SetOutput(&standardLog)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if text := standardLog.String(); text != "" {
+			fmt.Printf("FAIL: the standard logger was used:\n%s", text)
+			code = max(code, 1)
+		}
+		os.Exit(code)
+	}))
+}
+
+// standardLog is where the standard logger writes: nothing of a receiver's may come here.
+var standardLog lockedBuffer
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }

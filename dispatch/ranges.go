@@ -35,8 +35,8 @@ var (
 // globalUnicast is all of IPv6 that is given out for the public Internet, NAT64 aside.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
-// never is what no webhook may be at: who can choose a URL must not get at the host's cloud credentials, at
-// its link or at everybody at once.
+// never is what no webhook may be at: who can choose a URL must not get at the host's cloud
+// credentials, at its link or at everybody at once.
 var never = []addrRange{
 	ipRange("0.0.0.0/32", "unspecified"),
 	ipRange("169.254.169.254/32", "cloud metadata"),
@@ -54,8 +54,8 @@ var never = []addrRange{
 	ipRange("fd00:c1::a9fe:a9fe/128", "cloud metadata"), // Oracle Cloud
 }
 
-// special is what the IANA registries of special-purpose addresses list within IPv4 and within global unicast
-// IPv6. The rest of IPv6 is not public anyway.
+// special is what the IANA registries of special-purpose addresses list within IPv4 and within
+// global unicast IPv6. The rest of IPv6 is not public anyway.
 var special = []addrRange{
 	ipRange("0.0.0.0/8", "this network"),
 	ipRange("10.0.0.0/8", "private"),

@@ -1,7 +1,8 @@
 package dispatch
 
-// Reasons of an Outcome, as senders in this module write them. They are stable: dead letters are listed and
-// alerts are written by them.
+// Reasons of an Outcome, as senders in this module write them. They are stable: dead letters are
+// listed and alerts are written by them. ReasonDNS and ReasonConnect come with the verdict Unsent
+// when no name server answers, when there is no route, and when a proxy can't be reached.
 const (
 	ReasonStatus         = "status"           // the receiver answered with a status that is not 2xx
 	ReasonRedirect       = "redirect"         // it answered with a redirect, which is never followed
@@ -12,7 +13,7 @@ const (
 	ReasonDNS            = "dns"              // the host name could not be resolved
 	ReasonConnect        = "connect"          // no connection: refused, unreachable
 	ReasonConnectTimeout = "connect_timeout"  // no connection within the connect timeout
-	ReasonProxy          = "proxy"            // the proxy did not let the connection through
+	ReasonProxy          = "proxy"            // the proxy did not make the connection
 	ReasonTLS            = "tls"              // the handshake failed, or the certificate is not valid
 	ReasonTLSTimeout     = "tls_timeout"      // no handshake within the TLS timeout
 	ReasonReset          = "reset"            // the connection ended before the answer was whole

@@ -10,9 +10,9 @@ import (
 // maxRetryAfter bounds what a receiver can ask for, so that adding it to a time never overflows.
 const maxRetryAfter = 365 * 24 * time.Hour
 
-// retryAfter reads the Retry-After header of an answer that came at now: how long to leave the receiver
-// alone, in whole seconds and never less than it asked for; 0 if it asked for nothing, for a moment that is past, or
-// for nothing that can be understood.
+// retryAfter reads the Retry-After header of an answer that came at now: how long to leave the
+// receiver alone, in whole seconds and never less than it asked for; 0 if it asked for nothing, for
+// a moment that is past, or for nothing that can be understood.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value == "" {
@@ -28,8 +28,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return wholeSeconds(at.Sub(answeredAt(h, now)))
 }
 
-// answeredAt is the answer's time by the receiver's own clock where it says so: a date in Retry-After is
-// by that clock too, and ours may be minutes off.
+// answeredAt is the answer's time by the receiver's own clock where it says so: a date in
+// Retry-After is by that clock too, and ours may be minutes off.
 func answeredAt(h http.Header, now time.Time) time.Time {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		return date

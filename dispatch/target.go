@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pushhooks/webhook/internal/outbound"
 )
 
 // maxTargets bounds the number of parsed URLs that are remembered.
@@ -20,12 +22,15 @@ type target struct {
 	origin string      // scheme and host: what may be shown
 	auth   []string    // the Authorization header that the URL's user and password make, or nil
 	addr   *netip.Addr // the host, if it is an address
+
+	record *outbound.Record // how the answers of scheme and host end
 }
 
 // targets remembers URLs that it has parsed, so that an attempt need not. The zero value is ready.
 type targets struct {
-	byURL sync.Map // string to *target
-	count atomic.Int64
+	byURL   sync.Map // string to *target
+	records sync.Map // a target's origin to *outbound.Record
+	count   atomic.Int64
 }
 
 func (ts *targets) get(rawURL string) (*target, error) {
@@ -38,8 +43,11 @@ func (ts *targets) get(rawURL string) (*target, error) {
 	}
 	if ts.count.Add(1) > maxTargets {
 		ts.byURL.Clear()
+		ts.records.Clear()
 		ts.count.Store(1)
 	}
+	record, _ := ts.records.LoadOrStore(t.origin, new(outbound.Record))
+	t.record = record.(*outbound.Record)
 	ts.byURL.Store(rawURL, t)
 	return t, nil
 }
@@ -59,11 +67,29 @@ func parseTarget(rawURL string) (*target, error) {
 	if !validPort(u.Port()) {
 		return nil, fmt.Errorf("the URL's port %s is not between 1 and 65535", u.Port())
 	}
-	t := &target{url: u, origin: u.Scheme + "://" + u.Host, auth: basicAuth(u.User)}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
-		t.addr = &addr
+	addr, err := outbound.ParseHost(u.Hostname())
+	if err != nil {
+		return nil, fmt.Errorf("the URL is malformed: %w", err)
 	}
+	t := &target{url: u, auth: basicAuth(u.User)}
+	if addr.IsValid() {
+		t.addr = &addr
+		setHost(u, addr)
+	}
+	t.origin = u.Scheme + "://" + u.Host
 	return t, nil
+}
+
+// setHost has u name the address in the one form that everything that reads it agrees on.
+func setHost(u *url.URL, addr netip.Addr) {
+	if !addr.Is4() {
+		return
+	}
+	port := u.Port()
+	u.Host = addr.String()
+	if port != "" {
+		u.Host += ":" + port
+	}
 }
 
 func validPort(port string) bool {

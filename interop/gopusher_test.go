@@ -21,7 +21,7 @@ import (
 const mostAge = 5 * time.Minute
 
 func everyEvent() []webhook.Event {
-	typing := webhook.ClientEvent(appID, "presence-chat", "client-typing", `{"in":"chat"}`, "1.2")
+	typing := webhook.ClientEvent(appID, "presence-chat", webhook.ClientMessage{Name: "client-typing", Data: `{"in":"chat"}`, SocketID: "1.2"})
 	typing.UserID = "u1"
 	custom := webhook.CustomEvent(appID, customType, "servers")
 	custom.Data = "eu-1"
@@ -31,7 +31,7 @@ func everyEvent() []webhook.Event {
 		webhook.MemberAdded(appID, "presence-chat", "u1"),
 		webhook.MemberRemoved(appID, "presence-cache-chat", "u1"),
 		webhook.MemberUpdated(appID, "presence-chat", "u1", `{"name":"Ann","n":[1.50,null]}`),
-		webhook.ClientEvent(appID, "private-chat", "client-empty", "", ""),
+		webhook.ClientEvent(appID, "private-chat", webhook.ClientMessage{Name: "client-empty"}),
 		typing,
 		webhook.CacheMiss(appID, "cache-chat"),
 		webhook.SubscriptionCount(appID, "chat", 0),
@@ -50,7 +50,7 @@ var oddTexts = []string{
 func oddEvents() []webhook.Event {
 	var events []webhook.Event
 	for _, s := range oddTexts {
-		client := webhook.ClientEvent(appID, "presence-"+s, "client-"+s, s, s)
+		client := webhook.ClientEvent(appID, "presence-"+s, webhook.ClientMessage{Name: "client-" + s, Data: s, SocketID: s})
 		client.UserID = s
 		events = append(events, client, webhook.MemberAdded(appID, s, s))
 	}

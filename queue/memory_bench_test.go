@@ -214,3 +214,37 @@ func BenchmarkMemoryDelays(b *testing.B) {
 func perJob(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/20, "ns/job")
 }
+
+// Stats of a queue with jobs in 100,000 lanes, while the oldest changes.
+func BenchmarkMemoryStatsOfManyLanes(b *testing.B) {
+	for _, lanes := range []int{10, 100_000} {
+		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
+			m, err := NewMemory(MemoryOptions{MaxJobs: 1 << 20})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Close()
+			jobs := benchJobs(b, lanes)
+			for range lanes / 10 {
+				if err := m.Enqueue(context.Background(), jobs()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			w := Want{Max: 1, MaxPerLane: 1, MaxUntried: 1}
+			for b.Loop() {
+				if _, err := m.Stats(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer() // the oldest changes
+				leases, err := m.Receive(context.Background(), w)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := m.Release(context.Background(), leases); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}

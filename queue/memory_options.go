@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/limits"
 )
 
 // MemoryOptions configures a [Memory]. The zero value of every field is its default; a negative one is
@@ -45,19 +47,16 @@ func (o MemoryOptions) withDefaults() MemoryOptions {
 
 // validate names the first field that cannot be used.
 func (o MemoryOptions) validate() error {
-	for _, field := range []struct {
-		name  string
-		value int64
-	}{
-		{"MaxJobs", int64(o.MaxJobs)},
-		{"MaxBytes", o.MaxBytes},
-		{"Lease", int64(o.Lease)},
-		{"MaxDead", int64(o.MaxDead)},
-		{"MaxDeadBytes", o.MaxDeadBytes},
-		{"MaxDeadAge", int64(o.MaxDeadAge)},
+	for _, field := range []struct{ name, problem string }{
+		{"MaxJobs", limits.Problem(o.MaxJobs, 0, limits.Count)},
+		{"MaxBytes", limits.Problem(o.MaxBytes, 0, limits.Bytes)},
+		{"Lease", limits.Problem(o.Lease, 0, limits.Lease)},
+		{"MaxDead", limits.Problem(o.MaxDead, 0, limits.Count)},
+		{"MaxDeadBytes", limits.Problem(o.MaxDeadBytes, 0, limits.Bytes)},
+		{"MaxDeadAge", limits.Problem(o.MaxDeadAge, 0, limits.Age)},
 	} {
-		if field.value < 0 {
-			return fmt.Errorf("queue: MemoryOptions.%s is negative; it must be positive, or 0 for its default", field.name)
+		if field.problem != "" {
+			return fmt.Errorf("queue: MemoryOptions.%s %s", field.name, field.problem)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/internal/lanes"
+	"github.com/pushhooks/webhook/internal/limits"
 )
 
 // Extend renews leases.
@@ -92,7 +93,7 @@ func (m *Memory) Nack(_ context.Context, nacks []Nack) error {
 		case n.Delay <= 0 && !n.Counted:
 			m.set.Release(j, now)
 		default:
-			m.set.Nack(j, n.Delay, n.Counted, now)
+			m.set.Nack(j, min(n.Delay, limits.Delay), n.Counted, now)
 		}
 	}
 	return failed.Err()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -133,6 +136,48 @@ func TestMemoryRefusesNegativeOptions(t *testing.T) {
 		if _, err := queue.NewMemory(o); err == nil || !strings.Contains(err.Error(), "MemoryOptions."+field+" ") {
 			t.Errorf("negative %s: error %v; want one that names the field", field, err)
 		}
+	}
+}
+
+func TestMemoryRefusesOptionsNearTheLargestNumber(t *testing.T) {
+	t.Parallel()
+	for field, o := range map[string]queue.MemoryOptions{
+		"MaxJobs":      {MaxJobs: math.MaxInt},
+		"MaxBytes":     {MaxBytes: math.MaxInt64},
+		"Lease":        {Lease: math.MaxInt64},
+		"MaxDead":      {MaxDead: math.MaxInt},
+		"MaxDeadBytes": {MaxDeadBytes: math.MaxInt64},
+		"MaxDeadAge":   {MaxDeadAge: math.MaxInt64},
+	} {
+		if _, err := queue.NewMemory(o); err == nil || !strings.Contains(err.Error(), "MemoryOptions."+field+" is ") || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%s: error %v; want one that names the field and its bound", field, err)
+		}
+	}
+}
+
+func TestMemoryWithTheLargestOptionsTakesJobs(t *testing.T) {
+	t.Parallel()
+	m, err := queue.NewMemory(queue.MemoryOptions{
+		MaxJobs: limits.Count, MaxBytes: limits.Bytes, Lease: limits.Lease,
+		MaxDead: limits.Count, MaxDeadBytes: limits.Bytes, MaxDeadAge: limits.Age,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if err := m.Enqueue(t.Context(), []queue.Job{{ID: strconv.Itoa(i), Lane: "a", Data: []byte("data")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leases, err := m.Receive(t.Context(), queue.Want{Max: 100, MaxPerLane: 100, MaxUntried: 100})
+	if err != nil || len(leases) != 100 || time.Until(leases[0].Until) < time.Hour {
+		t.Fatalf("%d leases, %v", len(leases), err)
+	}
+	if err := m.DeadLetter(t.Context(), leases[0], "test"); err != nil {
+		t.Error(err)
+	}
+	if s, err := m.Stats(t.Context()); err != nil || s.Dead != 1 || s.Leased != 99 {
+		t.Errorf("stats: %+v, %v", s, err)
 	}
 }
 

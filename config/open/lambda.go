@@ -6,7 +6,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch/lambdadispatch"
 )
 
-// lambdaSender makes the sender for Lambda webhooks, with the SDK's default credentials and endpoints.
+// lambdaSender makes the sender for Lambda webhooks, with the SDK's default credentials and
+// endpoints.
 func lambdaSender(context.Context) (*lambdadispatch.Sender, error) {
 	return lambdadispatch.New(lambdadispatch.Options{})
 }

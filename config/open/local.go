@@ -8,17 +8,17 @@ import (
 	"github.com/pushhooks/webhook/queue/boltqueue"
 )
 
-func memoryQueue(context.Context, *config.Config) (queue.Queue, error) {
-	q, err := queue.NewMemory(queue.MemoryOptions{})
+func memoryQueue(_ context.Context, _ Opener, cfg *config.Config) (queue.Queue, error) {
+	q, err := queue.NewMemory(queue.MemoryOptions{MaxJobs: cfg.Queue.Reliability.MemoryCapacity})
 	if err != nil {
 		return nil, err
 	}
 	return q, nil
 }
 
-func noQueue(context.Context, *config.Config) (queue.Queue, error) { return queue.None, nil }
+func noQueue(context.Context, Opener, *config.Config) (queue.Queue, error) { return queue.None, nil }
 
-func diskQueue(_ context.Context, cfg *config.Config) (queue.Queue, error) {
+func diskQueue(_ context.Context, _ Opener, cfg *config.Config) (queue.Queue, error) {
 	q, err := boltqueue.Open(cfg.Queue.Disk.Path, boltqueue.Options{})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
-// Package open makes what a configuration names: the queue, and the Lambda sender where an app has a Lambda webhook. It
-// imports every driver; a host that wants only one makes that itself and takes the rest from
-// [config.Config.Options].
+// Package open makes what a configuration names: the queue, and the Lambda sender where an app has
+// a Lambda webhook. It imports every driver; a host that wants only one makes that itself and takes
+// the rest from [config.Config.Options].
 package open
 
 import (
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/config"
@@ -15,7 +16,7 @@ import (
 )
 
 // openers make the queue of each driver.
-var openers = map[config.Driver]func(context.Context, *config.Config) (queue.Queue, error){
+var openers = map[config.Driver]func(context.Context, Opener, *config.Config) (queue.Queue, error){
 	"":                        memoryQueue,
 	config.DriverMemory:       memoryQueue,
 	config.DriverDisk:         diskQueue,
@@ -25,40 +26,58 @@ var openers = map[config.Driver]func(context.Context, *config.Config) (queue.Que
 	config.DriverNone:         noQueue,
 }
 
-// Queue makes the queue that cfg names. The caller closes it, which also closes what was opened for it. ctx bounds the
-// opening alone. The error names the driver.
+// Opener opens what a configuration names. The zero value is ready to use.
+type Opener struct {
+	// Logger gets a line whenever opening waits for a server. Options also sets it in the options
+	// that it returns. Defaults to slog.Default(), and to no Logger in the options.
+	Logger *slog.Logger
+}
+
+// Queue is [Opener.Queue] of the zero Opener.
 func Queue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
+	return Opener{}.Queue(ctx, cfg)
+}
+
+// Options is [Opener.Options] of the zero Opener.
+func Options(ctx context.Context, cfg *config.Config) (webhook.Options, io.Closer, error) {
+	return Opener{}.Options(ctx, cfg)
+}
+
+// Queue makes the queue that cfg names. The caller closes it, which also closes what was opened for
+// it. While Redis cannot be reached or is not ready, Queue waits, as long as ctx lets it, and logs
+// what for; ctx bounds the opening alone. The error names the driver.
+func (o Opener) Queue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
 	driver := cfg.Queue.Driver
 	opener, ok := openers[driver]
 	if !ok {
 		return nil, fmt.Errorf("config/open: %q is not a queue driver", driver)
 	}
-	q, err := opener(ctx, cfg)
+	q, err := opener(ctx, o, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("config/open: queue driver %q: %w", driver, err)
 	}
 	return q, nil
 }
 
-// Options makes the queue and the Lambda sender that cfg names, and returns options for an emitter with them.
-// The closer closes both: to be called after the emitter was shut down. ctx bounds the opening alone.
-func Options(ctx context.Context, cfg *config.Config) (webhook.Options, io.Closer, error) {
-	o := cfg.Options()
-	q, err := Queue(ctx, cfg)
+// Options makes the queue, as Queue does, and the Lambda sender that cfg names, and returns options
+// for an emitter with them. The closer closes both: to be called after the emitter was shut down.
+func (o Opener) Options(ctx context.Context, cfg *config.Config) (webhook.Options, io.Closer, error) {
+	opts := cfg.Options()
+	q, err := o.Queue(ctx, cfg)
 	if err != nil {
 		return webhook.Options{}, nil, err
 	}
-	o.Queue = q
+	opts.Queue, opts.Logger = q, o.Logger
 	opened := closers{q}
-	if hasLambda(o.Apps) {
+	if hasLambda(opts.Apps) {
 		sender, err := lambdaSender(ctx)
 		if err != nil {
 			return webhook.Options{}, nil, errors.Join(fmt.Errorf("config/open: Lambda: %w", err), q.Close())
 		}
-		o.Lambda = sender
+		opts.Lambda = sender
 		opened = append(opened, sender)
 	}
-	return o, opened, nil
+	return opts, opened, nil
 }
 
 // closers closes several.

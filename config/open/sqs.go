@@ -8,17 +8,19 @@ import (
 	"github.com/pushhooks/webhook/queue/sqsqueue"
 )
 
-// sqsQueue opens the queue with the SDK's default credentials. It makes a queue that does not exist, unless a URL prefix
-// says that it is there.
-func sqsQueue(ctx context.Context, cfg *config.Config) (queue.Queue, error) {
+// sqsQueue opens the queue with the SDK's default credentials. It makes a queue that does not
+// exist, unless a URL prefix says that it is there.
+func sqsQueue(ctx context.Context, _ Opener, cfg *config.Config) (queue.Queue, error) {
 	s := &cfg.Queue.SQS
-	client, err := sqsqueue.NewClient(ctx, s.Region, s.EndpointURL)
+	client, err := sqsqueue.NewClient(ctx, s.Region, string(s.EndpointURL))
 	if err != nil {
 		return nil, err
 	}
 	q, err := sqsqueue.New(ctx, client, sqsqueue.Options{
-		QueueURLPrefix:    s.QueueURLPrefix,
-		Create:            s.QueueURLPrefix == "",
+		QueueURL:          string(s.QueueURL),
+		QueueURLPrefix:    string(s.QueueURLPrefix),
+		Name:              s.QueueName,
+		Create:            s.QueueURL == "" && s.QueueURLPrefix == "",
 		FIFO:              s.FIFO,
 		VisibilityTimeout: s.VisibilityTimeout,
 		WaitTime:          s.WaitTime,

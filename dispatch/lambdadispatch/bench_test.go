@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// BenchmarkSend measures attempts through the real SDK, at an API on loopback that does nothing: what an invocation
-// costs this process, signing included.
+// BenchmarkSend measures attempts through the real SDK, at an API on loopback that does nothing:
+// what an invocation costs this process, signing included.
 func BenchmarkSend(b *testing.B) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
 	defer api.Close()

@@ -2,10 +2,12 @@ package lambdadispatch
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/pushhooks/webhook/internal/outbound"
 )
 
 const (
@@ -26,49 +30,72 @@ const (
 
 	maxHeaderBytes = 32 << 10
 
-	// maxAnswer bounds what is read of an answer. Nothing but the beginning of a function's error is of interest.
+	// maxAnswer bounds what is read of an answer. Nothing but the beginning of a function's error
+	// is of interest.
 	maxAnswer = 64 << 10
 )
 
-// factory makes clients for regions: with one configuration, one cache of credentials and one pool of connections.
+// factory makes clients for regions: with one configuration, one cache of credentials and one pool
+// of connections.
 type factory struct {
 	config    aws.Config
 	endpoint  *string
 	transport *http.Transport
 }
 
-// newFactory reads the SDK's configuration. Which credentials there are shows at the first call only.
-func newFactory(endpointURL string) (*factory, error) {
+// newFactory reads the SDK's configuration. Which credentials there are shows at the first call
+// only.
+func newFactory(endpointURL string, maxAge time.Duration) (*factory, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), makeTime)
 	defer cancel()
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lambdadispatch: load the AWS configuration: %w", err)
 	}
-	f := &factory{config: cfg, transport: newTransport(cfg.HTTPClient)}
+	dialer, transport := newTransport(cfg.HTTPClient, maxAge)
+	f := &factory{config: cfg, transport: transport}
 	if endpointURL != "" {
 		f.endpoint = &endpointURL
 	}
-	f.config.HTTPClient = limitedClient{f.transport}
+	f.config.HTTPClient = &limitedClient{dialer: dialer, transport: transport}
 	f.config.Credentials = namedCredentials{cfg.Credentials}
 	return f, nil
 }
 
-// newTransport begins with what the configuration has changed of the SDK's transport, such as its root certificates.
-func newTransport(configured aws.HTTPClient) *http.Transport {
+// newTransport begins with what the configuration has changed of the SDK's transport, such as its
+// root certificates. Like that of package dispatch, it does not use HTTP/2, which would put all
+// attempts on one connection.
+func newTransport(configured aws.HTTPClient, maxAge time.Duration) (*outbound.Dialer, *http.Transport) {
 	base, ok := configured.(*awshttp.BuildableClient)
 	if !ok {
 		base = awshttp.NewBuildableClient()
 	}
-	return base.WithDialerOptions(func(d *net.Dialer) {
-		d.Timeout = connectTimeout
-	}).WithTransportOptions(func(t *http.Transport) {
-		t.TLSHandshakeTimeout = tlsTimeout
-		t.IdleConnTimeout = idleTimeout
-		t.MaxIdleConns = maxIdle
-		t.MaxIdleConnsPerHost = maxIdlePerHost
-		t.MaxResponseHeaderBytes = maxHeaderBytes
-	}).GetTransport()
+	t := base.GetTransport()
+	t.IdleConnTimeout = idleTimeout
+	t.MaxIdleConns = maxIdle
+	t.MaxIdleConnsPerHost = maxIdlePerHost
+	t.MaxResponseHeaderBytes = maxHeaderBytes
+	d := &outbound.Dialer{
+		Proxy:          t.Proxy,
+		TLS:            tlsConfig(t.TLSClientConfig),
+		ConnectTimeout: connectTimeout,
+		TLSTimeout:     tlsTimeout,
+		MaxAge:         maxAge,
+	}
+	d.Install(t)
+	return d, t
+}
+
+func tlsConfig(base *tls.Config) *tls.Config {
+	c := &tls.Config{}
+	if base != nil {
+		c = base.Clone()
+	}
+	c.NextProtos = []string{"http/1.1"}
+	if c.ClientSessionCache == nil {
+		c.ClientSessionCache = tls.NewLRUClientSessionCache(maxIdle)
+	}
+	return c
 }
 
 func (f *factory) client(_ context.Context, region string) (Client, error) {
@@ -83,27 +110,52 @@ func (f *factory) client(_ context.Context, region string) (Client, error) {
 
 func (f *factory) close() { f.transport.CloseIdleConnections() }
 
-// limitedClient makes requests, follows no redirect, and reads no more of an answer than is of interest.
-type limitedClient struct{ transport *http.Transport }
+// limitedClient makes requests, follows no redirect, and reads no more of an answer than is of
+// interest.
+type limitedClient struct {
+	dialer    *outbound.Dialer
+	transport *http.Transport
+	record    outbound.Record
+}
 
 // Do makes one request.
-func (c limitedClient) Do(r *http.Request) (*http.Response, error) {
+func (c *limitedClient) Do(r *http.Request) (*http.Response, error) {
+	var conn *outbound.Conn
+	ctx := c.dialer.Context(r.Context(), r.URL.Scheme)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		conn.End() // of a request that the transport sends again
+		if conn, _ = info.Conn.(*outbound.Conn); conn != nil {
+			conn.Begin(&c.record)
+		}
+	}})
+	r = r.WithContext(ctx)
+	r.Close = c.record.Untidy()
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
+		conn.End()
 		return nil, err
 	}
-	most := int64(maxAnswer)
+	limit := int64(maxAnswer)
 	if resp.StatusCode == http.StatusAccepted {
-		most = 0 // the event is queued, whatever follows
+		limit = 0 // the event is queued, whatever follows
 	}
-	resp.Body = limitedBody{io.LimitReader(resp.Body, most), resp.Body}
+	resp.Body = &limitedBody{Reader: io.LimitReader(resp.Body, limit), body: resp.Body, conn: conn}
 	return resp, nil
 }
 
-// limitedBody reads the beginning of a body.
+// limitedBody reads the beginning of a body. When it is closed, the exchange is over.
 type limitedBody struct {
 	io.Reader
-	io.Closer
+	body io.Closer
+	conn *outbound.Conn
+	once sync.Once
+}
+
+// Close closes the body.
+func (b *limitedBody) Close() error {
+	err := b.body.Close()
+	b.once.Do(b.conn.End)
+	return err
 }
 
 // namedCredentials tells failures to get credentials apart from those of the call.

@@ -100,7 +100,7 @@ func TestEmitterDeliversToAFunctionThatVerifies(t *testing.T) {
 			em := start(t, api, tt.o)
 			emit(t, em,
 				webhook.ChannelOccupied("my-app", "presence-chat"),
-				webhook.ClientEvent("my-app", "private-\u2028<&>", "client-x", "\b\x7f\u2029\"}", "1.2"))
+				webhook.ClientEvent("my-app", "private-\u2028<&>", webhook.ClientMessage{Name: "client-x", Data: "\b\x7f\u2029\"}", SocketID: "1.2"}))
 			if err := em.Drain(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +165,7 @@ func TestFault16EmitterHalvesWhatIsTooLarge(t *testing.T) {
 		want = append(want, "channel_occupied "+channel)
 		emit(t, em, webhook.ChannelOccupied("my-app", channel))
 	}
-	emit(t, em, webhook.ClientEvent("my-app", "private-large", "client-x", strings.Repeat("x", 5000), "1.2"))
+	emit(t, em, webhook.ClientEvent("my-app", "private-large", webhook.ClientMessage{Name: "client-x", Data: strings.Repeat("x", 5000), SocketID: "1.2"}))
 	if err := em.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func enveloped(t *testing.T) string {
 	api := testlambda.Start(t)
 	api.Deploy("f", testlambda.Function{})
 	em := start(t, api, lambdadispatch.Options{Envelope: true})
-	emit(t, em, webhook.ClientEvent("my-app", "private-\u2028<&>", "client-x", "\b\x7f\u2029\"}", "1.2"))
+	emit(t, em, webhook.ClientEvent("my-app", "private-\u2028<&>", webhook.ClientMessage{Name: "client-x", Data: "\b\x7f\u2029\"}", SocketID: "1.2"}))
 	var answer struct{ Payload json.RawMessage }
 	result := api.WaitResults("f", 1)[0]
 	if err := json.Unmarshal(result.Answer, &answer); err != nil {

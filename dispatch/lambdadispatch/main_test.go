@@ -9,7 +9,8 @@ import (
 	"github.com/pushhooks/webhook/internal/testlambda"
 )
 
-// TestMain gives the SDK's default chain credentials, and keeps it from the files and services of this machine.
+// TestMain gives the SDK's default chain credentials, and keeps it from the files and services of
+// this machine.
 func TestMain(m *testing.M) {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID":           "AKIATEST",

@@ -23,7 +23,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// serve accepts connections on loopback and hands each to handle, with its number from 1, until the test ends.
+// serve accepts connections on loopback and hands each to handle, with its number from 1, until the
+// test ends.
 func serve(t *testing.T, handle func(c net.Conn, n int)) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -199,7 +200,8 @@ func TestErrorsOfTheConnectionAreToldApart(t *testing.T) {
 		{dial(os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)), dispatch.Unsent, dispatch.ReasonLocal},
 		{dial(&net.DNSError{Err: "no such host", IsNotFound: true}), dispatch.Retry, dispatch.ReasonDNS},
 		{dial(os.ErrDeadlineExceeded), dispatch.Retry, dispatch.ReasonConnectTimeout},
-		{dial(syscall.EHOSTUNREACH), dispatch.Retry, dispatch.ReasonConnect},
+		{dial(syscall.EHOSTUNREACH), dispatch.Unsent, dispatch.ReasonConnect},
+		{dial(syscall.ECONNREFUSED), dispatch.Retry, dispatch.ReasonConnect},
 		{os.ErrDeadlineExceeded, dispatch.Retry, dispatch.ReasonTLSTimeout},
 		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, dispatch.Retry, dispatch.ReasonReset},
 		{io.ErrUnexpectedEOF, dispatch.Retry, dispatch.ReasonReset},
@@ -286,4 +288,57 @@ func TestFault03RequestReadButNotAnsweredIsRetried(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	wantFailure(t, s.Send(ctx, request("f")), dispatch.Retry, 0, dispatch.ReasonTimeout)
+}
+
+func TestConnectionsToTheAPIEndAtTheirAge(t *testing.T) {
+	t.Parallel()
+	connections := make(chan int, 10)
+	url := serve(t, func(c net.Conn, n int) {
+		connections <- n
+		for r := readRequest(c, nil); r != nil; r = readRequest(c, r) {
+			if _, err := fmt.Fprint(c, acceptedAnswer); err != nil {
+				return
+			}
+		}
+	})
+	s := newSender(t, Options{EndpointURL: url, MaxConnAge: 50 * time.Millisecond})
+	for range 2 {
+		wantDelivered(t, send(t, s, request("f")), 202)
+		time.Sleep(100 * time.Millisecond)
+	}
+	if n := len(connections); n != 2 {
+		t.Errorf("two invocations took %d connections", n)
+	}
+	s = newSender(t, Options{EndpointURL: url})
+	for range 2 {
+		wantDelivered(t, send(t, s, request("f")), 202)
+	}
+	if n := len(connections); n != 3 {
+		t.Errorf("the connection was not used again: there were %d", n-2)
+	}
+}
+
+func TestBytesBehindAnAnswerOfTheAPI(t *testing.T) {
+	t.Parallel()
+	url := serve(t, func(c net.Conn, _ int) {
+		readRequest(c, nil)
+		fmt.Fprint(c, acceptedAnswer+"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+		_, _ = io.Copy(io.Discard, c)
+	})
+	s := newSender(t, Options{EndpointURL: url})
+	for range 3 {
+		wantDelivered(t, send(t, s, request("f")), 202)
+	}
+}
+
+func TestErrorOfTheNetworkIsOneLine(t *testing.T) {
+	t.Parallel()
+	s := withClients(t, func(context.Context, string) (Client, error) {
+		return nil, errors.New(strings.Repeat("no\n\x1b[31mluck", 10_000))
+	})
+	out := send(t, s, request("f"))
+	wantFailure(t, out, dispatch.Retry, 0, ReasonClient)
+	if text := out.Err.Error(); len(text) > 1024 || strings.ContainsAny(text, "\n\x1b") {
+		t.Errorf("the error has %d bytes: %.80q", len(text), text)
+	}
 }

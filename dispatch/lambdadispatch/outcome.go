@@ -13,9 +13,6 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// maxResponse bounds what is kept of an answer that is not a success.
-const maxResponse = 1 << 10
-
 // explain says which function an error is about.
 func explain(l *dispatch.Lambda, err error) error {
 	return fmt.Errorf("lambda function %s in %s: %w", l.FunctionName, l.Region, err)
@@ -42,16 +39,8 @@ func answer(l *dispatch.Lambda, out *lambda.InvokeOutput) dispatch.Outcome {
 		Status:   status,
 		Reason:   ReasonFunctionError,
 		Err:      explain(l, fmt.Errorf("the function failed: %s", *out.FunctionError)),
-		Response: head(string(out.Payload)),
+		Response: string(out.Payload),
 	}
-}
-
-// head returns the first bytes of s.
-func head(s string) string {
-	if len(s) > maxResponse {
-		s = s[:maxResponse]
-	}
-	return strings.ToValidUTF8(s, "")
 }
 
 // refusal is an error that Lambda answered with.
@@ -89,7 +78,7 @@ func (f refusal) outcome(l *dispatch.Lambda) dispatch.Outcome {
 		RetryAfter: retryAfter(f.header),
 	}
 	if reason != ReasonCredentials {
-		out.Response = head(f.message)
+		out.Response = f.message
 	}
 	return out
 }

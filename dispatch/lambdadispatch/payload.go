@@ -15,8 +15,8 @@ import (
 // maxClientContext is Lambda's limit, in bytes of Base64.
 const maxClientContext = 3583
 
-// envelope returns a payload with everything that an HTTP receiver would get. It is put together by hand so that the
-// body stands in it byte for byte.
+// envelope returns a payload with everything that an HTTP receiver would get. It is put together by
+// hand so that the body stands in it byte for byte.
 func envelope(r *dispatch.Request) []byte {
 	dst := make([]byte, 0, 2*len(r.Body)+len(r.Body)/4+1024)
 	dst = append(dst, `{"payload":`...)
@@ -43,8 +43,8 @@ func headers(r *dispatch.Request) map[string]string {
 	return m
 }
 
-// clientContext returns the client context in Base64. Its values are strings, because older runtimes of Go
-// read nothing else.
+// clientContext returns the client context in Base64. Its values are strings, because older
+// runtimes of Go read nothing else.
 func clientContext(r *dispatch.Request) (string, error) {
 	text := jsonText(map[string]any{"custom": map[string]string{
 		"key":        r.Header.Get("X-Pusher-Key"),

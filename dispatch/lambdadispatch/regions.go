@@ -20,8 +20,8 @@ type regions struct {
 	flight singleflight.Group
 }
 
-// client returns the region's client. However many ask for it at once, one is made; a failure is told to all who
-// wait, and the next who asks tries again.
+// client returns the region's client. However many ask for it at once, one is made; a failure is
+// told to all who wait, and the next who asks tries again.
 func (rs *regions) client(ctx context.Context, region string) (Client, error) {
 	if c, ok := rs.made.Load(region); ok {
 		return c.(Client), nil
@@ -43,8 +43,8 @@ func (rs *regions) client(ctx context.Context, region string) (Client, error) {
 	}
 }
 
-// add makes a client and keeps it. Others may be waiting for it too, so ctx is not the caller's to cancel; and
-// a panic would end the process here, where nobody could recover it.
+// add makes a client and keeps it. Others may be waiting for it too, so ctx is not the caller's to
+// cancel; and a panic would end the process here, where nobody could recover it.
 func (rs *regions) add(ctx context.Context, region string) (c Client, err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -1,6 +1,7 @@
 package lambdadispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http/httptrace"
@@ -11,10 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/arn"
 )
 
-// Sender is the dispatch.Sender for Lambda functions. It keeps one client for each region. It is safe for
-// concurrent use. Make one with New.
+// Sender is the dispatch.Sender for Lambda functions. It keeps one client for each region. It is
+// safe for concurrent use. Make one with New.
 type Sender struct {
 	kind     InvocationType
 	envelope bool
@@ -24,8 +26,9 @@ type Sender struct {
 
 var _ dispatch.Sender = (*Sender)(nil)
 
-// New returns a sender with these options. Unless Options.Client is set, it reads the SDK's configuration: environment
-// and shared files, but no credentials yet. The error lists every option that is not valid.
+// New returns a sender with these options. Unless Options.Client is set, it reads the SDK's
+// configuration: environment and shared files, but no credentials yet. The error lists every option
+// that is not valid.
 func New(o Options) (*Sender, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -34,7 +37,7 @@ func New(o Options) (*Sender, error) {
 	s := &Sender{kind: o.InvocationType, envelope: o.Envelope, close: func() {}}
 	s.regions.make = o.Client
 	if o.Client == nil {
-		f, err := newFactory(o.EndpointURL)
+		f, err := newFactory(o.EndpointURL, o.MaxConnAge)
 		if err != nil {
 			return nil, err
 		}
@@ -43,26 +46,32 @@ func New(o Options) (*Sender, error) {
 	return s, nil
 }
 
-// Close closes idle connections, but not those of clients that Options.Client made. Call it when the last Send
-// has returned; a later Send would open connections again. The error is always nil.
+// Close closes idle connections, but not those of clients that Options.Client made. Call it when
+// the last Send has returned; a later Send would open connections again. The error is always nil.
 func (s *Sender) Close() error {
 	s.close()
 	return nil
 }
 
-// Send invokes the function r.Lambda once, within ctx. It sends the request again, within the same attempt, only where
-// a connection that had been used before turns out to be closed.
+// Send invokes the function r.Lambda once, within ctx. It sends the request again, within the same
+// attempt, only where a connection that had been used before turns out to be closed.
 //
-// An Event invocation that Lambda has queued is Delivered, and so is a RequestResponse invocation that returned without a
-// function error. A payload above Lambda's limit (1 MiB for Event, 6 MiB for RequestResponse) is TooLarge without being
-// sent. A function that does not exist and an invocation that Lambda rejects are Stop. Where this host lacks file
-// descriptors, ports or buffers, the verdict is Unsent. All else is Retry.
+// An Event invocation that Lambda has queued is Delivered, and so is a RequestResponse invocation
+// that returned without a function error. A payload above Lambda's limit (1 MiB for Event, 6 MiB
+// for RequestResponse) is TooLarge without being sent. A function that does not exist and an
+// invocation that Lambda rejects are Stop. Where nothing was sent because this host lacks file
+// descriptors, ports, buffers or a route, or because no name server answers, the verdict is Unsent.
+// All else is Retry.
 func (s *Sender) Send(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
+	return s.send(ctx, r).Clean()
+}
+
+func (s *Sender) send(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
 	in, refused := s.input(r)
 	if refused != nil {
 		return *refused
 	}
-	client, err := s.regions.client(ctx, r.Lambda.Region)
+	client, err := s.regions.client(ctx, cmp.Or(r.Lambda.Region, arn.Region(r.Lambda.FunctionName)))
 	if err != nil {
 		return withoutClient(ctx, r.Lambda, err)
 	}
@@ -75,15 +84,16 @@ func (s *Sender) Send(ctx context.Context, r *dispatch.Request) dispatch.Outcome
 
 // input makes the call's parameters, or says why there is no call.
 func (s *Sender) input(r *dispatch.Request) (*lambda.InvokeInput, *dispatch.Outcome) {
-	if r.Lambda == nil || r.Lambda.FunctionName == "" || r.Lambda.Region == "" {
+	if r.Lambda == nil || r.Lambda.FunctionName == "" || r.Lambda.Region == "" && arn.Region(r.Lambda.FunctionName) == "" {
 		return nil, unsendable(errors.New("lambdadispatch: the request names no function and region"))
 	}
 	payload := r.Body
-	if s.envelope {
+	if s.envelope || r.Lambda.Envelope {
 		payload = envelope(r)
 	}
-	if most := s.maxPayload(); len(payload) > most {
-		return nil, tooLarge(r.Lambda, len(payload), most, s.kind)
+	kind := cmp.Or(InvocationType(r.Lambda.InvocationType), s.kind)
+	if limit := kind.maxPayload(); len(payload) > limit {
+		return nil, tooLarge(r.Lambda, len(payload), limit, kind)
 	}
 	custom, err := clientContext(r)
 	if err != nil {
@@ -91,21 +101,22 @@ func (s *Sender) input(r *dispatch.Request) (*lambda.InvokeInput, *dispatch.Outc
 	}
 	return &lambda.InvokeInput{
 		FunctionName:   &r.Lambda.FunctionName,
-		InvocationType: types.InvocationType(s.kind),
+		InvocationType: types.InvocationType(kind),
 		ClientContext:  &custom,
 		Payload:        payload,
 	}, nil
 }
 
 // maxPayload returns Lambda's limit for a payload.
-func (s *Sender) maxPayload() int {
-	if s.kind == Event {
+func (t InvocationType) maxPayload() int {
+	if t == Event {
 		return 1 << 20
 	}
 	return 6 << 20
 }
 
-// invoke makes the call, and makes it again if the connection was an old one that nothing came back on.
+// invoke makes the call, and makes it again if the connection was an old one that nothing came back
+// on.
 func invoke(ctx context.Context, client Client, in *lambda.InvokeInput) (*lambda.InvokeOutput, error) {
 	var stale staleness
 	out, err := client.Invoke(stale.watch(ctx), in, once)

@@ -52,7 +52,7 @@ func run(out io.Writer) error {
 	for _, ev := range []webhook.Event{
 		webhook.ChannelOccupied("my-app", "presence-chat"),
 		webhook.MemberAdded("my-app", "presence-chat", "user-123"),
-		webhook.ClientEvent("my-app", "presence-chat", "client-typing", `{"typing":true}`, "123.456"),
+		webhook.ClientEvent("my-app", "presence-chat", webhook.ClientMessage{Name: "client-typing", Data: `{"typing":true}`, SocketID: "123.456"}),
 		webhook.MemberRemoved("my-app", "presence-chat", "user-123"),
 		webhook.ChannelVacated("my-app", "presence-chat"),
 	} {

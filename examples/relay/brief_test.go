@@ -20,11 +20,11 @@ const briefLease = 6 * time.Second
 // the process is killed.
 func workBriefly(path string) {
 	err := func() error {
-		cfg, err := config.Load(path, os.Getenv)
+		cfg, err := config.Load(path, os.Environ())
 		if err != nil {
 			return err
 		}
-		o, err := redis.ParseURL(cfg.Queue.Redis.URL)
+		o, err := redis.ParseURL(string(cfg.Queue.Redis.URL))
 		if err != nil {
 			return err
 		}

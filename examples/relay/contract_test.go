@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -246,9 +247,9 @@ func TestWhatCannotBeginExitsWith2(t *testing.T) {
 		"an unknown flag":   {[]string{"-config", good, "-worker"}, "-worker"},
 		"a bad duration":    {[]string{"-config", good, "-drain", "30"}, "-drain"},
 		"no such directory": {[]string{"-config", writeConfig(t, object{"driver": "disk", "disk": object{"path": "/no/such/file"}}, nil)}, "disk"},
-		"no Redis": {[]string{"-config", writeConfig(t, object{"driver": "redis", "redis": object{
-			"url": "redis://:hush@127.0.0.1:1",
-		}}, nil)}, "redis"},
+		"a URL that is none": {[]string{"-config", writeConfig(t, object{"driver": "redis", "redis": object{
+			"url": "redis://:/hush@127.0.0.1:1",
+		}}, nil)}, "percent-encoded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -261,6 +262,20 @@ func TestWhatCannotBeginExitsWith2(t *testing.T) {
 				t.Errorf("a password is printed:\n%s", got.stderr)
 			}
 		})
+	}
+}
+
+func TestRelayWaitsForRedisUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	config := writeConfig(t, object{"driver": "redis", "redis": object{"url": "redis://:hush@127.0.0.1:1"}}, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	var out, log strings.Builder
+	if code := run(ctx, []string{"-config", config}, strings.NewReader(""), &out, &log); code != exitLeft {
+		t.Errorf("the exit code is %d", code)
+	}
+	if text := log.String(); !strings.Contains(text, "waited") || !strings.Contains(text, "127.0.0.1:1") || strings.Contains(text, "hush") {
+		t.Errorf("the log is %s", text)
 	}
 }
 

@@ -84,13 +84,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	em, closeQueue, err := start(ctx, f, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "relay:", err)
+		if ctx.Err() != nil { // stopped while it waited for the queue
+			return exitLeft
+		}
 		return exitBadConfig
 	}
 	r := &relay{flags: f, em: em, stderr: stderr}
 	if f.work {
 		<-ctx.Done()
 	} else {
-		r.feed(ctx, stdin)
+		r.feed(ctx, &textReader{from: stdin})
 	}
 	r.finish()
 	if err := closeQueue(); err != nil {
@@ -101,11 +104,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // start makes the emitter that the flags and the configuration ask for.
 func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, func() error, error) {
-	cfg, err := config.Load(f.config, os.Getenv)
-	if err != nil {
-		return nil, nil, err
-	}
-	opts, closer, err := open.Options(ctx, cfg)
+	cfg, err := config.Load(f.config, os.Environ())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,10 +112,15 @@ func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, f
 	if f.verbose {
 		level = slog.LevelDebug
 	}
-	opts.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	if f.emitOnly {
-		opts.Workers = -1
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration: " + w)
 	}
+	opts, closer, err := open.Opener{Logger: log}.Options(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts.EmitOnly = f.emitOnly
 	em, err := webhook.New(opts)
 	if err != nil {
 		return nil, nil, errors.Join(err, closer.Close())

@@ -32,7 +32,7 @@ func (w *world) Open(t *scheduler.Task) scheduler.Job                         { 
 func (w *world) LaneChanged(string, scheduler.LaneState, scheduler.LaneState) {}
 func (w *world) LeaseLost(scheduler.Job)                                      {}
 func (w *world) QueueFailed(string, int, error)                               {}
-func (w *world) Panicked(scheduler.Job, any, []byte)                          {}
+func (w *world) Panicked(scheduler.Job, any, []byte) scheduler.Result         { return scheduler.Result{} }
 
 func (j worldJob) Rate() scheduler.Rate     { return scheduler.Rate{} }
 func (j worldJob) Settled(scheduler.Result) {}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -132,7 +133,7 @@ func (q *Queue) nack(m *message, n *queue.Nack, now time.Duration) (after time.D
 		q.release(m, now)
 		return 0, false
 	}
-	after, own := max(n.Delay, 0), false
+	after, own := max(0, min(n.Delay, limits.Delay)), false
 	if rest := m.until - now; n.Counted && q.opts.OwnRetry && rest >= after {
 		after, own = rest, true
 	}

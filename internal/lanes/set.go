@@ -30,8 +30,9 @@ type Set[T any] struct {
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
 
-	maxIdle int // lanes in idle and packed
+	ages ages // of the ready jobs
 
+	maxIdle int           // lanes in idle and packed
 	counts  [states]int   // jobs
 	sizes   [states]int64 // of them
 	bytes   int64         // of all jobs
@@ -51,7 +52,7 @@ type usage struct {
 func New[T any](lease time.Duration) *Set[T] {
 	return &Set[T]{
 		base: time.Now(), lease: lease, number: rand.Uint64() >> 8,
-		lanes: make(map[string]*Lane[T]), maxIdle: maxIdleLanes,
+		lanes: make(map[string]*Lane[T]), ages: make(ages), maxIdle: maxIdleLanes,
 	}
 }
 
@@ -91,9 +92,13 @@ func (s *Set[T]) jobs() (n int) {
 	return n
 }
 
-// Oldest returns the age of the oldest ready job, 0 if there is none.
+// Oldest returns the age of the oldest ready job, 0 if there is none. With more than exactLanes
+// lanes it may be up to a second too much.
 func (s *Set[T]) Oldest(now time.Duration) time.Duration {
 	at := now
+	if len(s.lanes) > exactLanes {
+		return now - min(at, s.ages.oldest())
+	}
 	for _, l := range s.lanes {
 		at = min(at, l.oldest())
 	}
@@ -102,20 +107,18 @@ func (s *Set[T]) Oldest(now time.Duration) time.Duration {
 
 // Page returns up to limit lanes whose names come after the given one, in the order of their names.
 func (s *Set[T]) Page(after string, limit int) []*Lane[T] {
-	var names []string
+	if limit <= 0 {
+		return nil
+	}
+	p := namePage{after: after, limit: limit}
 	for name := range s.lanes {
-		if name > after {
-			names = append(names, name)
-		}
+		p.add(name)
 	}
 	for name := range s.packed.byName {
-		if name > after {
-			names = append(names, name)
-		}
+		p.add(name)
 	}
-	slices.Sort(names)
 	var page []*Lane[T]
-	for _, name := range names[:min(max(limit, 0), len(names))] {
+	for _, name := range p.sorted() {
 		page = append(page, s.Lane(name))
 	}
 	return page
@@ -243,6 +246,12 @@ func (s *Set[T]) move(j *Job[T], to State) {
 	l, from := j.lane, j.state
 	l.busy += to.busy() - from.busy()
 	l.delayed += b2i(to == Delayed) - b2i(from == Delayed)
+	if from == Ready {
+		s.ages.count(j.enqueued, -1)
+	}
+	if to == Ready {
+		s.ages.count(j.enqueued, 1)
+	}
 	s.counts[from]--
 	s.counts[to]++
 	s.sizes[from] -= int64(j.size)
@@ -257,8 +266,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-// place puts a lane where it belongs after its jobs or its state have changed, and wakes waiters for
-// which it has a job.
+// place puts a lane where it belongs after its jobs or its state have changed, and wakes waiters
+// for which it has a job.
 func (s *Set[T]) place(l *Lane[T]) {
 	switch {
 	case !l.open(), l.probe != nil: // a probe may outlive the hold's time while its settlement is stored

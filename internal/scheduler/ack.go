@@ -46,8 +46,8 @@ func (a *acker) ack(l *queue.Lease) error {
 	return <-own.done
 }
 
-// flush acknowledges what is pending, and passes the lead on. It yields first, so that workers which
-// were answered just now can add theirs.
+// flush acknowledges what is pending, and passes the lead on. It yields first, so that workers
+// which were answered just now can add theirs.
 func (a *acker) flush() {
 	runtime.Gosched()
 	a.mu.Lock()

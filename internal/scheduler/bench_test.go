@@ -85,8 +85,11 @@ func (h *benchHandler) Open(t *Task) Job                         { return &bench
 func (h *benchHandler) LaneChanged(string, LaneState, LaneState) {}
 func (h *benchHandler) LeaseLost(Job)                            {}
 func (h *benchHandler) QueueFailed(string, int, error)           {}
-func (h *benchHandler) Panicked(_ Job, v any, stack []byte)      { panic(fmt.Sprint(v, string(stack))) }
-func (j *benchJob) Rate() Rate                                   { return Rate{} }
+func (h *benchHandler) Panicked(_ Job, v any, stack []byte) Result {
+	panic(fmt.Sprint(v, string(stack)))
+}
+
+func (j *benchJob) Rate() Rate { return Rate{} }
 
 func (j *benchJob) Settled(Result) {
 	if j.h.ended.Add(1) == j.h.until.Load() {

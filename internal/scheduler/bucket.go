@@ -17,8 +17,8 @@ type bucket struct {
 
 func (b *bucket) limits() bool { return b.perSecond > 0 }
 
-// set has b keep another limit, and reports whether that is another one. A first limit begins with a
-// full bucket.
+// set has b keep another limit, and reports whether that is another one. A first limit begins with
+// a full bucket.
 func (b *bucket) set(r Rate, now time.Time) bool {
 	if !(r.PerSecond > 0 && r.PerSecond < maxPerSecond) { // NaN is none
 		changed := b.limits()

@@ -40,8 +40,9 @@ func (f *failures) succeeded(seq uint64, now time.Time) {
 	f.half(now).ok++
 }
 
-// failed notes a failed attempt; sent reports that it is a counted one. A failure whose lease is older
-// than one that has succeeded begins no row and lengthens none: the endpoint works since (H4).
+// failed notes a failed attempt; sent reports that it is a counted one. A failure whose lease is
+// older than one that has succeeded begins no row and lengthens none: the endpoint works since
+// (H4).
 func (f *failures) failed(t *Task, sent bool, now time.Time) {
 	if sent {
 		f.half(now).failed++

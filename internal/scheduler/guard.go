@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// keep runs f in a goroutine of the group, and again when a callback has ended the goroutine before f
-// returned (runtime.Goexit).
+// keep runs f in a goroutine of the group, and again when the goroutine has ended before f returned:
+// by a panic, or by a callback (runtime.Goexit).
 func (s *Scheduler) keep(group *sync.WaitGroup, f func()) {
 	group.Add(1)
 	go func() {
@@ -19,10 +19,13 @@ func (s *Scheduler) keep(group *sync.WaitGroup, f func()) {
 			if returned {
 				return
 			}
-			if v := recover(); v != nil {
-				panic(v) // a mistake of this package
+			if v := recover(); v != nil { // the queue's, or a mistake of this package
+				s.panicked(nil, v, Result{})
+				queueBackoff.sleep(s.stopCtx, 100) // the longest pause
 			}
-			s.keep(group, f)
+			if s.settleCtx.Err() == nil {
+				s.keep(group, f)
+			}
 		}()
 		f()
 		returned = true
@@ -47,14 +50,20 @@ func handled(j Job) Job {
 // recovered is deferred around what the handler and its jobs do.
 func (s *Scheduler) recovered(j Job) {
 	if v := recover(); v != nil {
-		s.panicked(j, v)
+		s.panicked(j, v, Result{})
 	}
 }
 
-func (s *Scheduler) panicked(j Job, v any) {
+// panicked tells the handler of a panic, and returns its result, or the given one if the handler panics
+// again.
+func (s *Scheduler) panicked(j Job, v any, otherwise Result) (r Result) {
 	stack := debug.Stack()
-	defer func() { _ = recover() }() // nobody is left to tell
-	s.h.Panicked(handled(j), v, stack)
+	defer func() {
+		if recover() != nil { // nobody is left to tell
+			r = otherwise
+		}
+	}()
+	return s.h.Panicked(handled(j), v, stack)
 }
 
 // open opens t's job. Whatever becomes of that, t.job can be used afterwards.
@@ -77,7 +86,7 @@ func (s *Scheduler) run(t *Task, r *Result) {
 	returned := false
 	defer func() {
 		if !returned {
-			s.panicked(t.job, recover())
+			*r = s.panicked(t.job, recover(), *r)
 		}
 	}()
 	*r = t.job.Run()

@@ -20,7 +20,8 @@ func (s *Scheduler) expect(l *lane, u queue.LaneUpdate, now time.Time) {
 }
 
 // setLane changes a lane's state in the queue, and here as the queue has answered. The caller then
-// settles the job whose attempt led to it: a probe's hold is due again when the probe is settled first.
+// settles the job whose attempt led to it: a probe's hold is due again when the probe is settled
+// first.
 func (s *Scheduler) setLane(l *lane, u queue.LaneUpdate, before LaneState) {
 	ctx, cancel := context.WithTimeout(s.settleCtx, settleTime)
 	err := s.q.SetLane(ctx, u)
@@ -66,7 +67,8 @@ func (s *Scheduler) apply(l *lane, u queue.LaneUpdate, err error, now time.Time)
 	}
 }
 
-// holdHere holds a lane for this process alone, after the queue refused the hold or did not hear of it.
+// holdHere holds a lane for this process alone, after the queue refused the hold or did not hear of
+// it.
 func (s *Scheduler) holdHere(l *lane, u queue.LaneUpdate, now time.Time) {
 	if u.Hold == 0 {
 		return
@@ -78,8 +80,8 @@ func (s *Scheduler) holdHere(l *lane, u queue.LaneUpdate, now time.Time) {
 	l.probation = true
 }
 
-// acked notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a hold
-// only if t was the probe (H1).
+// acked notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a
+// hold only if t was the probe (H1).
 func (s *Scheduler) acked(t *Task) {
 	now := time.Now()
 	s.mu.Lock()

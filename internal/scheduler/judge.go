@@ -23,8 +23,8 @@ type conclusion struct {
 	before   LaneState
 }
 
-// judge takes note of what a result says of its lane's endpoint and of this process, and returns what
-// follows from it. It corrects r.
+// judge takes note of what a result says of its lane's endpoint and of this process, and returns
+// what follows from it. It corrects r.
 func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 	now := time.Now()
 	s.mu.Lock()
@@ -32,6 +32,7 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 	l := t.lane
 	t.inLane.leave() // it is no attempt any longer
 	t.settling = true
+	l.givenBack = r.Action == Retry && !t.attempted()
 	if r.Host != "" {
 		l.host = r.Host
 	}
@@ -55,8 +56,8 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 	return c
 }
 
-// weigh takes note of what a result says of the endpoint, and reports whether the lane's state changes
-// because of it, and how.
+// weigh takes note of what a result says of the endpoint, and reports whether the lane's state
+// changes because of it, and how.
 func (s *Scheduler) weigh(t *Task, r *Result, u *queue.LaneUpdate, now time.Time) (change bool) {
 	l := t.lane
 	switch r.Evidence {
@@ -80,7 +81,8 @@ func (s *Scheduler) weigh(t *Task, r *Result, u *queue.LaneUpdate, now time.Time
 	return change
 }
 
-// fail takes note of a failure, and reports whether the lane's state changes because of it, and how.
+// fail takes note of a failure, and reports whether the lane's state changes because of it, and
+// how.
 func (s *Scheduler) fail(t *Task, r *Result, u *queue.LaneUpdate, now time.Time) bool {
 	l := t.lane
 	if (l.held || now.Before(l.ownUntil)) && !t.Lease.Probe {
@@ -120,8 +122,9 @@ func holdTime(holds int) time.Duration {
 	return d - rand.N(d/4)
 }
 
-// suspect takes note of what a result says of this process. While it suspects itself, an attempt that
-// sent nothing says nothing of its lane and counts for nothing; what waits is returned, to be released.
+// suspect takes note of what a result says of this process. While it suspects itself, an attempt
+// that sent nothing says nothing of its lane and counts for nothing; what waits is returned, to be
+// released.
 func (s *Scheduler) suspect(t *Task, r *Result, now time.Time) (released []*Task) {
 	x := &s.suspicion
 	began, ended := x.note(r.Host, r.Evidence, t.trial, t.began, now)

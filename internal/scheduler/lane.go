@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// firstConcurrency is how many attempts a lane may have at once that is known to be healthy, and
-	// nothing else. One that is not starts with one.
+	// firstConcurrency is how many attempts a lane may have at once that is known to be healthy,
+	// and nothing else. One that is not starts with one.
 	firstConcurrency = 2
 
 	// An attempt is slow, a sign of an endpoint that hangs, when it takes longer than slowAfter and
@@ -19,8 +19,8 @@ const (
 	// A lane gives back concurrency that it has not used for this time.
 	usageWindow = time.Second
 
-	// prefetchTime limits prefetching for each lane: a job that cannot start within it is left in the
-	// queue, where other processes see it.
+	// prefetchTime limits prefetching for each lane: a job that cannot start within it is left in
+	// the queue, where other processes see it.
 	prefetchTime = 50 * time.Millisecond
 )
 
@@ -50,6 +50,7 @@ type lane struct {
 	attempts list[Task] // begun, and Run has not returned; the oldest first
 	running  int        // begun, and not settled
 	ready    int        // waiting and may begin now
+	soon     int        // waiting and will begin as earlier ones end
 	probes   int        // waiting or running
 	turn     int64      // of the next to begin
 	lastJob  Job        // that was opened; nil while there are no tasks
@@ -69,6 +70,7 @@ type lane struct {
 	wakePlace place // in the heap of times
 	in        node[lane]
 	starved   bool // the last Want skipped it
+	givenBack bool // the last task that ended was given back without an attempt
 }
 
 func turnPlace(l *lane) *place { return &l.turnPlace }
@@ -100,8 +102,8 @@ func (l *lane) slow(now time.Time) bool {
 	return !at.IsZero() && !now.Before(at)
 }
 
-// stalledAt returns when the waiting tasks of a slow lane have waited for long enough: one slow attempt
-// among thousands is often over soon. It is zero if no attempt runs.
+// stalledAt returns when the waiting tasks of a slow lane have waited for long enough: one slow
+// attempt among thousands is often over soon. It is zero if no attempt runs.
 func (l *lane) stalledAt() time.Time {
 	at := l.slowAt()
 	if at.IsZero() {
@@ -112,6 +114,11 @@ func (l *lane) stalledAt() time.Time {
 
 // shut reports whether the lane may start nothing but a probe, whatever else happens.
 func (l *lane) shut(now time.Time) bool { return l.held || now.Before(l.ownUntil) }
+
+// flows reports whether the lane's waiting tasks begin one after the other as earlier ones end.
+func (l *lane) flows(now time.Time) bool {
+	return l.health == queue.Healthy && !l.shut(now) && !l.slow(now) && !l.rate.limits() && !l.probation
+}
 
 // limit returns how many tasks may run at once; share bounds the concurrency.
 func (l *lane) limit(now time.Time, share int) int {

@@ -1,7 +1,7 @@
 package scheduler
 
-// list is a doubly linked list whose nodes are fields of their items, so that moving an item between
-// lists allocates nothing. A node is in at most one list.
+// list is a doubly linked list whose nodes are fields of their items, so that moving an item
+// between lists allocates nothing. A node is in at most one list.
 type list[T any] struct {
 	front, back *node[T]
 	len         int

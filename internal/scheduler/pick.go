@@ -22,9 +22,9 @@ func (s *Scheduler) next() *Task {
 	return nil
 }
 
-// begin begins the task whose turn it is, of those that may begin. The lanes take turns: a webhook's
-// few tasks do not wait for all that were received of another's before them. (This is start-time fair
-// queueing, Goyal, Vin and Cheng, 1996, with tasks of equal length.)
+// begin begins the task whose turn it is, of those that may begin. The lanes take turns: a
+// webhook's few tasks do not wait for all that were received of another's before them. (This is
+// start-time fair queueing, Goyal, Vin and Cheng, 1996, with tasks of equal length.)
 func (s *Scheduler) begin(now time.Time) *Task {
 	for {
 		l := s.first()
@@ -81,23 +81,19 @@ func (s *Scheduler) wake() {
 	if s.idle > 0 && s.first() != nil {
 		s.taskReady.Signal()
 	}
-	if s.receiving < s.pollers && s.low() {
+	low := s.low()
+	if low && s.watching {
+		s.watching = false
+		s.refreshReceives()
+	}
+	if s.receiving < s.pollers && (low || s.mayWatch()) {
 		s.roomFree.Signal()
 	}
 }
 
-// low reports whether it is time to receive more: a worker has nothing to do, or half of what may be
-// prefetched is used up.
-func (s *Scheduler) low() bool { return s.idle > 0 || s.readyTasks() <= s.perWork*s.workers/2 }
-
-// readyTasks returns how many waiting tasks begin as soon as there is a worker for them.
-func (s *Scheduler) readyTasks() (n int) {
-	for i := range s.classes {
-		c := &s.classes[i]
-		n += max(0, min(c.ready, c.limit-c.running))
-	}
-	return n
-}
+// low reports whether it is time to receive more: a worker has nothing to do, or half of what may
+// be prefetched is used up.
+func (s *Scheduler) low() bool { return s.idle > 0 || s.soon <= s.perWork*s.workers/2 }
 
 // count adds t to the waiting tasks, or takes it from them with n = -1.
 func (s *Scheduler) count(t *Task, n int) {
@@ -177,6 +173,11 @@ func (s *Scheduler) update(l *lane, now time.Time) {
 	ready := max(0, min(l.waiting.len, l.limit(now, share)-l.running))
 	c.ready += ready - l.ready
 	l.ready = ready
+	s.soon -= l.soon
+	if l.soon = ready; l.flows(now) {
+		l.soon = l.waiting.len
+	}
+	s.soon += l.soon
 	if ready > 0 {
 		c.lanes.set(l, l.turn)
 	} else {
@@ -205,7 +206,8 @@ func (s *Scheduler) sort(l *lane, now time.Time, share int) {
 	}
 }
 
-// rest puts a lane without tasks among those that are remembered, and forgets others beyond the bounds.
+// rest puts a lane without tasks among those that are remembered, and forgets others beyond the
+// bounds.
 func (s *Scheduler) rest(l *lane, now time.Time) {
 	l.lastJob = nil
 	to, limit := &s.plain, maxPlain

@@ -83,7 +83,8 @@ func (s *Scheduler) locate(leases []queue.Lease) []*Task {
 }
 
 // admit lets opened tasks begin, and returns those that have to be released: they exceed what their
-// lane or class may have, or the scheduler has stopped. It also returns what the leases tell of lanes.
+// lane or class may have, or the scheduler has stopped. It also returns what the leases tell of
+// lanes.
 func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task, changes []news) {
 	rates := make([]Rate, len(tasks))
 	for i, t := range tasks {

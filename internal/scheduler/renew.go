@@ -66,10 +66,10 @@ func (s *Scheduler) extend(tasks []*Task) bool {
 	ctx, cancel := context.WithTimeout(s.settleCtx, s.untilEnd(tasks)) // a queue that hangs must not hide that a lease ends
 	err := s.q.Extend(ctx, leasesOf(tasks))
 	cancel()
-	if err == nil {
+	lost, failure := s.extended(tasks, began, err)
+	if failure == nil {
 		s.worked(opExtend)
 	}
-	lost, failure := s.extended(tasks, began, err)
 	for _, t := range lost {
 		s.leaseLost(t)
 	}
@@ -79,9 +79,9 @@ func (s *Scheduler) extend(tasks []*Task) bool {
 	return failure == nil
 }
 
-// extended takes note of an Extend that began at the time. It returns the waiting tasks whose leases
-// are lost, and the error if there was one that says nothing else. What was settled meanwhile has lost
-// its lease by that.
+// extended takes note of an Extend that began at the time. It returns the waiting tasks whose
+// leases are lost, and the error if there was one that says nothing else. What was settled
+// meanwhile has lost its lease by that.
 func (s *Scheduler) extended(tasks []*Task, began time.Time, err error) (lost []*Task, failure error) {
 	now := time.Now()
 	s.mu.Lock()

@@ -279,8 +279,8 @@ func TestAClosedQueueEndsNothingLate(t *testing.T) {
 	})
 }
 
-// TestEveryJobIsSettled has random lanes, workers and pollers: wherever nobody looks again for what may
-// begin, the time runs out.
+// TestEveryJobIsSettled has random lanes, workers and pollers: wherever nobody looks again for what
+// may begin, the time runs out.
 func TestEveryJobIsSettled(t *testing.T) {
 	t.Parallel()
 	for seed := range int64(100) {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,9 +103,9 @@ func TestRule2OneQuickFailureChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.healthy("a")
-		n := 0
+		var n atomic.Int64
 		w.set("a", func(ctx context.Context, t *Task) Result {
-			if n++; n < 10 {
+			if n.Add(1) < 10 {
 				return failure(t)
 			}
 			return takes(time.Millisecond)(ctx, t)
@@ -114,7 +115,7 @@ func TestRule2OneQuickFailureChangesNothing(t *testing.T) {
 			w.emit("a")
 			time.Sleep(10 * time.Millisecond)
 			if got := w.held("a"); got.Health != queue.Healthy {
-				t.Fatalf("the lane is %+v after %d quick failures", got, n)
+				t.Fatalf("the lane is %+v after %d quick failures", got, n.Load())
 			}
 		}
 		time.Sleep(5 * time.Minute)
@@ -171,10 +172,9 @@ func TestRule3AHoldBegins(t *testing.T) {
 				if tt.healthy {
 					w.healthy("a")
 				}
-				n := 0
+				var n atomic.Int64
 				w.set("a", func(ctx context.Context, task *Task) Result {
-					kind := tt.pattern[n%len(tt.pattern)]
-					n++
+					kind := tt.pattern[int(n.Add(1)-1)%len(tt.pattern)]
 					r := Result{Action: DeadLetter, Evidence: Down}
 					switch kind {
 					case 'S':
@@ -276,14 +276,13 @@ func TestRule4RetryAfterHoldsTheLane(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, nil)
 			w.healthy("a")
-			first := true
+			var n atomic.Int64
 			w.set("a", func(_ context.Context, task *Task) Result {
-				r := Result{Action: Ack, Evidence: Up}
-				if first {
-					r = failure(task)
-					r.Hold = asked
+				if n.Add(1) > 1 {
+					return Result{Action: Ack, Evidence: Up}
 				}
-				first = false
+				r := failure(task)
+				r.Hold = asked
 				return r
 			})
 			w.start(20, 1)
@@ -402,6 +401,73 @@ func TestOneJobThatAlwaysTimesOutHoldsNothing(t *testing.T) {
 			t.Errorf("%d of 600 jobs delivered", n)
 		}
 		t.Logf("changes: %q, p99 %v", w.seen(), p99(w.waits("a")))
+		w.stop()
+	})
+}
+
+func TestRule3FailuresThatALaterLeaseHasOvertakenHoldNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.fallback = takes(20 * time.Millisecond)
+		w.healthy("a")
+		for range 500 {
+			w.emit("a")
+		}
+		w.start(20, 1)
+		time.Sleep(10 * time.Second) // it may have several attempts at once
+		var n atomic.Int64
+		w.set("a", func(ctx context.Context, task *Task) Result {
+			if n.Add(1) <= 5 {
+				return hangs(ctx, task)
+			}
+			return takes(50*time.Millisecond)(ctx, task)
+		})
+		for range 20 {
+			w.emit("a")
+		}
+		time.Sleep(10500 * time.Millisecond) // five have hung, after others that were leased later succeeded
+		if n := w.runningNow("a"); n > 0 {
+			t.Fatalf("%d attempts still run", n)
+		}
+		id := w.emit("a")
+		time.Sleep(100 * time.Millisecond)
+		if _, ok := w.results()[id]; !ok || len(w.seen()) > 0 {
+			t.Errorf("the lane is held for this process, changes: %q", w.seen())
+		}
+		w.stop()
+	})
+}
+
+func TestRule3JobsThatArriveAfterAHoldBeganAreReleased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t)
+		q.onReceive = func(ctx context.Context, want queue.Want) ([]queue.Lease, error) {
+			leases, err := q.Memory.Receive(ctx, want)
+			time.Sleep(300 * time.Millisecond) // the way back
+			return leases, err
+		}
+		w := newWorld(t, q)
+		w.healthy("a")
+		w.fallback = func(_ context.Context, task *Task) Result {
+			time.Sleep(time.Second)
+			r := failure(task)
+			r.Hold = 30 * time.Second
+			return r
+		}
+		w.start(4, 1)
+		w.emit("a")
+		time.Sleep(1200 * time.Millisecond)
+		w.emit("a") // it is leased 100 ms before the hold begins, and arrives 200 ms after
+		time.Sleep(time.Second)
+		if s := stats(t, w.q); s.Leased > 0 || w.here() > 0 {
+			t.Errorf("%d jobs are leased, %d are here", s.Leased, w.here())
+		}
+		time.Sleep(25 * time.Second)
+		if n := w.count("a"); n != 1 {
+			t.Errorf("%d attempts while the lane is held", n)
+		}
 		w.stop()
 	})
 }

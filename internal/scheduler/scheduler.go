@@ -40,6 +40,7 @@ type Scheduler struct {
 
 	tasks   list[Task] // all that are here
 	waiting int        // received and not begun
+	soon    int        // of those, tasks of lanes that begin them one after the other, or may begin now
 	running int        // begun and not settled
 	bytes   int        // data of those that wait
 	classes [healths]class
@@ -51,14 +52,16 @@ type Scheduler struct {
 	lastLane      *lane
 	lastContended time.Time // when two lanes last took turns
 
-	// The lanes with tasks here, or with a hold of this process alone: those that may get no more and
-	// the others. The rest is kept, within bounds, in case that it has tasks again.
+	// The lanes with tasks here, or with a hold of this process alone: those that may get no more
+	// and the others. The rest is kept, within bounds, in case that it has tasks again.
 	full, active, plain, memorable list[lane]
 
-	receiving  int // pollers in Receive
-	reserved   int // tasks that they may bring
+	receiving  int  // pollers in Receive
+	watching   bool // one of them brings only what lanes with few tasks here have
+	reserved   int  // tasks that they may bring
 	receiveCtx context.Context
 	refresh    context.CancelFunc // ends those Receives, whose Want is out of date
+	refreshAt  time.Time          // when they are ended in any case; zero: not at all
 
 	wakes   laneHeap // lanes that something happens to by time alone
 	timer   *time.Timer
@@ -82,18 +85,18 @@ const healths = int(queue.Failing) + 1
 
 const (
 	// prefetchFactor is how many tasks a worker are prefetched, so that it need not wait for the
-	// queue's next answer. An at-most-once queue prefetches one, since a process that is killed loses
-	// what it holds.
+	// queue's next answer. An at-most-once queue prefetches one, since a process that is killed
+	// loses what it holds.
 	prefetchFactor = 4
 
-	// Tasks that cannot begin soon, because of their lane's rate limit say, do not count as prefetched.
-	// So many are kept besides, or this many a worker if their data is large.
+	// Tasks that cannot begin soon, because of their lane's rate limit say, do not count as
+	// prefetched. So many are kept besides, or this many a worker if their data is large.
 	maxBlocked      = 1000
 	maxBlockedBytes = 16 << 20
 	blockedFactor   = 2
 
-	// A lane is alone when no other had a task for this time. It may then use all workers; among others
-	// it leaves them a quarter, so that they need not wait for its timeouts when it hangs.
+	// A lane is alone when no other had a task for this time. It may then use all workers; among
+	// others it leaves them a quarter, so that they need not wait for its timeouts when it hangs.
 	aloneAfter = 10 * time.Second
 
 	// Records of lanes without tasks are kept up to these numbers.

@@ -22,13 +22,15 @@ type Handler interface {
 	// QueueFailed is called when an operation of the queue has failed, for the nth time in a row.
 	QueueFailed(operation string, n int, err error)
 
-	// Panicked is called when Run has panicked or ended its goroutine, with the panic's value (nil
-	// after runtime.Goexit) and its stack. The attempt counts as failed.
-	Panicked(j Job, value any, stack []byte)
+	// Panicked is called when Run or another call of the handler has panicked, or when Run has ended
+	// its goroutine, with the panic's value (nil after runtime.Goexit) and its stack. j is nil if the
+	// panic was about no job that Open has returned. After Run, the result decides what becomes of the
+	// job.
+	Panicked(j Job, value any, stack []byte) Result
 }
 
-// Job is a leased job that a Handler has opened. Each of its methods is called by one goroutine at a
-// time.
+// Job is a leased job that a Handler has opened. Each of its methods is called by one goroutine at
+// a time.
 type Job interface {
 	// Rate returns the rate limit of the job's lane.
 	Rate() Rate

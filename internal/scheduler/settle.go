@@ -12,9 +12,9 @@ import (
 const settleTime = 10 * time.Second
 
 // settle tells the queue what becomes of a job, again and again until the queue has heard it or the
-// lease has ended. The worker waits for it, so that no more delivered jobs are unsettled than there are
-// workers. For any other job it waits a lease's time and then leaves the lease to end by itself: that
-// costs an attempt, and no worker for good.
+// lease has ended. The worker waits for it, so that no more delivered jobs are unsettled than there
+// are workers. For any other job it waits a lease's time and then leaves the lease to end by
+// itself: that costs an attempt, and no worker for good.
 func (s *Scheduler) settle(t *Task, r Result) {
 	if s.traits.AtMostOnce && r.Action == Ack && s.knownHealthy(t) {
 		s.confirm(t, r)
@@ -138,8 +138,8 @@ func leasesOf(tasks []*Task) []queue.Lease {
 	return leases
 }
 
-// unreleased returns the tasks that a failed Release leaves to be released, and those whose leases are
-// lost.
+// unreleased returns the tasks that a failed Release leaves to be released, and those whose leases
+// are lost.
 func unreleased(tasks []*Task, err error) (left, lost []*Task) {
 	for i, t := range tasks {
 		switch e := queue.ErrorOf(err, i); {

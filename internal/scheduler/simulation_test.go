@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// every emits a job on each lane once in a period, at random offsets, until the test's time is over.
+// every emits a job on each lane once in a period, at random offsets, until the test's time is
+// over.
 func (w *world) every(period, total time.Duration, lanes ...string) {
 	for _, lane := range lanes {
 		go func() {
@@ -189,8 +190,8 @@ func TestRule1FiveThousandWebhooksComeBackTogether(t *testing.T) {
 	})
 }
 
-// beside returns how long the jobs of ten healthy webhooks wait in a minute, beside others that others
-// starts, once it has had the time before.
+// beside returns how long the jobs of ten healthy webhooks wait in a minute, beside others that
+// others starts, once it has had the time before.
 func beside(t *testing.T, before time.Duration, others func(w *world)) []time.Duration {
 	t.Helper()
 	w := newWorld(t, nil)

@@ -10,7 +10,8 @@ import (
 const settleGrace = 500 * time.Millisecond
 
 // Stop starts no more jobs, releases those that have not begun, and returns when the running ones
-// are settled. When ctx ends it aborts them. It always returns soon after that, even if a Run does not.
+// are settled. When ctx ends it aborts them. It always returns soon after that, even if a Run does
+// not.
 func (s *Scheduler) Stop(ctx context.Context) {
 	s.mu.Lock()
 	s.stopped = true
@@ -35,8 +36,8 @@ func (s *Scheduler) Stop(ctx context.Context) {
 	s.await(&s.renewing)
 }
 
-// await returns when all goroutines of the group have ended. When the time to settle is over it leaves
-// behind what a Run, a callback or the queue does not give back.
+// await returns when all goroutines of the group have ended. When the time to settle is over it
+// leaves behind what a Run, a callback or the queue does not give back.
 func (s *Scheduler) await(group *sync.WaitGroup) {
 	done := make(chan struct{})
 	go func() {

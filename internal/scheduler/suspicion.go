@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// A process suspects itself when its attempts to so many hosts within this time all failed before
-	// anything was sent.
+	// A process suspects itself when its attempts to so many hosts within this time all failed
+	// before anything was sent.
 	suspectHosts  = 3
 	suspectWindow = 30 * time.Second
 
@@ -16,9 +16,9 @@ const (
 	suspectFirst = time.Second
 	suspectMax   = 10 * time.Second
 
-	// A suspicion that one of the first attempts refutes was wrong. It makes the next one harder for a
-	// while: nothing may then have been sent for the whole window, so that a few hosts without a route
-	// do not delay the others again and again.
+	// A suspicion that one of the first attempts refutes was wrong. It makes the next one harder
+	// for a while: nothing may then have been sent for the whole window, so that a few hosts
+	// without a route do not delay the others again and again.
 	suspectTrust = 5 * time.Minute
 	suspectTries = 2
 
@@ -42,9 +42,9 @@ type suspicion struct {
 	anywhere bool                // no healthy lane is left to try
 }
 
-// note takes note of how an attempt that began at the time ended; trial reports that it is the one of a
-// process that suspects itself. It reports whether the suspicion began or ended with it. That an older
-// attempt got no answer does not end it.
+// note takes note of how an attempt that began at the time ended; trial reports that it is the one
+// of a process that suspects itself. It reports whether the suspicion began or ended with it. That
+// an older attempt got no answer does not end it.
 func (x *suspicion) note(host string, e Evidence, trial bool, at, now time.Time) (began, ended bool) {
 	switch {
 	case e == Up, e == Down && !at.Before(x.since):
@@ -96,8 +96,8 @@ func (x *suspicion) skip(lane string, now time.Time) {
 // due reports whether it is time for the next attempt.
 func (x *suspicion) due(now time.Time) bool { return !x.trying && !now.Before(x.next) }
 
-// want returns what to receive for the next attempt: of a lane that was not tried, healthy ones first,
-// since their endpoints are the likeliest to work.
+// want returns what to receive for the next attempt: of a lane that was not tried, healthy ones
+// first, since their endpoints are the likeliest to work.
 func (x *suspicion) want() queue.Want {
 	w := queue.Want{Max: 1, MaxPerLane: 1, Lanes: x.skipped()}
 	if x.anywhere {
@@ -118,7 +118,8 @@ func (x *suspicion) skipped() map[string]int {
 	return named
 }
 
-// nothing notes that the queue has no such lane: others are tried then, and at last all of them again.
+// nothing notes that the queue has no such lane: others are tried then, and at last all of them
+// again.
 func (x *suspicion) nothing() {
 	if x.anywhere = !x.anywhere; !x.anywhere {
 		clear(x.lanes)
@@ -126,7 +127,8 @@ func (x *suspicion) nothing() {
 	}
 }
 
-// wants reports whether a task of l may be the next attempt. waiting reports that there is one already.
+// wants reports whether a task of l may be the next attempt. waiting reports that there is one
+// already.
 func (x *suspicion) wants(l *lane, waiting bool) bool {
 	if waiting || x.trying {
 		return false

@@ -73,6 +73,13 @@ func (t *Task) Aborted() bool {
 	return t.aborted
 }
 
+// attempted reports whether there was an attempt.
+func (t *Task) attempted() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.started.IsZero()
+}
+
 // abort ends the attempt early: the one that runs, or the one that is still to come.
 func (t *Task) abort() {
 	t.mu.Lock()

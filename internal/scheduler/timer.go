@@ -2,9 +2,10 @@ package scheduler
 
 import "time"
 
-// setWake has the scheduler look at l again when something happens to it by time alone: a hold of this
-// process ends, there is a token for a waiting task, or an attempt has been slow for so long that the waiting tasks
-// have to be released. An earlier time that is already set stays; who looks too early looks again.
+// setWake has the scheduler look at l again when something happens to it by time alone: a hold of
+// this process ends, there is a token for a waiting task, or an attempt has been slow for so long
+// that the waiting tasks have to be released. An earlier time that is already set stays; who looks
+// too early looks again.
 func (s *Scheduler) setWake(l *lane, now time.Time) {
 	at := l.nextWake(now)
 	if at.IsZero() {
@@ -69,6 +70,7 @@ func (s *Scheduler) onTimer() {
 	if l := s.wakes.first(); l != nil {
 		s.setTimer(s.epoch.Add(time.Duration(l.wakePlace.key)), now)
 	}
+	s.refreshIfDue(now)
 	if s.suspicion.on && now.Before(s.suspicion.next) {
 		s.setTimer(s.suspicion.next, now)
 	}

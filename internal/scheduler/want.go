@@ -7,6 +7,10 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
+// minRefresh is how many tasks of a lane have to be wanted for Receives under way to be repeated
+// before the lane has none.
+const minRefresh = 8
+
 // reservation is what a Receive under way may bring. Receives that run side by side share the room,
 // so that together they stay within it.
 type reservation struct {
@@ -14,6 +18,7 @@ type reservation struct {
 	ctx     context.Context
 	changes uint64 // the changes of lanes that had been made when it began
 	suspect bool
+	watch   bool // enough is prefetched: it brings only what lanes with little of it have
 }
 
 // reserve waits until there is room and returns what may be received, or nil when the scheduler has
@@ -24,6 +29,7 @@ func (s *Scheduler) reserve() *reservation {
 	for !s.stopped {
 		if r := s.tryReserve(time.Now()); r != nil {
 			s.receiving++
+			s.watching = s.watching || r.watch
 			s.reserved += r.want.Max
 			s.classes[queue.Untried].reserved += r.want.MaxUntried
 			s.classes[queue.Failing].reserved += r.want.MaxFailing
@@ -38,6 +44,7 @@ func (s *Scheduler) reserve() *reservation {
 // unreserve ends a reservation.
 func (s *Scheduler) unreserve(r *reservation) {
 	s.receiving--
+	s.watching = s.watching && !r.watch
 	s.reserved -= r.want.Max
 	s.classes[queue.Untried].reserved -= r.want.MaxUntried
 	s.classes[queue.Failing].reserved -= r.want.MaxFailing
@@ -55,7 +62,10 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 		return r
 	}
 	n := s.room()
-	if n <= 0 || !s.low() {
+	if r.watch = !s.low(); r.watch {
+		n = min(s.workers, s.space())
+	}
+	if n <= 0 || r.watch && !s.mayWatch() {
 		return nil
 	}
 	r.want = queue.Want{
@@ -64,12 +74,23 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 		MaxFailing: s.portion(s.classes[queue.Failing].room()),
 		MaxPerLane: 2 * min(firstConcurrency, s.workers),
 	}
-	s.nameLanes(&r.want, now)
+	s.nameLanes(&r.want, r.watch, now)
 	return r
+}
+
+// mayWatch reports whether a Receive may be under way although enough is prefetched, so that an event
+// of a quiet lane need not wait until the busy ones have used half of it. It has to name all lanes.
+func (s *Scheduler) mayWatch() bool {
+	return !s.watching && s.full.len+s.active.len <= queue.MaxNamed
 }
 
 // room returns how many tasks may be received in all.
 func (s *Scheduler) room() int {
+	return min(s.workers+s.perWork*s.workers-s.running-s.soon-s.reserved, s.space())
+}
+
+// space returns how many tasks fit besides those that wait, some of which can't begin.
+func (s *Scheduler) space() int {
 	blocked := max(maxBlocked, blockedFactor*s.workers)
 	switch {
 	case s.traits.AtMostOnce:
@@ -77,8 +98,7 @@ func (s *Scheduler) room() int {
 	case s.bytes > maxBlockedBytes:
 		blocked = blockedFactor * s.workers
 	}
-	prefetch := s.perWork * s.workers
-	return min(s.workers+prefetch-s.running-s.readyTasks(), blocked+prefetch-s.waiting) - s.reserved
+	return blocked + s.perWork*s.workers - s.waiting - s.reserved
 }
 
 // room returns how many tasks of the class may be received.
@@ -90,8 +110,9 @@ func (s *Scheduler) portion(n int) int {
 	return (n + pollers - 1) / pollers
 }
 
-// nameLanes limits the lanes that have tasks here: first those that may get none, then others.
-func (s *Scheduler) nameLanes(w *queue.Want, now time.Time) {
+// nameLanes limits the lanes that have tasks here: first those that may get none, then others. A Receive
+// that watches skips those that have more than half of their prefetched tasks.
+func (s *Scheduler) nameLanes(w *queue.Want, watch bool, now time.Time) {
 	n := min(s.full.len+s.active.len, queue.MaxNamed)
 	if n == 0 {
 		return
@@ -102,6 +123,9 @@ func (s *Scheduler) nameLanes(w *queue.Want, now time.Time) {
 		for node := from.front; node != nil && len(w.Lanes) < n; node = node.next {
 			l := node.item
 			left := l.left(now, share, s.perWork)
+			if watch && l.flows(now) && l.waiting.len > left {
+				left = 0
+			}
 			l.starved = left == 0
 			w.MaxPerLane = max(w.MaxPerLane, left)
 			w.Lanes[l.name] = (left + s.pollers - 1) / s.pollers
@@ -109,7 +133,8 @@ func (s *Scheduler) nameLanes(w *queue.Want, now time.Time) {
 	}
 }
 
-// refreshIfStarved ends the Receives under way if they skip l although it could begin a task.
+// refreshIfStarved ends the Receives under way if they skip l although it could begin a task, or has
+// used up half of what may be prefetched for it.
 func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 	if !l.starved {
 		return
@@ -119,13 +144,46 @@ func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 		return
 	}
 	waits := l.held || l.rate.limits() // for a probe, or for the next token with a task at hand
-	if l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && l.left(now, share, s.perWork) > 0 {
+	left := l.left(now, share, s.perWork)
+	half := l.flows(now) && left >= minRefresh && left >= l.waiting.len
+	if half || l.limit(now, share) > l.tasks() || waits && l.waiting.len == 0 && left > 0 {
 		l.starved = false
-		s.refreshReceives()
+		if l.givenBack {
+			s.refreshSoon(now)
+		} else {
+			s.refreshReceives()
+		}
 	}
 }
 
-// refreshIfIdle ends the Receives under way if they ask for no task of a class that could begin one.
+// refreshPause is how soon Receives are ended for a lane whose last job was given back without an
+// attempt, such as one of an unknown webhook, so that thousands of them end few Receives.
+const refreshPause = 50 * time.Millisecond
+
+// refreshSoon has the Receives under way end in a while, together for all lanes.
+func (s *Scheduler) refreshSoon(now time.Time) {
+	if s.refreshAt.IsZero() {
+		s.refreshAt = now.Add(refreshPause)
+		s.setTimer(s.refreshAt, now)
+	}
+}
+
+// refreshIfDue does what refreshSoon has announced.
+func (s *Scheduler) refreshIfDue(now time.Time) {
+	switch {
+	case s.refreshAt.IsZero():
+	case now.Before(s.refreshAt):
+		s.setTimer(s.refreshAt, now)
+	default:
+		s.refreshAt = time.Time{}
+		if s.receiving > 0 {
+			s.refreshReceives()
+		}
+	}
+}
+
+// refreshIfIdle ends the Receives under way if they ask for no task of a class that could begin
+// one.
 func (s *Scheduler) refreshIfIdle(c *class) {
 	if s.receiving > 0 && c.reserved == 0 && c.running+c.waiting < c.limit {
 		s.refreshReceives()

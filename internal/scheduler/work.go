@@ -13,8 +13,8 @@ func (s *Scheduler) work() {
 	}
 }
 
-// process takes a task from its attempt to its end. What comes after Run also comes when Run ends the
-// goroutine, so it is deferred.
+// process takes a task from its attempt to its end. What comes after Run also comes when Run ends
+// the goroutine, so it is deferred.
 func (s *Scheduler) process(t *Task) {
 	if t.expired {
 		defer s.free(t)

@@ -196,7 +196,14 @@ func (w *world) LaneChanged(lane string, from, to LaneState) {
 
 func (w *world) LeaseLost(Job) { w.add(&w.lost) }
 
-func (w *world) Panicked(Job, any, []byte) { w.add(&w.panics) }
+func (w *world) Panicked(j Job, _ any, _ []byte) Result {
+	w.add(&w.panics)
+	r := Result{Action: Retry, Counted: true, Reason: "panic"}
+	if j != nil {
+		r.Delay = panicDelay(j.(*worldJob).t)
+	}
+	return r
+}
 
 func (w *world) add(n *int) {
 	w.mu.Lock()

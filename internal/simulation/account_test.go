@@ -95,7 +95,7 @@ func (w *world) checkEvents(e *endpoint, letters []letter) {
 
 // checkLetter holds a dead letter against retry rule 2.
 func (w *world) checkLetter(e *endpoint, l letter) {
-	attempts := e.attempts[base(l.job)]
+	attempts := e.attempts[l.job]
 	switch {
 	case e.kind == gone && strings.HasPrefix(l.Reason, "gone"):
 	case len(attempts) == 0 && l.First.IsZero():
@@ -108,9 +108,6 @@ func (w *world) checkLetter(e *endpoint, l letter) {
 		w.fail("webhook %s: job %s was given up %v after its first attempt, before its budget of %v ended: %s", e.id, l.ID, l.At.Sub(l.First), w.budget, l.Reason)
 	}
 }
-
-// base returns the ID of a job without the marks of its parts.
-func base(id string) string { return id }
 
 // checkAttempts holds a job's attempts against its budget: only one that failed was made at or after
 // its end. Jobs whose lease was lost, or whose settlement was, are tried again.
@@ -186,6 +183,9 @@ func (w *world) checkFound(e *endpoint) {
 		return
 	}
 	limit := 150*time.Second + time.Duration(len(w.endpoints))*max(2*time.Second, 4*w.timeout/time.Duration(max(4, w.workers)))
+	if e.kind == asking {
+		limit += e.asks // its jobs are not tried before
+	}
 	back := w.start.Add(e.back)
 	waiting := false
 	var found time.Time

@@ -40,7 +40,7 @@ func (w *world) newNode(number int) *node {
 	}
 	em, err := webhook.New(webhook.Options{
 		Apps: w.apps(), Queue: &link{w.store, n}, HTTP: dispatch.SenderFunc(n.send), Workers: w.workers,
-		Receivers: 1 + number%2, RequestTimeout: w.timeout, Retry: webhook.Retry{MaxElapsed: w.budget},
+		Pollers: 1 + number%2, RequestTimeout: w.timeout, Retry: webhook.Retry{MaxElapsed: w.budget},
 		Batching: webhook.Batching{Disabled: !w.batching}, Logger: slog.New(slog.DiscardHandler),
 		Trace: &webhook.Trace{Dropped: n.noteDropped},
 	})
@@ -134,7 +134,7 @@ func (n *node) noteDropped(i webhook.DroppedInfo) {
 
 // emit emits an event for an endpoint, and notes it if the emitter took it.
 func (n *node) emit(e *endpoint, number int) {
-	ev := webhook.ClientEvent(e.app, "private-"+e.id+"-room", "client-event", itoa(number), "1.1")
+	ev := webhook.ClientEvent(e.app, "private-"+e.id+"-room", webhook.ClientMessage{Name: "client-event", Data: itoa(number), SocketID: "1.1"})
 	if err := n.em.Emit(ev); err != nil {
 		if !errors.Is(err, webhook.ErrOverflow) && !errors.Is(err, webhook.ErrClosed) {
 			n.w.fail("Emit: %v", err)

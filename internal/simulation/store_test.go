@@ -49,8 +49,6 @@ type jobModel struct {
 	lane   string
 	ready  time.Time // Enqueue
 	begun  bool      // it was leased and not released
-	lost   bool      // a lease of it ended unsettled
-	first  time.Time
 	events int
 }
 

@@ -2,8 +2,8 @@ package strict
 
 import "strings"
 
-// Suggest returns the end of a message about a name that is not one of known: the nearest one, or all
-// of them when none is near.
+// Suggest returns the end of a message about a name that is not one of known: the nearest one, or
+// all of them when none is near.
 func Suggest(name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return "; did you mean \"" + near + "\"?"
@@ -11,9 +11,12 @@ func Suggest(name string, known []string) string {
 	return "; known are " + strings.Join(known, ", ")
 }
 
-// Nearest returns the known name that name is most likely meant to be, or "" if none is near: about one letter in
-// three may be wrong. Case, "-" and "_" do not count.
-func Nearest(name string, known []string) string {
+// Nearest returns the known name that name is most likely meant to be, or "" if none is near: about
+// one letter in three may be wrong. Case, "-" and "_" do not count.
+func Nearest(name string, known []string) string { return NearestWithin(name, known, len(name)) }
+
+// NearestWithin is Nearest where at most limit letters may be wrong.
+func NearestWithin(name string, known []string, limit int) string {
 	const longest = 100 // a longer one is no name, and the cost grows with the square
 	if len(name) > longest {
 		return ""
@@ -22,7 +25,7 @@ func Nearest(name string, known []string) string {
 	plain := simplify(name)
 	for _, candidate := range known {
 		target := simplify(candidate)
-		most := allowed(target)
+		most := min(allowed(target), limit)
 		if len(plain) > len(target)+most || len(target) > len(plain)+most {
 			continue // too long or too short, so there is nothing to count
 		}
@@ -35,7 +38,8 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// allowed is how many letters of target may be wrong. Of a very short name nothing may: "id" and "ip" are both words.
+// allowed is how many letters of target may be wrong. Of a very short name nothing may: "id" and
+// "ip" are both words.
 func allowed(target string) int {
 	if len(target) <= 3 {
 		return 0
@@ -47,7 +51,8 @@ func simplify(name string) string {
 	return strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(name))
 }
 
-// distance counts the letters to insert, delete, replace or swap with a neighbour to get from a to b.
+// distance counts the letters to insert, delete, replace or swap with a neighbour to get from a to
+// b.
 func distance(a, b string) int {
 	two, one, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range one {

@@ -44,7 +44,8 @@ func (o Object) names() []string {
 
 func (o Object) suggest(name string) string { return Suggest(name, o.names()) }
 
-// Entries reads an object whose names are data: f gets each name, and its value unless that is null.
+// Entries reads an object whose names are data: f gets each name, and its value unless that is
+// null.
 func Entries(f func(name string, v Value)) Field {
 	return func(v Value) {
 		v.members(func(name string, member Value) { member.read(func(v Value) { f(name, v) }) })

@@ -2,6 +2,7 @@ package strict
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -44,8 +45,24 @@ func Not(dst *bool) Field {
 func Int(dst *int, least int) Field {
 	return func(v Value) {
 		n, ok := v.whole()
-		if !ok || n < int64(least) || n > math.MaxInt32 {
+		if ok && n > math.MaxInt32 {
+			v.wrong("a whole number of at most " + strconv.Itoa(math.MaxInt32))
+			return
+		}
+		if !ok || n < int64(least) {
 			v.wrong("a whole number of at least " + strconv.Itoa(least))
+			return
+		}
+		*dst = int(n)
+	}
+}
+
+// Between reads a whole number from low to high.
+func Between(dst *int, low, high int) Field {
+	return func(v Value) {
+		n, ok := v.whole()
+		if !ok || n < int64(low) || n > int64(high) {
+			v.wrong(fmt.Sprintf("a whole number from %d to %d", low, high))
 			return
 		}
 		*dst = int(n)
@@ -68,7 +85,11 @@ func Number(dst *float64) Field {
 func Duration(dst *time.Duration, unit time.Duration, least int64) Field {
 	return func(v Value) {
 		n, ok := v.whole()
-		if !ok || n < least || n > int64(math.MaxInt64/unit) {
+		if largest := int64(math.MaxInt64 / unit); ok && n > largest {
+			v.wrong("a whole number of " + unitName(unit) + ", at most " + strconv.FormatInt(largest, 10))
+			return
+		}
+		if !ok || n < least {
 			v.wrong("a whole number of " + unitName(unit) + ", at least " + strconv.FormatInt(least, 10))
 			return
 		}
@@ -86,8 +107,8 @@ func unitName(unit time.Duration) string {
 	return "milliseconds"
 }
 
-// whole returns the value as an integer. 5.0 and 5e3 are whole numbers in JSON, though strconv.ParseInt
-// knows only their plain form.
+// whole returns the value as an integer. 5.0 and 5e3 are whole numbers in JSON, though
+// strconv.ParseInt knows only their plain form.
 func (v Value) whole() (int64, bool) {
 	if v.kind() != "a number" {
 		return 0, false

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// scanner walks over an object or array whose text is known to be valid JSON, and cuts it into pieces without
-// copying. A json.Decoder for every level would be ten times slower.
+// scanner walks over an object or array whose text is known to be valid JSON, and cuts it into
+// pieces without copying. A json.Decoder for every level would be ten times slower.
 type scanner struct {
 	text []byte
 	pos  int

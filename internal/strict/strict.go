@@ -1,6 +1,6 @@
-// Package strict reads JSON field by field and notes every mistake with its path: unknown fields with the nearest
-// known name, fields that are there twice, values of the wrong type. encoding/json stops at the first mistake and
-// lets the others through.
+// Package strict reads JSON field by field and notes every mistake with its path: unknown fields
+// with the nearest known name, fields that are there twice, values of the wrong type. encoding/json
+// stops at the first mistake and lets the others through.
 package strict
 
 import (
@@ -20,7 +20,8 @@ type Problem struct {
 // Field reads one value. It is called only for values that are there and not null.
 type Field func(Value)
 
-// Value is a JSON value at a path. Mistakes found in it are noted in the list that was given to Read.
+// Value is a JSON value at a path. Mistakes found in it are noted in the list that was given to
+// Read.
 type Value struct {
 	path   string
 	raw    []byte
@@ -51,6 +52,9 @@ func syntaxMessage(data []byte) string {
 	column := len(before) - 1 - bytes.LastIndexByte(before, '\n')
 	return fmt.Sprintf("line %d, column %d: %s", line, max(column, 1), syntax)
 }
+
+// Path returns where the value is, such as "webhooks[2].filter"; empty for the outermost value.
+func (v Value) Path() string { return v.path }
 
 // Raw returns the value's JSON text.
 func (v Value) Raw() []byte { return v.raw }
@@ -118,6 +122,24 @@ func (v Value) kind() string {
 		return "null"
 	default:
 		return "a number"
+	}
+}
+
+// Embedded reads a value with f, or a string that holds the value's JSON text.
+func Embedded(f Field) Field {
+	return func(v Value) {
+		if v.raw[0] != '"' {
+			f(v)
+			return
+		}
+		var text string
+		String(&text)(v)
+		if !json.Valid([]byte(text)) {
+			v.Fail("is a string, which must hold JSON: %s", syntaxMessage([]byte(text)))
+			return
+		}
+		v.raw = bytes.TrimSpace([]byte(text))
+		v.read(f)
 	}
 }
 

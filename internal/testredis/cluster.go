@@ -17,7 +17,8 @@ type Cluster struct {
 	Nodes []*Server
 }
 
-// StartCluster starts a cluster of the test's own, which takes some seconds, and waits until it takes writes.
+// StartCluster starts a cluster of the test's own, which takes some seconds, and waits until it
+// takes writes.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	Available(t)
@@ -35,8 +36,8 @@ var shared struct {
 	cluster *Cluster
 }
 
-// SharedCluster returns a cluster that all tests of this test binary share. It dies with the process. Tests must not
-// stop its nodes, and must use key prefixes of their own.
+// SharedCluster returns a cluster that all tests of this test binary share. It dies with the
+// process. Tests must not stop its nodes, and must use key prefixes of their own.
 func SharedCluster(t testing.TB) *Cluster {
 	t.Helper()
 	Available(t)
@@ -95,7 +96,8 @@ func (c *Cluster) join(t testing.TB) {
 	c.Settle(t)
 }
 
-// Settle waits until the cluster takes writes and every replica follows its master. All nodes must run.
+// Settle waits until the cluster takes writes and every replica follows its master. All nodes must
+// run.
 func (c *Cluster) Settle(t testing.TB) {
 	t.Helper()
 	err := eventually(30*time.Second, "the cluster takes writes and its replicas follow", func(ctx context.Context) bool {

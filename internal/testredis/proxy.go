@@ -52,8 +52,8 @@ func (p *Proxy) SetDown(down bool) {
 	}
 }
 
-// LoseAnswer makes the proxy hand the next request that contains text to the server, and close the connection when the
-// server answers. The channel is closed when that has happened.
+// LoseAnswer makes the proxy hand the next request that contains text to the server, and close the
+// connection when the server answers. The channel is closed when that has happened.
 func (p *Proxy) LoseAnswer(text string) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// MoveSlot moves the slot of key from its master to another one, as an operator who adds a master does, key by key.
+// MoveSlot moves the slot of key from its master to another one, as an operator who adds a master
+// does, key by key.
 func (c *Cluster) MoveSlot(t testing.TB, key string) {
 	t.Helper()
 	from := c.Master(t, key)

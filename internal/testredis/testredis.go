@@ -1,5 +1,5 @@
-// Package testredis starts real Redis servers and clusters for tests, on loopback, on free ports, in temporary
-// directories. They are stopped at the test's end, and die with the test process.
+// Package testredis starts real Redis servers and clusters for tests, on loopback, on free ports,
+// in temporary directories. They are stopped at the test's end, and die with the test process.
 package testredis
 
 import (
@@ -17,10 +17,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Require is the environment variable that, when it is "require", makes a missing redis-server a failure.
+// Require is the environment variable that, when it is "require", makes a missing redis-server a
+// failure.
 const Require = "WEBHOOK_TEST_SERVERS"
 
-// Available skips the test if there is no redis-server on this machine, or fails it if WEBHOOK_TEST_SERVERS is "require".
+// Available skips the test if there is no redis-server on this machine, or fails it if
+// WEBHOOK_TEST_SERVERS is "require".
 func Available(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err == nil {
@@ -127,7 +129,8 @@ func (s *Server) Client() *redis.Client {
 	return redis.NewClient(&redis.Options{Addr: s.Addr})
 }
 
-// Files returns the contents of all files that the server has written, such as its append-only file.
+// Files returns the contents of all files that the server has written, such as its append-only
+// file.
 func (s *Server) Files() map[string][]byte {
 	s.t.Helper()
 	files := make(map[string][]byte)

@@ -2,6 +2,7 @@ package boltqueue
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,6 +115,19 @@ func TestOpenRefusesNegativeOptions(t *testing.T) {
 	} {
 		if _, err := Open(file(t), o); err == nil || !strings.Contains(err.Error(), "Options."+name+" is -1") {
 			t.Errorf("%s of -1: %v", name, err)
+		}
+	}
+}
+
+func TestOpenRefusesOptionsNearTheLargestNumber(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]Options{
+		"Lease": {Lease: math.MaxInt64}, "MaxJobs": {MaxJobs: math.MaxInt}, "MaxBytes": {MaxBytes: math.MaxInt64},
+		"MaxDead": {MaxDead: math.MaxInt}, "MaxDeadAge": {MaxDeadAge: math.MaxInt64}, "MaxDeadBytes": {MaxDeadBytes: math.MaxInt64},
+		"MaxMarkers": {MaxMarkers: math.MaxInt},
+	} {
+		if _, err := Open(file(t), o); err == nil || !strings.Contains(err.Error(), "Options."+name+" is ") || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/limits"
 )
 
 // Options configures a [Queue]. The zero value of every field is its default; a negative one is an
@@ -54,20 +56,17 @@ func (o Options) withDefaults() Options {
 
 // validate names the first field that cannot be used.
 func (o Options) validate() error {
-	for _, field := range []struct {
-		name  string
-		value int64
-	}{
-		{"Lease", int64(o.Lease)},
-		{"MaxJobs", int64(o.MaxJobs)},
-		{"MaxBytes", o.MaxBytes},
-		{"MaxDead", int64(o.MaxDead)},
-		{"MaxDeadBytes", o.MaxDeadBytes},
-		{"MaxDeadAge", int64(o.MaxDeadAge)},
-		{"MaxMarkers", int64(o.MaxMarkers)},
+	for _, field := range []struct{ name, problem string }{
+		{"Lease", limits.Problem(o.Lease, 0, limits.Lease)},
+		{"MaxJobs", limits.Problem(o.MaxJobs, 0, limits.Count)},
+		{"MaxBytes", limits.Problem(o.MaxBytes, 0, limits.Bytes)},
+		{"MaxDead", limits.Problem(o.MaxDead, 0, limits.Count)},
+		{"MaxDeadBytes", limits.Problem(o.MaxDeadBytes, 0, limits.Bytes)},
+		{"MaxDeadAge", limits.Problem(o.MaxDeadAge, 0, limits.Age)},
+		{"MaxMarkers", limits.Problem(o.MaxMarkers, 0, limits.Count)},
 	} {
-		if field.value < 0 {
-			return fmt.Errorf("boltqueue: Options.%s is %d; it must be positive, or 0 for its default", field.name, field.value)
+		if field.problem != "" {
+			return fmt.Errorf("boltqueue: Options.%s %s", field.name, field.problem)
 		}
 	}
 	return nil

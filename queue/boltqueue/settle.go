@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/internal/lanes"
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -103,6 +104,7 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 	o := &nackOp{nacks: make([]nackEntry, len(nacks))}
 	for i := range nacks {
 		o.nacks[i].Nack = nacks[i]
+		o.nacks[i].Delay = min(nacks[i].Delay, limits.Delay)
 	}
 	if err := q.do(ctx, o); err != nil {
 		return err

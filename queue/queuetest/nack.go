@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"math"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -29,6 +30,15 @@ var nackChecks = []check{
 		delay := r.q.Traits().Lease + r.h.Delay
 		r.nack(l, delay, false)
 		r.after(l, start.Add(delay))
+	}},
+	{"N1", "TheLongestDelayIsKept", func(r *rig) {
+		r.enqueue(r.jobs("a", 2)...)
+		leases := r.take(2)
+		start := time.Now()
+		r.nack(leases[0], math.MaxInt64, false)
+		r.nack(leases[1], r.h.Delay, false)
+		r.after(leases[1], start.Add(r.h.Delay))
+		r.none(r.quiet(), "the longest delay has passed at once")
 	}},
 	{"N1", "ACountedDelayIsKept", func(r *rig) {
 		if t := r.q.Traits(); t.AtMostOnce || t.OwnRetry {

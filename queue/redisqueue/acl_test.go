@@ -70,4 +70,17 @@ func TestTheDocumentedACLIsEnough(t *testing.T) {
 	check("Replay", err)
 	_, err = q.Stats(ctx)
 	check("Stats", err)
+	_, err = q.Lanes(ctx, "", 10)
+	check("Lanes", err)
+	check("SetLane", q.SetLane(ctx, queue.LaneUpdate{Lane: "held", Health: queue.Failing, Hold: time.Minute}))
+	large := queue.Job{ID: "large", Lane: "l", Data: []byte(strings.Repeat("x", 5000))}
+	check("Enqueue of a large job", q.Enqueue(ctx, []queue.Job{large}))
+	leases, err = q.Receive(ctx, queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1})
+	check("Receive", err)
+	check("Release", q.Release(ctx, leases))
+	leases, err = q.Receive(ctx, queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1})
+	check("Receive", err)
+	check("Replace", q.Replace(ctx, leases[0], []queue.Job{{ID: "part", Lane: "l"}}))
+	_, err = q.Discard(ctx, []string{"c"})
+	check("Discard", err)
 }

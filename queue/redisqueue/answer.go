@@ -49,20 +49,13 @@ func list(answer any) []any {
 // micros reads microseconds.
 func micros(v any) time.Duration { return time.Duration(number(v)) * time.Microsecond }
 
-// local returns the time by this process's clock of a time by Redis's, in microseconds; 0 is the zero time.
+// local returns the time by this process's clock of a time by Redis's, in microseconds; 0 is the
+// zero time.
 func (p *partition) local(us int64) time.Time {
 	if us == 0 {
 		return time.Time{}
 	}
 	return time.UnixMicro(us - p.skew.Load())
-}
-
-// remote is the opposite of local.
-func (p *partition) remote(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro() + p.skew.Load()
 }
 
 // cut returns the next part of a text that is separated by colons.
@@ -131,7 +124,8 @@ func timer(l *queue.Lease) string {
 	return l.Receipt + l.ID + " " + l.Lane
 }
 
-// began returns when a lease began, by Redis's clock in microseconds, or 0 if it has no receipt of ours.
+// began returns when a lease began, by Redis's clock in microseconds, or 0 if it has no receipt of
+// ours.
 func began(l *queue.Lease) int64 {
 	if len(l.Receipt) < receiptHead {
 		return 0
@@ -148,4 +142,12 @@ func timeText(us int64) string {
 // age returns how old a job is, by Redis's clock, which may have been set back.
 func age(enqueued, now int64) time.Duration {
 	return max(0, time.Duration(now-enqueued)*time.Microsecond)
+}
+
+// sizeOf returns the size of a lease's data, which its receipt tells.
+func sizeOf(l *queue.Lease) int {
+	if len(l.Receipt) < receiptHead+ticketFlag {
+		return 0
+	}
+	return number(strings.TrimLeft(l.Receipt[receiptHead+numberSize:receiptHead+ticketFlag], "0"))
 }

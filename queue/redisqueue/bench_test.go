@@ -19,8 +19,8 @@ const benchBatch = 100
 
 var benchData = bytes.Repeat([]byte("x"), 400)
 
-// BenchmarkBatches moves jobs of 400 bytes through the queue, a hundred at a time, and compares that with the least that
-// Redis can be asked to do: RPUSH and LPOP of a hundred on one list.
+// BenchmarkBatches moves jobs of 400 bytes through the queue, a hundred at a time, and compares
+// that with the least that Redis can be asked to do: RPUSH and LPOP of a hundred on one list.
 func BenchmarkBatches(b *testing.B) {
 	for _, lanes := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {

@@ -13,8 +13,8 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// BenchmarkRedisTime measures Redis's own time for a job of 400 bytes, by INFO commandstats: to enqueue it, to lease it and
-// to ack it, with one job and with ten in a call.
+// BenchmarkRedisTime measures Redis's own time for a job of 400 bytes, by INFO commandstats: to
+// enqueue it, to lease it and to ack it, with one job and with ten in a call.
 func BenchmarkRedisTime(b *testing.B) {
 	for _, c := range []struct{ batch, lanes int }{{1, 1}, {1, 1000}, {10, 1}, {10, 10}, {10, 1000}} {
 		b.Run(fmt.Sprintf("jobs=%d/lanes=%d", c.batch, c.lanes), func(b *testing.B) {

@@ -32,15 +32,15 @@ func (q *Queue) DeadLetter(ctx context.Context, l queue.Lease, reason string) er
 		return queue.ErrLeaseLost
 	}
 	if parts := len(q.parts); n[0] > q.opts.MaxDead/parts || int64(n[1]) > q.opts.MaxDeadBytes/int64(parts) {
-		// While no partition has more than its share, all of them together keep the bound. This job is settled, whether
-		// others could be dropped or not; the next one tries again.
+		// While no partition has more than its share, all of them together keep the bound. This job
+		// is settled, whether others could be dropped or not; the next one tries again.
 		_ = q.dropDead(ctx)
 	}
 	return nil
 }
 
-// deadLimits is what scripts need to know to keep the bounds on dead letters. Each partition keeps the bounds by
-// itself; dropDead keeps them for all of them.
+// deadLimits is what scripts need to know to keep the bounds on dead letters. Each partition keeps
+// the bounds by itself; dropDead keeps them for all of them.
 func (q *Queue) deadLimits() []any {
 	return []any{q.opts.MaxDead, q.opts.MaxDeadAge.Microseconds(), q.opts.MaxDeadBytes}
 }
@@ -79,8 +79,8 @@ const (
 	dropAtOnce = 10
 )
 
-// DeadLetters lists dead letters, oldest first, at most 1,000 in a call. If after is not one of them (any more), it
-// starts at the oldest.
+// DeadLetters lists dead letters, oldest first, at most 1,000 in a call. If after is not one of
+// them (any more), it starts at the oldest.
 func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]queue.DeadLetter, error) {
 	limit = min(limit, maxList)
 	if limit <= 0 {
@@ -136,7 +136,8 @@ func (q *Queue) find(ctx context.Context, id string) (int, error) {
 	return at, err
 }
 
-// Replay puts new jobs in the place of dead letters, each in one step. The bounds on jobs and bytes do not apply to it.
+// Replay puts new jobs in the place of dead letters, each in one step. The bounds on jobs and bytes
+// do not apply to it.
 func (q *Queue) Replay(ctx context.Context, letters []queue.Replayed) (int, error) {
 	letters = slices.Clone(letters)
 	var replayed atomic.Int64
@@ -187,8 +188,8 @@ func (q *Queue) discard(ctx context.Context, ids []string, dropped bool) (int, e
 	})
 }
 
-// count asks every partition to do something with dead letters, since an ID does not tell where it is, and adds up how
-// many they had. Of several that fail it returns one error.
+// count asks every partition to do something with dead letters, since an ID does not tell where it
+// is, and adds up how many they had. Of several that fail it returns one error.
 func (q *Queue) count(ctx context.Context, ids []string, do func(p *partition, ids []string) (any, error)) (int, error) {
 	ids = slices.Clone(ids)
 	answers, err := gather(ctx, q, func(p *partition) (int, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// What one script of Enqueue carries, unless a single job is larger. Redis does nothing else meanwhile, and workers wait
-// for their acks.
+// What one script of Enqueue carries, unless a single job is larger. Redis does nothing else
+// meanwhile, and workers wait for their acks.
 const (
 	enqueueJobs  = 64
 	enqueueBytes = 128 << 10
@@ -17,8 +17,8 @@ const (
 
 // Enqueue takes jobs, in one round trip per partition and batch.
 //
-// When one master of a cluster does not answer, the error is a *queue.BatchError that names its jobs: they may or may not
-// have been taken, and offering them again is right.
+// When one master of a cluster does not answer, the error is a *queue.BatchError that names its
+// jobs: they may or may not have been taken, and offering them again is right.
 func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	jobs = slices.Clone(jobs) // a call that ctx has ended may still be sending them
 	return q.spread(ctx, len(jobs), func(i int) string { return jobs[i].Lane },
@@ -51,7 +51,8 @@ func (e *enqueuer) all(ctx context.Context, indexes []int) {
 	}
 }
 
-// batch returns the jobs of the next script, and how many of indexes it has looked at. It refuses those that are too large.
+// batch returns the jobs of the next script, and how many of indexes it has looked at. It refuses
+// those that are too large.
 func (e *enqueuer) batch(indexes []int) (batch []int, n int) {
 	bytes := 0
 	for _, i := range indexes {
@@ -91,7 +92,8 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	answer, err := e.q.eval(ctx, enqueueScript, e.p, e.args(batch))
+	args, large := e.args(batch)
+	answer, err := e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
 	switch {
 	case isFull(err):
 		for _, i := range batch {
@@ -111,8 +113,10 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	return nil
 }
 
-func (e *enqueuer) args(batch []int) []any {
-	args := append(make([]any, 0, 5+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, 0)
+// args returns the script's arguments, and the command that writes the data of large jobs before,
+// nil if there are none.
+func (e *enqueuer) args(batch []int) (args, large []any) {
+	args = append(make([]any, 0, 5+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, 0)
 	var lanes map[string]bool
 	last, n := "", 0
 	for _, i := range batch {
@@ -133,9 +137,16 @@ func (e *enqueuer) args(batch []int) []any {
 	args[2] = n
 	for _, i := range batch {
 		j := &e.jobs[i]
-		args = append(args, ticketTail(j), j.Lane, j.Data)
+		data := j.Data
+		if len(data) > inlineBytes {
+			if large == nil {
+				large = []any{"hset", e.p.large()}
+			}
+			large, data = append(large, j.ID, j.Data), nil
+		}
+		args = append(args, ticketTail(j), j.Lane, data)
 	}
-	return args
+	return args, large
 }
 
 func flag(b bool) int {

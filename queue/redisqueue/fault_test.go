@@ -20,7 +20,8 @@ import (
 
 var heavy sync.Mutex
 
-// alone keeps tests that stop servers, and whose time limits are short, from running beside each other.
+// alone keeps tests that stop servers, and whose time limits are short, from running beside each
+// other.
 func alone(t *testing.T) {
 	t.Helper()
 	heavy.Lock()
@@ -347,7 +348,8 @@ func TestFault30MasterLost(t *testing.T) {
 	t.Logf("delivered everything %v after the kill, %d copies in all", time.Since(killed), in.copies)
 }
 
-// enqueueOneByOne enqueues each job by a call of its own, at the same time, and returns how many were taken within d.
+// enqueueOneByOne enqueues each job by a call of its own, at the same time, and returns how many
+// were taken within d.
 func enqueueOneByOne(t *testing.T, q queue.Queue, jobs []queue.Job, d time.Duration) int {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()

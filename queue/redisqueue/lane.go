@@ -97,10 +97,10 @@ func (p *partition) readLane(f []any, now int64) queue.LaneInfo {
 	return info
 }
 
-// sweep forgets the lanes of a partition that have had no jobs for laneAge.
-func (q *Queue) sweep(ctx context.Context, p *partition) error {
+// sweep forgets the lanes of a partition that have had no jobs for the given time.
+func (q *Queue) sweep(ctx context.Context, p *partition, age time.Duration) error {
 	for after := ""; ; {
-		answer, err := q.eval(ctx, sweepScript, p, []any{after, lanePage, laneAge.Microseconds()})
+		answer, err := q.eval(ctx, sweepScript, p, []any{after, lanePage, age.Microseconds()})
 		if err != nil {
 			return err
 		}

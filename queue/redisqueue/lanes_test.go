@@ -40,7 +40,8 @@ func TestDeadLaneIsNotChurned(t *testing.T) {
 		t.Errorf("%d scripts in an idle second; want at most 8", n)
 	}
 
-	// A healthy lane's job takes three scripts: to enqueue it, to lease it and to ack it, and one that finds nothing before.
+	// A healthy lane's job takes three scripts: to enqueue it, to lease it and to ack it, and one
+	// that finds nothing before.
 	const rounds = 200
 	before = scripts(t, client)
 	calls := perJobCommands(t, client)
@@ -137,8 +138,8 @@ func TestLanesMayHaveAnyName(t *testing.T) {
 	}
 }
 
-// Ended leases of an ordered lane and of others are no obstacle to each other: a job that was nacked with a delay blocks
-// its ordered lane for everybody, also for another handle.
+// Ended leases of an ordered lane and of others are no obstacle to each other: a job that was
+// nacked with a delay blocks its ordered lane for everybody, also for another handle.
 func TestOrderedLaneWaitsForItsDelayedJob(t *testing.T) {
 	t.Parallel()
 	alone(t)

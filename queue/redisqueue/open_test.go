@@ -2,6 +2,8 @@ package redisqueue_test
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -50,6 +52,13 @@ func TestNewReportsEveryWrongOption(t *testing.T) {
 		if !strings.Contains(err.Error(), "Options."+field) {
 			t.Errorf("the error does not name %s: %v", field, err)
 		}
+	}
+	_, err = redisqueue.New(t.Context(), client, redisqueue.Options{
+		Lease: math.MaxInt64, MaxJobs: math.MaxInt, MaxBytes: math.MaxInt64, MaxJobBytes: math.MaxInt, MaxDead: math.MaxInt,
+		MaxDeadBytes: math.MaxInt64, MaxDeadAge: math.MaxInt64, MarkerTTL: math.MaxInt64, MaxMarkers: math.MaxInt,
+	})
+	if n := strings.Count(fmt.Sprint(err), "it must be at most"); n != 9 {
+		t.Errorf("%d of 9 numbers near the largest were refused: %v", n, err)
 	}
 	if _, err := redisqueue.New(t.Context(), nil, redisqueue.Options{}); err == nil {
 		t.Error("New without a client succeeded")

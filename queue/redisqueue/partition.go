@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// partition is one part of the lanes. All its keys have one hash tag, so that a script can use them together.
+// partition is one part of the lanes. All its keys have one hash tag, so that a script can use them
+// together.
 type partition struct {
 	number int
 	base   string // how the names of its keys begin
 
-	// looking says that a look at the partition has not been answered yet, so that a server that hangs
-	// is not asked by more and more goroutines.
+	// looking says that a look at the partition has not been answered yet, so that a server that
+	// hangs is not asked by more and more goroutines.
 	looking atomic.Bool
 
 	// skew is Redis's clock minus ours, in microseconds, as of the last answer; 0: not known.
@@ -31,8 +32,9 @@ type partition struct {
 	lost   []lostTake
 }
 
-// lostTake is a take call whose answer was lost, so it may have leased jobs under a token that nobody holds. Later
-// calls release those leases. It is forgotten when its deadline has passed by Redis's clock.
+// lostTake is a take call whose answer was lost, so it may have leased jobs under a token that
+// nobody holds. Later calls release those leases. It is forgotten when its deadline has passed by
+// Redis's clock.
 type lostTake struct {
 	token    string
 	deadline int64 // by Redis's clock, in microseconds
@@ -49,6 +51,12 @@ func newPartitions(prefix string, n int) []*partition {
 	return parts
 }
 
+// large returns the key of the data of large jobs.
+func (p *partition) large() string { return p.base + "large" }
+
+// inlineBytes is the longest Data that scripts read and write. It is the same in lua/base.lua.
+const inlineBytes = 1024
+
 // ofLane returns the partition of a lane.
 func (q *Queue) ofLane(lane string) int {
 	if len(q.parts) == 1 {
@@ -61,8 +69,9 @@ func (q *Queue) ofLane(lane string) int {
 
 const slots = 16384
 
-// tag returns the hash tag of partition i of n: a number whose slot lies in the i-th of n equal ranges of slots.
-// Masters own ranges of slots, so the partitions are spread over the masters evenly.
+// tag returns the hash tag of partition i of n: a number whose slot lies in the i-th of n equal
+// ranges of slots. Masters own ranges of slots, so the partitions are spread over the masters
+// evenly.
 func tag(i, n int) string {
 	low, high := slots*i/n, slots*(i+1)/n
 	for k := 0; ; k++ {
@@ -89,11 +98,13 @@ func crc16(s string) uint16 {
 	return crc
 }
 
-// clockTolerance is how far off the known skew may be. Its estimates differ by what the network and the scheduler take.
+// clockTolerance is how far off the known skew may be. Its estimates differ by what the network and
+// the scheduler take.
 const clockTolerance = 10_000 // microseconds
 
-// noteClock notes Redis's clock, in microseconds, as of an answer that has just come to a call that began at start. The
-// known skew stays as long as it agrees with the answer, so that a time that is read twice is the same.
+// noteClock notes Redis's clock, in microseconds, as of an answer that has just come to a call that
+// began at start. The known skew stays as long as it agrees with the answer, so that a time that is
+// read twice is the same.
 func (p *partition) noteClock(start time.Time, now int64) {
 	least, most := now-time.Now().UnixMicro(), now-start.UnixMicro()
 	skew := p.skew.Load()

@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -75,5 +76,66 @@ func TestLostTakesAreKeptUntilTheyCannotRunAnyMore(t *testing.T) {
 	p.forget([]lostTake{early, late}, 200)
 	if got := p.lostTakes(); len(got) != 1 || got[0] != late {
 		t.Errorf("left %v; want the late one", got)
+	}
+}
+
+// Lanes without jobs are forgotten, with their state, when they are old enough; others never are.
+func TestSweepForgetsOldLanes(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	defer client.Close()
+	q, err := New(t.Context(), client, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	for i := range lanePage + 10 {
+		u := queue.LaneUpdate{Lane: fmt.Sprintf("empty-%03d", i), Health: queue.Failing}
+		if err := q.SetLane(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.Enqueue(t.Context(), []queue.Job{{ID: "j", Lane: "used"}}); err != nil {
+		t.Fatal(err)
+	}
+	left := func(age time.Duration) int {
+		if err := q.sweep(t.Context(), q.parts[0], age); err != nil {
+			t.Fatal(err)
+		}
+		lanes, err := q.Lanes(t.Context(), "", maxLanes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(lanes)
+	}
+	if n := left(time.Hour); n != lanePage+11 {
+		t.Errorf("%d lanes are left of %d that are not old", n, lanePage+11)
+	}
+	if n := left(0); n != 1 {
+		t.Errorf("%d lanes are left; want the one that has a job", n)
+	}
+}
+
+// A clock that is wrong by hours does not show in any time that the queue returns.
+func TestTimesAreByThisProcessesClock(t *testing.T) {
+	t.Parallel()
+	p := &partition{}
+	now := time.Now()
+	redis := now.Add(-6 * time.Hour) // what Redis believes
+	p.noteClock(now.Add(-time.Millisecond), redis.UnixMicro())
+	if d := p.local(redis.Add(-time.Minute).UnixMicro()).Sub(now.Add(-time.Minute)).Abs(); d > time.Second {
+		t.Errorf("a minute ago is off by %v", d)
+	}
+	first := p.local(redis.UnixMicro())
+	p.noteClock(now, redis.Add(2*time.Millisecond).UnixMicro()) // agrees as far as can be told
+	if again := p.local(redis.UnixMicro()); !again.Equal(first) {
+		t.Errorf("the same time was %v and then %v", first, again)
+	}
+	p.noteClock(time.Now(), time.Now().UnixMicro()) // Redis's clock was set right
+	if d := p.local(now.UnixMicro()).Sub(now).Abs(); d > time.Second {
+		t.Errorf("after Redis's clock was set, now is off by %v", d)
+	}
+	if !p.local(0).IsZero() {
+		t.Error("no time is not the zero time")
 	}
 }

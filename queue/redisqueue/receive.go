@@ -9,15 +9,16 @@ import (
 )
 
 const (
-	// pollEvery is how often a Receive that waits looks by itself, in case a wake message was lost or somebody else's
-	// Nack made a job due that it does not know of.
+	// pollEvery is how often a Receive that waits looks by itself, in case a wake message was lost
+	// or somebody else's Nack made a job due that it does not know of.
 	pollEvery = 500 * time.Millisecond
 
-	// staleAfter is how old a look at a partition is when it is repeated. It is less than pollEvery, so that the partitions
-	// are looked at together.
+	// staleAfter is how old a look at a partition is when it is repeated. It is less than
+	// pollEvery, so that the partitions are looked at together.
 	staleAfter = 400 * time.Millisecond
 
-	// probeTimeout is how long a look at several partitions waits for a partition. One that answers later wakes the Receives that wait.
+	// probeTimeout is how long a look at several partitions waits for a partition. One that answers
+	// later wakes the Receives that wait.
 	probeTimeout = 250 * time.Millisecond
 
 	// retryAfter is how long a partition that failed is left alone.
@@ -26,18 +27,20 @@ const (
 	// maintainEvery is how often a receiver runs maintain.
 	maintainEvery = time.Minute
 
-	// sweepEvery is how often maintain forgets lanes, which it does when they have had no jobs for laneAge (rule H6).
+	// sweepEvery is how often maintain forgets lanes, which it does when they have had no jobs for
+	// laneAge (rule H6).
 	sweepEvery = time.Hour
 	laneAge    = 24 * time.Hour
 )
 
-// Receive leases ready jobs, and waits until there is one. While it waits it is woken by a message, and looks by itself
-// twice a second.
+// Receive leases ready jobs, and waits until there is one. While it waits it is woken by a message,
+// and looks by itself twice a second.
 //
-// When ctx ends while Redis is leasing, it waits for the answer half a second more. The leases of an answer that is lost
-// are released by a later Receive of this Queue.
+// When ctx ends while Redis is leasing, it waits for the answer half a second more. The leases of
+// an answer that is lost are released by a later Receive of this Queue.
 //
-// On a cluster of which some masters do not answer, it goes on with the others, and fails only if none does.
+// On a cluster of which some masters do not answer, it goes on with the others, and fails only if
+// none does.
 func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
 	q.startListening()
 	for {
@@ -85,8 +88,8 @@ func (q *Queue) pause(now time.Time) time.Duration {
 	return max(d, time.Millisecond)
 }
 
-// look takes what is ready and fits into w, from the partitions in turn. It fails if there is nothing and none of the
-// partitions answers.
+// look takes what is ready and fits into w, from the partitions in turn. It fails if there is
+// nothing and none of the partitions answers.
 func (q *Queue) look(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
 	q.maintain()
 	q.probeAll(ctx)
@@ -144,8 +147,8 @@ func (q *Queue) namesOf(w *queue.Want) [][]string {
 	return names
 }
 
-// probeAll finds out which partitions have ready jobs, where that is not known. With a single partition there is nothing to
-// choose from, and taking tells.
+// probeAll finds out which partitions have ready jobs, where that is not known. With a single
+// partition there is nothing to choose from, and taking tells.
 func (q *Queue) probeAll(ctx context.Context) {
 	now := time.Now()
 	var asked sync.WaitGroup
@@ -204,8 +207,9 @@ func waitFor(ctx context.Context, all *sync.WaitGroup, d time.Duration) {
 	}
 }
 
-// maintain checks once a minute that the layout is stored, which an operator's FLUSHALL takes away, and drops dead
-// letters that have become too old. Once an hour it forgets the lanes that have had no jobs for a day.
+// maintain checks once a minute that the layout is stored, which an operator's FLUSHALL takes away,
+// and drops dead letters that have become too old. Once an hour it forgets the lanes that have had
+// no jobs for a day.
 func (q *Queue) maintain() {
 	now, last := time.Now().UnixNano(), q.maintained.Load()
 	if now-last < int64(maintainEvery) || !q.maintained.CompareAndSwap(last, now) || last == 0 || q.begin() != nil {
@@ -220,7 +224,7 @@ func (q *Queue) maintain() {
 		}
 		_, _ = q.counts(ctx)
 		if swept := q.swept.Load(); now-swept > int64(sweepEvery) && q.swept.CompareAndSwap(swept, now) {
-			_, _ = gather(ctx, q, func(p *partition) (any, error) { return nil, q.sweep(ctx, p) })
+			_, _ = gather(ctx, q, func(p *partition) (any, error) { return nil, q.sweep(ctx, p, laneAge) })
 		}
 	}()
 }

@@ -53,8 +53,9 @@ const (
 	closeTimeout      = 5 * time.Second
 )
 
-// New opens the queue that client and opts name, and stores its layout if it is the first. It fails if an option is
-// wrong, if Redis does not answer, or if the queue in Redis has another layout version or number of partitions.
+// New opens the queue that client and opts name, and stores its layout if it is the first. It fails
+// if an option is wrong, if Redis does not answer, or if the queue in Redis has another layout
+// version or number of partitions.
 //
 // client stays the caller's, who closes it after the Queue. Its timeouts apply.
 func New(ctx context.Context, client redis.UniversalClient, opts Options) (*Queue, error) {
@@ -102,8 +103,8 @@ const layout = 2
 // layoutText is what the key space records.
 const layoutText = "layout %d, partitions %d"
 
-// stored returns the number of partitions that is stored in Redis, which is n if there was none. It fails if the
-// layout there is not ours. Version 1 stored the number alone.
+// stored returns the number of partitions that is stored in Redis, which is n if there was none. It
+// fails if the layout there is not ours. Version 1 stored the number alone.
 func (q *Queue) stored(ctx context.Context, n int) (int, error) {
 	key := q.opts.Prefix + "partitions"
 	text, err := q.client.Eval(ctx, layoutLua, []string{key}, fmt.Sprintf(layoutText, layout, n)).Text()
@@ -128,7 +129,8 @@ func (q *Queue) stored(ctx context.Context, n int) (int, error) {
 	return stored, nil
 }
 
-// checkLayout stores the layout again in case the server has lost it, and checks that it is still ours.
+// checkLayout stores the layout again in case the server has lost it, and checks that it is still
+// ours.
 func (q *Queue) checkLayout(ctx context.Context) error {
 	stored, err := q.stored(ctx, len(q.parts))
 	if err == nil && stored != len(q.parts) {
@@ -149,8 +151,8 @@ func (q *Queue) Traits() queue.Traits {
 	}
 }
 
-// Close ends what waits in the queue and stops its goroutines. It waits for calls that Redis has not answered, a few seconds
-// at most. The client stays open.
+// Close ends what waits in the queue and stops its goroutines. It waits for calls that Redis has
+// not answered, a few seconds at most. The client stays open.
 func (q *Queue) Close() error {
 	q.mu.Lock()
 	q.closed = true
@@ -168,7 +170,8 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// begin starts a piece of work that Close waits for, unless the queue is closed. The caller calls q.work.Done.
+// begin starts a piece of work that Close waits for, unless the queue is closed. The caller calls
+// q.work.Done.
 func (q *Queue) begin() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -187,7 +190,8 @@ func (q *Queue) alive() error {
 	return nil
 }
 
-// await runs call and leaves it behind when ctx ends, since a client that reads an answer does not notice.
+// await runs call and leaves it behind when ctx ends, since a client that reads an answer does not
+// notice.
 func await[T any](ctx context.Context, q *Queue, call func() (T, error)) (T, error) {
 	type answer struct {
 		value T

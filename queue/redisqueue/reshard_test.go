@@ -12,7 +12,8 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// While a slot is moved, some of a partition's keys are on one master and some on the other. No script may run on either.
+// While a slot is moved, some of a partition's keys are on one master and some on the other. No
+// script may run on either.
 func TestSlotIsMovedUnderLoad(t *testing.T) {
 	t.Parallel()
 	alone(t)

@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"embed"
@@ -13,9 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Each script is a file that says at its head what it takes and returns. A line "--@ name" in it stands for the text of
-// another file: what several scripts do is written once, and no script holds what it does not use, since even a function
-// that is not called costs time in every run.
+// Each script is a file that says at its head what it takes and returns. A line "--@ name" in it
+// stands for the text of another file: what several scripts do is written once, and no script holds
+// what it does not use, since even a function that is not called costs time in every run.
 var (
 	//go:embed lua/*.lua
 	files embed.FS
@@ -39,6 +40,7 @@ var (
 	statsScript   = newScript("stats")
 	oldestScript  = newScript("oldest")
 	sweepScript   = newScript("sweep")
+	readScript    = newScript("read")
 	layoutLua     = luaFile("layout")
 )
 
@@ -69,21 +71,28 @@ func luaFile(name string) string {
 	})
 }
 
-// single is a command that go-redis does not send a second time when the answer is lost. The queue's callers
-// repeat what failed, and a repeated lease or settlement would not be the same as the first.
+// single is a command that go-redis does not send a second time when the answer is lost. The
+// queue's callers repeat what failed, and a repeated lease or settlement would not be the same as
+// the first.
 type single struct{ *redis.Cmd }
 
 func (single) NoRetry() bool { return true }
 
-// eval runs a script on a partition by its hash, or with its source where the server does not have it.
+// eval runs a script on a partition by its hash, or with its source where the server does not have
+// it.
 func (q *Queue) eval(ctx context.Context, s *script, p *partition, args []any) (any, error) {
-	answer, err := q.command(ctx, "evalsha", s.sha, p, args)
+	return q.evalAfter(ctx, nil, s, p, args)
+}
+
+// evalAfter runs a command and then a script on a partition in one transaction. first may be nil.
+func (q *Queue) evalAfter(ctx context.Context, first []any, s *script, p *partition, args []any) (any, error) {
+	answer, err := q.command(ctx, first, "evalsha", s.sha, p, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		// The server was restarted, perhaps without its data, or it has become a master.
 		if err = q.checkLayout(ctx); err != nil {
 			return nil, err
 		}
-		answer, err = q.command(ctx, "eval", s.source, p, args)
+		answer, err = q.command(ctx, first, "eval", s.source, p, args)
 	}
 	if err != nil {
 		q.reload(ctx, err)
@@ -92,12 +101,21 @@ func (q *Queue) eval(ctx context.Context, s *script, p *partition, args []any) (
 	return answer, nil
 }
 
-func (q *Queue) command(ctx context.Context, name, script string, p *partition, args []any) (any, error) {
+func (q *Queue) command(ctx context.Context, first []any, name, script string, p *partition, args []any) (any, error) {
 	line := make([]any, 0, len(args)+7)
 	line = append(line, name, script, 2, p.base, p.base+"-", q.channel, p.number)
 	cmd := single{redis.NewCmd(ctx, append(line, args...)...)}
-	_ = q.client.Process(ctx, cmd)
-	return cmd.Result()
+	if first == nil {
+		_ = q.client.Process(ctx, cmd)
+		return cmd.Result()
+	}
+	before := redis.NewCmd(ctx, first...)
+	_, err := q.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		_ = tx.Process(ctx, before)
+		_ = tx.Process(ctx, cmd)
+		return nil
+	})
+	return cmd.Val(), cmp.Or(before.Err(), cmd.Err(), err)
 }
 
 // isFull reports whether Redis has refused a write because its memory is full.
@@ -106,8 +124,9 @@ func isFull(err error) bool {
 	return errors.As(err, &fromServer) && strings.Contains(fromServer.Error(), "OOM command not allowed")
 }
 
-// reload makes a cluster client look for the masters again when one could not be reached. By itself it does that
-// once a minute, and until then it asks a master that is dead. The client keeps it to a few times a second.
+// reload makes a cluster client look for the masters again when one could not be reached. By itself
+// it does that once a minute, and until then it asks a master that is dead. The client keeps it to
+// a few times a second.
 func (q *Queue) reload(ctx context.Context, err error) {
 	var fromServer redis.Error
 	cluster, ok := q.client.(interface{ ReloadState(context.Context) })

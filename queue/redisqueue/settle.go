@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -14,8 +15,8 @@ func (q *Queue) Extend(ctx context.Context, leases []queue.Lease) error {
 	return q.settle(ctx, leases, extendScript, []any{q.opts.Lease.Microseconds()})
 }
 
-// Ack settles delivered jobs, in one round trip per partition. With AtMostOnce they are settled already, and Ack
-// changes only lanes that are not healthy.
+// Ack settles delivered jobs, in one round trip per partition. With AtMostOnce they are settled
+// already, and Ack changes only lanes that are not healthy.
 func (q *Queue) Ack(ctx context.Context, leases []queue.Lease) error {
 	if q.opts.AtMostOnce {
 		return q.ackOnce(ctx, leases)
@@ -117,7 +118,7 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 				var args []any
 				for _, i := range chunk {
 					n := &nacks[i]
-					args = append(args, timer(&n.Lease), max(0, n.Delay.Microseconds()), flag(n.Counted))
+					args = append(args, timer(&n.Lease), delay(n), flag(n.Counted))
 				}
 				return q.runFenced(ctx, nackScript, p, args, chunk, v)
 			})
@@ -131,7 +132,11 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 		})
 }
 
-// putBack returns jobs that an at-most-once Receive has removed, the last one first, so that they keep their order.
+// delay returns a Nack's delay as the scripts take it.
+func delay(n *queue.Nack) int64 { return max(0, min(n.Delay, limits.Delay)).Microseconds() }
+
+// putBack returns jobs that an at-most-once Receive has removed, the last one first, so that they
+// keep their order.
 func (q *Queue) putBack(ctx context.Context, nacks []queue.Nack) error {
 	nacks = slices.Clone(nacks)
 	return q.spread(ctx, len(nacks), func(i int) string { return nacks[i].Lane },
@@ -146,7 +151,7 @@ func (q *Queue) putBack(ctx context.Context, nacks []queue.Nack) error {
 					v.refuse(i, queue.ErrLeaseLost)
 					continue
 				}
-				args := []any{timer(&n.Lease), n.Data, max(0, n.Delay.Microseconds())}
+				args := []any{timer(&n.Lease), n.Data, delay(n)}
 				answer, err := q.eval(ctx, putbackScript, p, args)
 				if err != nil {
 					v.fail(indexes[:k+1], err)

@@ -36,8 +36,9 @@ func (v *results) fail(jobs []int, err error) {
 	}
 }
 
-// result returns the error of a call with n jobs. If the outcome is unknown for some jobs only, because one master of
-// several did not answer, the others need not be repeated: that is a BatchError too.
+// result returns the error of a call with n jobs. If the outcome is unknown for some jobs only,
+// because one master of several did not answer, the others need not be repeated: that is a
+// BatchError too.
 func (v *results) result(n int) error {
 	if n > 0 && v.unknown == n {
 		return v.err
@@ -45,7 +46,8 @@ func (v *results) result(n int) error {
 	return v.failed.Err()
 }
 
-// spread splits n jobs by the partitions of their lanes and calls do for the jobs of each, at the same time.
+// spread splits n jobs by the partitions of their lanes and calls do for the jobs of each, at the
+// same time.
 func (q *Queue) spread(ctx context.Context, n int, lane func(i int) string, do func(p *partition, jobs []int, v *results)) error {
 	jobs := make(map[*partition][]int)
 	for i := range n {
@@ -71,7 +73,8 @@ func (q *Queue) spread(ctx context.Context, n int, lane func(i int) string, do f
 	return v.result(n)
 }
 
-// gather calls do for every partition at the same time and returns what they say, or the first error.
+// gather calls do for every partition at the same time and returns what they say, or the first
+// error.
 func gather[T any](ctx context.Context, q *Queue, do func(p *partition) (T, error)) ([]T, error) {
 	return await(ctx, q, func() ([]T, error) {
 		answers, errs := make([]T, len(q.parts)), make([]error, len(q.parts))
@@ -89,8 +92,8 @@ func gather[T any](ctx context.Context, q *Queue, do func(p *partition) (T, erro
 	})
 }
 
-// chunks calls do with parts of jobs that hold maxBatch jobs at most, until one fails. The outcome of that one and
-// of those after it is unknown.
+// chunks calls do with parts of jobs that hold maxBatch jobs at most, until one fails. The outcome
+// of that one and of those after it is unknown.
 func (v *results) chunks(jobs []int, do func(jobs []int) error) {
 	for len(jobs) > 0 {
 		n := min(len(jobs), maxBatch)

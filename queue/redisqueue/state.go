@@ -40,8 +40,8 @@ func (p *partition) wakesSoFar() uint64 {
 	return p.wakes
 }
 
-// note keeps what a look at the partition has told. wakes is wakesSoFar of before the look: what has happened since then may
-// not be in the answer.
+// note keeps what a look at the partition has told. wakes is wakesSoFar of before the look: what
+// has happened since then may not be in the answer.
 func (p *partition) note(t taken, err error, wakes uint64) {
 	now := time.Now()
 	p.mu.Lock()
@@ -59,8 +59,8 @@ func (p *partition) note(t taken, err error, wakes uint64) {
 	p.armed = p.wakes == wakes && (t.left == 0 || len(t.leases) == 0)
 }
 
-// mayGive reports whether the partition may have ready jobs, as far as is known here. One that has failed is only looked at, which
-// nobody waits for, until it answers.
+// mayGive reports whether the partition may have ready jobs, as far as is known here. One that has
+// failed is only looked at, which nobody waits for, until it answers.
 func (p *partition) mayGive(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +108,8 @@ func (p *partition) deadline(start time.Time) int64 {
 	return start.Add(takeTimeout).UnixMicro() + skew
 }
 
-// remember keeps a call whose answer was lost, unless Redis itself refused it, or it leased nothing.
+// remember keeps a call whose answer was lost, unless Redis itself refused it, or it leased
+// nothing.
 func (p *partition) remember(err error, l lostTake) {
 	var refused redis.Error
 	if errors.As(err, &refused) || errors.Is(err, queue.ErrClosed) || l.deadline == 0 {
@@ -128,7 +129,8 @@ func (p *partition) lostTakes() []lostTake {
 	return p.lost[:len(p.lost):len(p.lost)]
 }
 
-// forget forgets the calls whose leases were released by a call that ran now, when they could not run any more.
+// forget forgets the calls whose leases were released by a call that ran now, when they could not
+// run any more.
 func (p *partition) forget(lost []lostTake, now int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -87,7 +87,8 @@ func TestOneLaneDoesNotFillThePartitionWithBytes(t *testing.T) {
 	}
 }
 
-// Failing lanes share half of the partition (H7), and get their room back when one of them succeeds.
+// Failing lanes share half of the partition (H7), and get their room back when one of them
+// succeeds.
 func TestFailingLanesShareHalf(t *testing.T) {
 	t.Parallel()
 	a, b := two(t, redisqueue.Options{MaxJobs: 100})

@@ -7,8 +7,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Stats returns what the queue holds. The partitions are asked at about the same time. Oldest is the age of the oldest
-// ready job that is at the head of its lane.
+// Stats returns what the queue holds. The partitions are asked at about the same time. Oldest is
+// the age of the oldest ready job that is at the head of its lane.
 func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	c, err := q.counts(ctx)
 	if err != nil {
@@ -27,7 +27,8 @@ type counts struct {
 	deadBytes   int64 // of the dead letters
 }
 
-// counts returns the statistics of all partitions together. It also drops dead letters that are too old.
+// counts returns the statistics of all partitions together. It also drops dead letters that are too
+// old.
 func (q *Queue) counts(ctx context.Context) (counts, error) {
 	answers, err := gather(ctx, q, func(p *partition) (any, error) {
 		return q.eval(ctx, statsScript, p, q.deadLimits())

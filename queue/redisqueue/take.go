@@ -3,8 +3,11 @@ package redisqueue
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -28,7 +31,8 @@ type taken struct {
 	left   int           // lanes left in the rings
 }
 
-// take leases what is ready in p and fits into w. names are the lanes of p that w names. A failure is noted in p.
+// take leases what is ready in p and fits into w. names are the lanes of p that w names. A failure
+// is noted in p.
 func (q *Queue) take(ctx context.Context, p *partition, w *queue.Want, names []string) []queue.Lease {
 	if p.skew.Load() == 0 { // the deadline and the leases' times need Redis's clock
 		q.takeOnce(ctx, p, &queue.Want{}, nil, q.timeout())
@@ -47,7 +51,8 @@ func (q *Queue) timeout() time.Duration {
 	return takeTimeout / 4
 }
 
-// takeOnce runs the take script, waits for its answer for the given time, and notes in p what it says.
+// takeOnce runs the take script, waits for its answer for the given time, and notes in p what it
+// says.
 func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names []string, timeout time.Duration) []queue.Lease {
 	start, wakes := time.Now(), p.wakesSoFar()
 	token, deadline, lost := q.newToken(), p.deadline(start), p.lostTakes()
@@ -63,7 +68,8 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 		if err != nil {
 			return taken{}, err
 		}
-		return p.readTaken(answer, token, start, q.opts.Lease), nil
+		t := p.readTaken(answer, token, start, q.opts.Lease)
+		return t, q.readLarge(running, p, t.leases)
 	})
 	if err != nil {
 		p.remember(err, lostTake{token, deadline})
@@ -99,7 +105,8 @@ func (q *Queue) takeArgs(w *queue.Want, names []string, token string, deadline i
 		args = append(args, name, w.Limit(name))
 	}
 	for _, l := range lost {
-		// Nobody has extended these leases, so they end one lease after the time in which the call may have run.
+		// Nobody has extended these leases, so they end one lease after the time in which the call
+		// may have run.
 		last := l.deadline + q.opts.Lease.Microseconds()
 		args = append(args, l.token, last-2*takeTimeout.Microseconds(), last)
 	}
@@ -145,4 +152,57 @@ func (p *partition) readLease(l *queue.Lease, lane []any, text, token string, no
 	l.Health, l.Holds = queue.Health(number(lane[2])), number(lane[4])
 	l.Receipt = kind + token + timeText(now) + j.head
 	l.Attempts, l.First, l.Age = j.attempts, p.local(j.first), age(j.enqueued, now)
+}
+
+// readLarge reads the data of large jobs, which the take script does not return. With AtMostOnce
+// the script does return it, since the job is gone then. What HMGET does not find is read again by
+// a script: HMGET may have asked a replica.
+func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Lease) error {
+	var ids []any
+	for i := range leases {
+		if len(leases[i].Data) == 0 && sizeOf(&leases[i]) > inlineBytes {
+			ids = append(ids, leases[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	data, err := q.readData(ctx, p, ids)
+	if err != nil {
+		// Not wrapped, because this is no refusal of Redis to lease: the jobs are leased.
+		return fmt.Errorf("redisqueue: read jobs: %s", err.Error())
+	}
+	for i := range leases {
+		if len(leases[i].Data) == 0 {
+			leases[i].Data = []byte(data[leases[i].ID])
+		}
+	}
+	return nil
+}
+
+// readData returns the data of large jobs by their IDs, as far as it is there.
+func (q *Queue) readData(ctx context.Context, p *partition, ids []any) (map[string]string, error) {
+	cmd := single{redis.NewCmd(ctx, append([]any{"hmget", p.large()}, ids...)...)}
+	_ = q.client.Process(ctx, cmd)
+	values, err := cmd.Slice()
+	if err != nil {
+		return nil, err
+	}
+	data := make(map[string]string, len(ids))
+	var missing []any
+	for i, v := range values {
+		if text, ok := v.(string); ok {
+			data[ids[i].(string)] = text
+		} else {
+			missing = append(missing, ids[i])
+		}
+	}
+	if len(missing) == 0 {
+		return data, nil
+	}
+	answer, err := q.eval(ctx, readScript, p, missing)
+	for i, text := range texts(answer) {
+		data[missing[i].(string)] = text
+	}
+	return data, err
 }

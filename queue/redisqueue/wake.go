@@ -41,8 +41,9 @@ func (q *Queue) startListening() {
 	})
 }
 
-// receiveWakeups wakes waiting Receives for every wake message, and whenever the subscription is made anew, since
-// messages may have been missed. A message names the partition that has ready jobs.
+// receiveWakeups wakes waiting Receives for every wake message, and whenever the subscription is
+// made anew, since messages may have been missed. A message names the partition that has ready
+// jobs.
 func (q *Queue) receiveWakeups() {
 	defer q.work.Done()
 	sub := q.client.Subscribe(q.life, q.channel)

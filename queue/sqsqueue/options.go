@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/limits"
 )
 
 // Options says which queue is used, and how.
@@ -95,8 +97,8 @@ func (o Options) validate() error {
 		inSeconds("WaitTime", o.WaitTime, time.Second, maxWait),
 		inRange("MaxMessages", o.MaxMessages, 1, maxEntries),
 		inRange("Pollers", o.Pollers, 1, maxPollers),
-		atLeastOne("ParkedJobs", int64(o.ParkedJobs)),
-		atLeastOne("ParkedBytes", o.ParkedBytes),
+		parked("ParkedJobs", int64(o.ParkedJobs), limits.Count),
+		parked("ParkedBytes", o.ParkedBytes, limits.Bytes),
 		o.validateURL(),
 	)
 }
@@ -141,9 +143,9 @@ func inRange(field string, n, low, high int) error {
 	return nil
 }
 
-func atLeastOne(field string, n int64) error {
-	if n < 1 {
-		return fmt.Errorf("sqsqueue: %s is %d: give at least 1", field, n)
+func parked(field string, n, high int64) error {
+	if n < 1 || n > high {
+		return fmt.Errorf("sqsqueue: %s is %d: give 1 to %d", field, n, high)
 	}
 	return nil
 }

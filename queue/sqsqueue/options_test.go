@@ -1,6 +1,7 @@
 package sqsqueue
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		"Pollers is -1":                                                    {Pollers: -1},
 		"ParkedJobs is -1":                                                 {ParkedJobs: -1},
 		"ParkedBytes is -1":                                                {ParkedBytes: -1},
+		"ParkedJobs is 9223372036854775807":                                {ParkedJobs: math.MaxInt},
+		"ParkedBytes is 9223372036854775807":                               {ParkedBytes: math.MaxInt64},
 		"FIFO is true":                                                     {FIFO: true, QueueURL: "https://sqs/1/jobs"},
 		"FIFO is false":                                                    {QueueURL: "https://sqs/1/jobs.fifo"},
 		"Name is":                                                          {Name: "jobs.fifo"},

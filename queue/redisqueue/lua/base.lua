@@ -7,5 +7,6 @@
 -- ARGV[2]  the partition's number, which is the wake message
 local base, call, sub, byte = KEYS[1], redis.call, string.sub, string.byte
 local due, jobs = base .. 'due', base .. 'jobs'
+local inline = 1024 -- what is longer is in the hash large, and passes no script: Lua is slow with long strings
 local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]

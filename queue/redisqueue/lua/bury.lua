@@ -1,4 +1,5 @@
--- bury moves a leased job to the dead letters, remembers its ID, and drops the oldest dead letters beyond the bounds.
+-- bury moves a leased job to the dead letters, remembers its ID, and drops the oldest dead letters
+-- beyond the bounds.
 --
 -- ARGV[3]  how long the IDs of settled jobs are remembered  ARGV[4]  how many are remembered at most
 -- ARGV[5]  timer    ARGV[6]  reason
@@ -25,7 +26,7 @@ else
   --@ settle
   if n == 0 then return {-1, 0} end
   ticket, name = tickets[1], names[1]
-  data = call('HGET', jobs, ids[1]) or ''
+  data = call('HGET', tonumber(sub(ticket, 17, 25)) > inline and base .. 'large' or jobs, ids[1]) or ''
   --@ remove
 end
 local s = lanes[name]

@@ -2,9 +2,11 @@
 --
 -- ARGV[3]  jobs that the partition may hold     ARGV[4]  bytes of data that it may hold
 -- ARGV[5]  number of lanes n, then name and ordered (0 or 1) of each, then for each job:
--- ARGV[…]  the end of its ticket, its lane, its data
+-- ARGV[…]  the end of its ticket, its lane, and its data; that of a large job is "" and was just
+--          written by a command of its own
 --
--- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its lane is failing; or 0.
+-- Returns index, counted from 0, and reason of each job that was refused: 1 there is no room, 2 its
+-- lane is failing; or 0.
 
 --@ state
 --@ place
@@ -37,6 +39,7 @@ for i = 1, n do
   if done[i] == 0 and before[i] == 0 then
     local name, data = ARGV[k + 2], ARGV[k + 3]
     local s, size = lanes[name], #data
+    if size == 0 then size = tonumber(sub(ARGV[k + 1], 1, 9)) end
     local free, freebytes, why = maxjobs - t.n, maxbytes - t.bytes, closed[name]
     if not why and s.health == 2 and (2 * (t.failing + 1) > maxjobs or 2 * (t.failingbytes + size) > maxbytes) then
       why = 2
@@ -58,7 +61,10 @@ for i = 1, n do
       local r = #refused
       refused[r + 1], refused[r + 2] = i - 1, why
       if s.ordered == 1 then closed[name] = why end
+      if size > inline then call('HDEL', base .. 'large', ids[i]) end
     end
+  elseif ARGV[k + 3] == '' and call('HEXISTS', jobs, ids[i]) == 0 then
+    call('HDEL', base .. 'large', ids[i])
   end
   k = k + 3
 end

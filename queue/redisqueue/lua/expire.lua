@@ -1,6 +1,6 @@
--- expire ends the leases, delays and holds that are due, a hundred at most. It sets soonest to how long until the next
--- one is; -1: there is none.
-local head, soonest = call('ZRANGE', due, 0, 0, 'WITHSCORES'), -1
+-- expire ends the leases, delays and holds that are due, a hundred at most. It sets soonest to how
+-- long until the next one is; -1: there is none.
+local head, soonest = call('ZRANGE', due, '0', '0', 'WITHSCORES'), -1
 if head[2] then soonest = head[2] - now end
 if head[2] and soonest <= 0 then
   --@ lane
@@ -30,6 +30,6 @@ if head[2] and soonest <= 0 then
   end
   for name in pairs(touched) do place(name, lanes[name]) end
   flush()
-  head = call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  head = call('ZRANGE', due, '0', '0', 'WITHSCORES')
   soonest = head[2] and math.max(0, head[2] - now) or -1
 end

@@ -1,2 +1,3 @@
--- full: a removal first. When its memory is full, Redis refuses the writes of a script that has not written yet.
+-- full: a removal first. When its memory is full, Redis refuses the writes of a script that has not
+-- written yet.
 call('ZREM', due, 'X')

@@ -2,8 +2,8 @@
 --
 -- ARGV[3] the name after which to start  ARGV[4] limit
 --
--- Returns now, and of each lane in lists: name, ready, when the oldest was enqueued, delayed, leased, bytes, health,
--- since when, held, when the hold ends, holds and reason.
+-- Returns now, and of each lane in lists: name, ready, when the oldest was enqueued, delayed,
+-- leased, bytes, health, since when, held, when the hold ends, holds and reason.
 
 --@ full
 --@ state

@@ -1,4 +1,5 @@
--- layout stores the layout and the number of partitions unless something is stored. It stands alone.
+-- layout stores the layout and the number of partitions unless something is stored. It stands
+-- alone.
 --
 -- KEYS[1] the key  ARGV[1] what to store
 --

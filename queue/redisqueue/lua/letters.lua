@@ -1,6 +1,6 @@
 -- letters: the dead letters. dead is a zset of job IDs by when they were given up, letters a hash
--- from job ID to attempts ":" first ":" ordered ":" length of reason ":" length of lane ":" reason lane data,
--- and counts a hash with their bytes and how many were dropped.
+-- from job ID to attempts ":" first ":" ordered ":" length of reason ":" length of lane ":" reason
+-- lane data, and counts a hash with their bytes and how many were dropped.
 
 local dead, letters, counts = base .. 'dead', base .. 'letters', base .. 'counts'
 
@@ -17,7 +17,8 @@ local function forget(ids)
   return n
 end
 
--- trim drops the oldest dead letters while they are too many, too old, or too large together; some at a time.
+-- trim drops the oldest dead letters while they are too many, too old, or too large together; some
+-- at a time.
 local function trim(max, age, maxbytes)
   local n, bytes = call('ZCARD', dead), tonumber(call('HGET', counts, 'bytes') or 0)
   local oldest = call('ZRANGE', dead, 0, 0, 'WITHSCORES')

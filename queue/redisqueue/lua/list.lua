@@ -1,7 +1,8 @@
 -- list returns dead letters, oldest first.
 --
 -- ARGV[3] dead letters at most  ARGV[4] how long they are kept  ARGV[5] their bytes at most
--- ARGV[6] limit  ARGV[7] the time after which to start  ARGV[8] the ID after which to start at that same time
+-- ARGV[6] limit  ARGV[7] the time after which to start
+-- ARGV[8] the ID after which to start at that same time
 --
 -- Returns now, and time, ID and value of each in one list.
 

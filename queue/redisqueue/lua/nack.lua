@@ -1,4 +1,5 @@
--- nack gives leased jobs back that were worked on: after a delay, or at once, behind those that came back before.
+-- nack gives leased jobs back that were worked on: after a delay, or at once, behind those that
+-- came back before.
 --
 -- ARGV[3…] timer, delay and counted (0 or 1) of each
 --

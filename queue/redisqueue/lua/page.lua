@@ -8,7 +8,8 @@ local function page(after, limit)
   return list
 end
 
--- oldest returns when the oldest ready job was enqueued that is at the head of one of the lane's lists, or 0.
+-- oldest returns when the oldest ready job was enqueued that is at the head of one of the lane's
+-- lists, or 0.
 local function oldest(name, s)
   local at = 0
   if s.n > s.leased + s.delayed then

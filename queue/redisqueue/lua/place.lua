@@ -1,9 +1,9 @@
 -- place: which ring or timer a lane is in.
 local leaves, enters, entered = {}, {}, false
 
--- place moves a lane to where its state says, at the next flush: 0 nowhere, 1 to 3 the ring of its health, or 4 the
--- timers, if it is held. A held lane whose time has passed is in the ring of failing lanes, for its probe. With turn, a
--- lane that stays in its ring goes to the end.
+-- place moves a lane to where its state says, at the next flush: 0 nowhere, 1 to 3 the ring of its
+-- health, or 4 the timers, if it is held. A held lane whose time has passed is in the ring of
+-- failing lanes, for its probe. With turn, a lane that stays in its ring goes to the end.
 local function place(name, s, turn)
   local out, from, to = s.leased + s.delayed, s.place, s.health + 1
   if s.n == out or out > 0 and s.ordered == 1 then
@@ -52,8 +52,9 @@ local function flush()
   leaves, enters = {}, {}
 end
 
--- finish moves the lanes and writes the totals and the states that were read. It wakes all receivers if a lane has entered
--- a ring and one of them waits. That comes last: where it is not permitted, receivers find the lane by themselves.
+-- finish moves the lanes and writes the totals and the states that were read. It wakes all
+-- receivers if a lane has entered a ring and one of them waits. That comes last: where it is not
+-- permitted, receivers find the lane by themselves.
 local function finish()
   flush()
   local t = totals

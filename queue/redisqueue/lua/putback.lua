@@ -1,5 +1,5 @@
--- putback gives back a job that an at-most-once Receive has removed: at the head of its lane, or after a delay.
--- That its ID is remembered is the proof that it was not given back already.
+-- putback gives back a job that an at-most-once Receive has removed: at the head of its lane, or
+-- after a delay. That its ID is remembered is the proof that it was not given back already.
 --
 -- ARGV[3] timer  ARGV[4] data  ARGV[5] delay
 --
@@ -10,12 +10,13 @@
 --@ ticket
 --@ worked
 --@ again
+--@ put
 local timer, delay = ARGV[3], tonumber(ARGV[5])
 local ticket, name = split(timer, 34)
 local id, s = sub(ticket, byte(ticket, 26) == 45 and 27 or 48), nil
 local here = call('SREM', base .. 'done', id)
 if here + call('SREM', base .. 'done-', id) == 0 then return 0 end
-call('HSET', jobs, id, ARGV[4])
+put(id, ARGV[4])
 load({name})
 s = lanes[name]
 totals.marks = totals.marks - here

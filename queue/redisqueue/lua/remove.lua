@@ -1,15 +1,20 @@
--- remove takes the jobs that tickets, names and ids list, which are no longer leased, out of the queue. It remembers
--- their IDs, in two sets that take turns, for ttl at least and twice that at most, or for a shorter time if there are more
--- than maxmarks.
-local t, done, all = totals, base .. 'done', 0
+-- remove takes the jobs that tickets, names and ids list, which are no longer leased, out of the
+-- queue. It remembers their IDs, in two sets that take turns, for ttl at least and twice that at
+-- most, or for a shorter time if there are more than maxmarks.
+local t, done, all, large = totals, base .. 'done', 0, nil
 for i = 1, #ids do
   local s, size = lanes[names[i]], tonumber(sub(tickets[i], 17, 25))
   s.n, s.bytes = s.n - 1, s.bytes - size
   if s.health == 2 then t.failing, t.failingbytes = t.failing - 1, t.failingbytes - size end
   all = all + size
+  if size > inline then
+    large = large or {}
+    large[#large + 1] = ids[i]
+  end
 end
 t.n, t.bytes = t.n - #ids, t.bytes - all
 call('HDEL', jobs, unpack(ids))
+if large then call('HDEL', base .. 'large', unpack(large)) end
 t.marks = t.marks + call('SADD', done, unpack(ids))
 if now - t.rotated > tonumber(ttl) or t.marks > maxmarks / 2 then
   if t.rotated > 0 then

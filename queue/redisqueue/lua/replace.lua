@@ -10,6 +10,7 @@
 --@ state
 --@ place
 --@ again
+--@ put
 local timer, ticket, name, ttl, maxmarks = ARGV[5], nil, nil, ARGV[3], ARGV[4]
 if ARGV[6] == '1' then
   --@ ticket
@@ -26,8 +27,7 @@ local s, t, first = lanes[name], totals, '0000000000000000'
 if byte(ticket, 26) == 43 then first = sub(ticket, 32, 47) end
 for i = #ARGV - 2, 7, -3 do
   local id, size = ARGV[i], tonumber(ARGV[i + 1])
-  if call('SISMEMBER', base .. 'done', id) + call('SISMEMBER', base .. 'done-', id) == 0
-    and call('HSETNX', jobs, id, ARGV[i + 2]) == 1 then
+  if put(id, ARGV[i + 2]) then
     call('LPUSH', base .. 'back:' .. name, sub(ticket, 1, 16) .. ARGV[i + 1] .. '+00000' .. first .. id)
     t.n, t.bytes, s.n, s.bytes, s.back = t.n + 1, t.bytes + size, s.n + 1, s.bytes + size, s.back + 1
     if s.health == 2 then t.failing, t.failingbytes = t.failing + 1, t.failingbytes + size end

@@ -1,6 +1,8 @@
--- replay puts new jobs in the place of dead letters, at the ends of their lanes. IDs that are not here are skipped.
+-- replay puts new jobs in the place of dead letters, at the ends of their lanes. IDs that are not
+-- here are skipped.
 --
--- ARGV[3…] of each: ID of the dead letter, end of the job's ticket, its lane, ordered (0 or 1) and data
+-- ARGV[3…] of each: ID of the dead letter, end of the job's ticket, its lane, ordered (0 or 1)
+--          and data
 --
 -- Returns how many were here.
 
@@ -8,6 +10,7 @@
 --@ place
 --@ lane
 --@ letters
+--@ put
 local n, stamp, t = 0, string.format('%016d', now), nil
 load({})
 t = totals
@@ -17,8 +20,7 @@ for i = 3, #ARGV, 5 do
   if call('ZSCORE', dead, id) then
     forget({id})
     n = n + 1
-    if call('SISMEMBER', base .. 'done', new) + call('SISMEMBER', base .. 'done-', new) == 0
-      and call('HSETNX', jobs, new, data) == 1 then
+    if put(new, data) then
       call('RPUSH', base .. 'lane:' .. name, stamp .. tail)
       local s = lane(name)
       s.ordered = tonumber(ARGV[i + 3])

@@ -1,7 +1,9 @@
--- settle ends the leases that timers lists and loads their lanes. It sets live to those that were current, tickets, names
--- and ids to the ticket, lane and job ID of each, n to how many they are, and lost to the indexes of the others, counted
--- from 0, or to 0 if there are none, since a table costs time in an answer. A lease is current until somebody has ended it. A removal comes first: when its memory is full, Redis refuses the
--- writes of a script that has not written yet, and ZREM is none of those.
+-- settle ends the leases that timers lists and loads their lanes. It sets live to those that were
+-- current, tickets, names and ids to the ticket, lane and job ID of each, n to how many they are,
+-- and lost to the indexes of the others, counted from 0, or to 0 if there are none, since a table
+-- costs time in an answer. A lease is current until somebody has ended it. A removal comes first:
+-- when its memory is full, Redis refuses the writes of a script that has not written yet, and ZREM
+-- is none of those.
 local live, lost, n = timers, {}, #timers
 if n == 1 then
   local kind = byte(timers[1])

@@ -1,6 +1,7 @@
 -- sweep forgets lanes that have had no jobs for a while.
 --
--- ARGV[3] the name after which to start  ARGV[4] how many lanes to look at  ARGV[5] how long they are remembered
+-- ARGV[3] the name after which to start  ARGV[4] how many lanes to look at
+-- ARGV[5] how long they are remembered
 --
 -- Returns the name of the last lane, or '' if there are no more.
 

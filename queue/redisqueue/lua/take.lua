@@ -1,18 +1,26 @@
 -- take ends what is due, and then leases ready jobs, ring by ring and lane by lane in turn.
 --
--- ARGV[3]  what is fixed, packed: a token of 16 characters, new for every call, and numbers: how long the leases last; when
---          the caller has stopped waiting for the answer, so that a call that is later does nothing (0: never); jobs at most
---          (0 only looks), of a lane that is not named, of untried lanes, and of failing lanes, probes included; the ring
---          to begin with (0 to 2); 1 if jobs leave the queue (at most once); how long the IDs of settled jobs
---          are remembered, and how many at most; the number of named lanes
--- ARGV[4…] name and limit of each named lane, and then for each earlier call whose answer was lost: its token, and from
---          when to when its leases end
+-- ARGV[3]  what is fixed, packed: a token of 16 characters, new for every call, and these numbers:
+--          how long the leases last
+--          when the caller has stopped waiting: a call that is later does nothing; 0: never
+--          jobs at most; 0 only looks
+--          jobs at most of a lane that is not named
+--          jobs at most of untried lanes
+--          jobs at most of failing lanes, probes included
+--          the ring to begin with, 0 to 2
+--          1: at most once, the jobs leave the queue
+--          how long the IDs of settled jobs are remembered
+--          how many are remembered at most
+--          the number of named lanes
+-- ARGV[4…] name and limit of each named lane, and then for each earlier call whose answer was lost:
+--          its token, and from when to when its leases end
 --
 -- If nothing is taken or no lane is left in the rings, the caller is woken when a lane enters one.
 --
--- Returns in one list: now, how long until something is due (-1: nothing is), the number of lanes left in the rings, and if
--- there are jobs, the number of lanes; name, ordered, health, held and holds of each lane; and ticket, index of its
--- lane from 0, and data of each job.
+-- Returns in one list: now, how long until something is due (-1: nothing is), the number of lanes
+-- left in the rings, and if there are jobs, the number of lanes; name, ordered, health, held and
+-- holds of each lane; and ticket, index of its lane from 0, and data of each job, which is "" for a
+-- large one: the caller reads that.
 
 local token, lease, deadline, want, perlane, untried, failing, begin, once, ttl, maxmarks, named =
   struct.unpack('<c16ddddddddddd', ARGV[3])
@@ -59,7 +67,7 @@ local visits, tickets, ids, names, from, count = {nil}, {nil}, {nil}, {nil}, {ni
 local function pop(list, visit, n)
   if n <= 0 then return 0 end
   local name, index = visit.name, visit.index
-  local got = call('LPOP', base .. list .. name, n) or {}
+  local got = n > 1 and call('LPOP', base .. list .. name, n) or {call('LPOP', base .. list .. name) or nil}
   for i = 1, #got do
     local ticket = got[i]
     count = count + 1
@@ -74,7 +82,7 @@ for i = 0, 2 do
   local max = want - count
   if ring == 1 then max = math.min(max, untried) elseif ring == 3 then max = math.min(max, failing) end
   if max > 0 and totals[ring] > 0 then
-    local page = call('ZRANGE', base .. 'ring' .. ring, 0, max + named - 1)
+    local page = call('ZRANGE', base .. 'ring' .. ring, '0', max + named - 1)
     for j = 1, #page do
       if n < max and (limits and limits[page[j]] or perlane) > 0 then
         n = n + 1
@@ -95,8 +103,8 @@ for i = 0, 2 do
     visits[#visits + 1] = open[j]
   end
 
-  -- Each round gives every lane an equal share, so that none waits for another's backlog. The jobs of a lane that came back
-  -- go first, but for a probe.
+  -- Each round gives every lane an equal share, so that none waits for another's backlog. The jobs
+  -- of a lane that came back go first, but for a probe.
   while max > 0 and n > 0 do
     local share, more = math.max(1, math.floor(max / n)), 0
     for j = 1, n do
@@ -138,9 +146,12 @@ if count > 0 then
     call('ZADD', due, unpack(leases))
     totals.leased = totals.leased + count
   end
-  data = call('HMGET', jobs, unpack(ids))
+  data = count > 1 and call('HMGET', jobs, unpack(ids)) or {call('HGET', jobs, ids[1])}
   for i = 1, count do data[i] = data[i] or '' end
   if once == 1 then
+    for i = 1, count do
+      if tonumber(sub(tickets[i], 17, 25)) > inline then data[i] = call('HGET', base .. 'large', ids[i]) or '' end
+    end
     --@ remove
   end
 end

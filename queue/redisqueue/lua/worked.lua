@@ -1,5 +1,5 @@
--- tries returns the attempts, the first time and the ID of a ticket, after a lease that began at that time,
--- if it was an attempt.
+-- tries returns the attempts, the first time and the ID of a ticket, after a lease that began at
+-- that time, if it was an attempt.
 local function tries(ticket, counted, began)
   local attempts, first, id = 0, '0000000000000000', nil
   if byte(ticket, 26) == 45 then

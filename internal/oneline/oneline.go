@@ -1,0 +1,76 @@
+// Package oneline makes texts that others wrote fit for log lines, traces and dead letters.
+package oneline
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Max is the length in bytes that Text cuts to.
+const Max = 1 << 10
+
+const ellipsis = "…"
+
+// Text returns s on one line of at most Max bytes. Line breaks and tabs become spaces. Other
+// control and format characters, and what is not valid UTF-8, become U+FFFD. A text that was cut
+// ends in "…".
+func Text(s string) string {
+	if fits(s) {
+		return s
+	}
+	b := make([]byte, 0, min(len(s), Max)+utf8.UTFMax)
+	for _, r := range s {
+		b = utf8.AppendRune(b, printable(r))
+		if len(b) > Max {
+			return cut(b)
+		}
+	}
+	return string(b)
+}
+
+func fits(s string) bool {
+	return len(s) <= Max && utf8.ValidString(s) && strings.IndexFunc(s, isControl) < 0
+}
+
+func isControl(r rune) bool { return !unicode.IsGraphic(r) }
+
+func printable(r rune) rune {
+	switch {
+	case r == '\n' || r == '\r' || r == '\t':
+		return ' '
+	case isControl(r):
+		return utf8.RuneError
+	}
+	return r
+}
+
+// cut ends b, a valid text that is longer than Max, in an ellipsis at a character's boundary.
+func cut(b []byte) string {
+	end := Max - len(ellipsis)
+	for !utf8.RuneStart(b[end]) {
+		end--
+	}
+	return string(b[:end]) + ellipsis
+}
+
+// Error returns err with a message that Text has made, or err itself where the message is fit
+// already. errors.Is and errors.As find what they find in err. A nil error stays nil.
+func Error(err error) error {
+	if err == nil {
+		return nil
+	}
+	message := err.Error()
+	if fits(message) {
+		return err
+	}
+	return &lineError{Text(message), err}
+}
+
+type lineError struct {
+	message string
+	err     error
+}
+
+func (e *lineError) Error() string { return e.message }
+func (e *lineError) Unwrap() error { return e.err }

@@ -1,0 +1,60 @@
+package oneline
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"":                             "",
+		"plain ÄÖ 日本 👍":                "plain ÄÖ 日本 👍",
+		"a\nb\r\nc\td":                 "a b  c d",
+		"\x1b[31mred\x1b[0m":           "\uFFFD[31mred\uFFFD[0m",
+		"nul\x00del\x7fc1\u0085":       "nul\uFFFDdel\uFFFDc1\uFFFD",
+		"invalid \xff\xfe":             "invalid \uFFFD\uFFFD",
+		"line\u2028par\u2029":          "line\uFFFDpar\uFFFD",
+		"right\u202eleft":              "right\uFFFDleft",
+		strings.Repeat("x", Max):       strings.Repeat("x", Max),
+		strings.Repeat("x", Max+1):     strings.Repeat("x", Max-3) + "…",
+		strings.Repeat("ä", Max):       strings.Repeat("ä", (Max-3)/2) + "…",
+		strings.Repeat("\x00", 60<<10): strings.Repeat("\uFFFD", (Max-3)/3) + "…",
+	} {
+		if got := Text(in); got != want {
+			t.Errorf("Text(%.40q) is %.80q, want %.80q", in, got, want)
+		}
+	}
+}
+
+func FuzzText(f *testing.F) {
+	f.Add("a\nb\xff" + strings.Repeat("€", 400))
+	f.Fuzz(func(t *testing.T, in string) {
+		got := Text(in)
+		if len(got) > Max || !utf8.ValidString(got) || strings.IndexFunc(got, isControl) >= 0 && !strings.Contains(got, "\uFFFD") {
+			t.Errorf("Text(%q) is %q", in, got)
+		}
+		if Text(got) != got {
+			t.Errorf("Text(%q) changes when it is made again", in)
+		}
+	})
+}
+
+func TestErrorKeepsItsChain(t *testing.T) {
+	t.Parallel()
+	if Error(nil) != nil {
+		t.Error("nil is an error")
+	}
+	plain := fmt.Errorf("plain: %w", io.EOF)
+	if Error(plain) != plain { //nolint:errorlint // the same value is meant
+		t.Error("an error that is fit was wrapped")
+	}
+	err := Error(fmt.Errorf("%s\n: %w", strings.Repeat("x", 60<<10), io.EOF))
+	if len(err.Error()) > Max || !errors.Is(err, io.EOF) {
+		t.Errorf("the error is %d bytes long; it is io.EOF: %v", len(err.Error()), errors.Is(err, io.EOF))
+	}
+}

@@ -1,0 +1,95 @@
+package strict
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// Nest returns data, which is valid JSON, with dotted names of the outermost object taken apart:
+// {"queue.driver": "redis"} becomes {"queue": {"driver": "redis"}}. A field that is given in both
+// ways is in the result twice, which [Object] then refuses.
+func Nest(data []byte) []byte {
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 || data[0] != '{' {
+		return data
+	}
+	root := &nestNode{}
+	dotted := false
+	for fields := scan(data); fields.more(); {
+		path := strings.Split(fields.name(), ".")
+		dotted = dotted || len(path) > 1
+		root.add(path, fields.value())
+	}
+	if !dotted {
+		return data
+	}
+	return root.append(make([]byte, 0, len(data)+64))
+}
+
+// nestNode is a field: one with a value's text, or an object with further fields.
+type nestNode struct {
+	name   string
+	raw    []byte
+	fields []*nestNode
+}
+
+// add puts the value at path below n.
+func (n *nestNode) add(path []string, raw []byte) {
+	name, rest := path[0], path[1:]
+	if len(rest) == 0 && raw[0] != '{' {
+		n.fields = append(n.fields, &nestNode{name: name, raw: raw})
+		return
+	}
+	child := n.object(name)
+	if len(rest) > 0 {
+		child.add(rest, raw)
+		return
+	}
+	for fields := scan(raw); fields.more(); {
+		field := &nestNode{name: fields.name()}
+		field.raw = fields.value()
+		child.fields = append(child.fields, field)
+	}
+}
+
+// object returns the field name of n as an object, which it adds where there is none.
+func (n *nestNode) object(name string) *nestNode {
+	for _, f := range n.fields {
+		if f.name != name {
+			continue
+		}
+		if f.raw != nil && f.raw[0] == '{' {
+			raw := f.raw
+			f.raw = nil
+			for fields := scan(raw); fields.more(); {
+				field := &nestNode{name: fields.name()}
+				field.raw = fields.value()
+				f.fields = append(f.fields, field)
+			}
+		}
+		if f.raw == nil {
+			return f
+		}
+	}
+	child := &nestNode{name: name}
+	n.fields = append(n.fields, child)
+	return child
+}
+
+// append appends n's JSON text to dst.
+func (n *nestNode) append(dst []byte) []byte {
+	if n.raw != nil {
+		return append(dst, n.raw...)
+	}
+	dst = append(dst, '{')
+	for i, f := range n.fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		name, _ := json.Marshal(f.name) // a string always can be
+		dst = append(append(dst, name...), ':')
+		dst = f.append(dst)
+	}
+	return append(dst, '}')
+}

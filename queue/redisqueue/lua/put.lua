@@ -1,0 +1,8 @@
+-- put writes a new job into the queue, and reports whether its ID was unknown.
+local function put(id, data)
+  if call('SISMEMBER', base .. 'done', id) + call('SISMEMBER', base .. 'done-', id) > 0 then return false end
+  local large = #data > inline
+  if call('HSETNX', jobs, id, large and '' or data) == 0 then return false end
+  if large then call('HSET', base .. 'large', id, data) end
+  return true
+end
