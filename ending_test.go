@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -206,30 +207,22 @@ func TestDrainWaitsForWhatIsEmittedBeforeIt(t *testing.T) {
 				return err
 			}
 			e := start(t, &endpoint{answer: takes(3 * time.Millisecond)}, with(q), unbatched)
-			stop := make(chan struct{})
-			go func() {
-				for i := 0; ; i++ {
-					select {
-					case <-stop:
-						return
-					default:
-						_ = e.Emit(occupied(i))
-						time.Sleep(time.Millisecond)
-					}
+			var emitting sync.WaitGroup
+			emitting.Go(func() {
+				for i := range 1000 {
+					_ = e.Emit(occupied(i))
+					time.Sleep(time.Millisecond)
 				}
-			}()
+			})
 			time.Sleep(100 * time.Millisecond)
 			before := e.Stats().Matched
-			ended := time.AfterFunc(10*time.Second, func() { close(stop) })
 			if err := e.Drain(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if s := e.Stats(); s.Delivered < before {
 				t.Errorf("Drain returned with %d of %d delivered", s.Delivered, before)
 			}
-			if ended.Stop() {
-				close(stop)
-			}
+			emitting.Wait()
 		})
 	}
 }
