@@ -120,8 +120,11 @@ func (a *app) adopt(before *app, gone tombstones) {
 	}
 }
 
-// knows reports whether the app has a key of this name.
+// knows reports whether the app has a key of this name. a may be nil.
 func (a *app) knows(key string) bool {
+	if a == nil {
+		return false
+	}
 	for i := range a.keys {
 		if a.keys[i].name == key {
 			return true
@@ -294,23 +297,32 @@ func (t *tombstones) update(before, a *app) {
 		maps.DeleteFunc(*t, func(_ tombstone, s *slot) bool { return s == nil || !s.account.holds() })
 	}
 	if before != nil {
-		if a == nil {
-			(*t)[tombstone{app: before.id}] = nil
-		}
-		for _, h := range before.hooks {
-			if a == nil || a.hook(h.id) == nil {
-				(*t)[tombstone{app: before.id, webhook: h.id}] = h.slot
-			}
-		}
-		for _, k := range before.keys {
-			if a == nil || !a.knows(k.name) {
-				(*t)[tombstone{app: before.id, key: k.name}] = nil
-			}
+		t.bury(before, a)
+	}
+	if a != nil && len(*t) > 0 {
+		t.revive(before, a)
+	}
+}
+
+// bury notes what the app has no longer.
+func (t *tombstones) bury(before, a *app) {
+	if a == nil {
+		(*t)[tombstone{app: before.id}] = nil
+	}
+	for _, h := range before.hooks {
+		if a.hook(h.id) == nil {
+			(*t)[tombstone{app: before.id, webhook: h.id}] = h.slot
 		}
 	}
-	if a == nil || len(*t) == 0 {
-		return
+	for _, k := range before.keys {
+		if !a.knows(k.name) {
+			(*t)[tombstone{app: before.id, key: k.name}] = nil
+		}
 	}
+}
+
+// revive forgets that what the app has was removed.
+func (t *tombstones) revive(before, a *app) {
 	delete(*t, tombstone{app: a.id})
 	for _, h := range a.hooks {
 		if before.hook(h.id) == nil {

@@ -74,10 +74,10 @@ func (c *checker) duration(path string, d, most time.Duration) {
 	}
 }
 
-// between checks that n is between least and most.
-func (c *checker) between(path string, n, least, most int) {
-	if n < least || n > most {
-		c.failf(path, "is %d; must be from %d to %d", n, least, most)
+// count checks that n is between 1 and most.
+func (c *checker) count(path string, n, most int) {
+	if n < 1 || n > most {
+		c.failf(path, "is %d; must be from 1 to %d", n, most)
 	}
 }
 
@@ -89,12 +89,12 @@ func validateOptions(o *Options) []Problem {
 	c.requestTimeout("webhooks.request_timeout_ms", o.RequestTimeout, traitsOf(o.Queue))
 	c.duration("webhooks.debounce_ms", o.Debounce, maxDebounce)
 	c.duration("Options.CountInterval", o.CountInterval, maxDebounce)
-	c.between("webhooks.concurrency", o.Workers, 1, maxWorkers)
+	c.count("webhooks.concurrency", o.Workers, maxWorkers)
 	if t := traitsOf(o.Queue); !t.Disabled && (t.Lease <= 0 || t.Lease > limits.Lease) {
 		c.failf("Options.Queue", "its Traits().Lease is %v; must be more than 0, and at most %v", t.Lease, limits.Lease)
 	}
-	c.between("Options.Pollers", o.Pollers, 1, maxPollers)
-	c.between("Options.EnqueueJobs", o.EnqueueJobs, 1, maxEnqueueJobs)
+	c.count("Options.Pollers", o.Pollers, maxPollers)
+	c.count("Options.EnqueueJobs", o.EnqueueJobs, maxEnqueueJobs)
 	if o.OutboxBytes < 0 || o.OutboxBytes > limits.Bytes {
 		c.failf("Options.OutboxBytes", "is %d; must be from 0 (the default) to %d", o.OutboxBytes, int64(limits.Bytes))
 	}
@@ -113,7 +113,7 @@ func (c *checker) batching(b *Batching) {
 	if b.Size > maxBatchSize {
 		c.failf("webhooks.batching.size", "is %d; must be at most %d", b.Size, maxBatchSize)
 	}
-	c.between("Options.Batching.Bytes", b.Bytes, 1, maxBatchBytes)
+	c.count("Options.Batching.Bytes", b.Bytes, maxBatchBytes)
 }
 
 func (c *checker) apps(o *Options) {

@@ -93,8 +93,10 @@ Options.EnqueueJobs: is 9223372036854775807; must be from 1 to 100000
 Options.OutboxBytes: is 9223372036854775807; must be from 0 (the default) to 1099511627776
 apps[0].webhooks[0].rate_limit.per_second: is 1.7976931348623157e+308; must be at most 1000000, or 0 for no limit
 apps[0].webhooks[0].rate_limit.burst: is 9223372036854775807; must be at most 1000000`},
-		{"a queue's lease", func(o *Options) { o.Queue = lease(math.MaxInt64) },
-			`Options.Queue: its Traits().Lease is 2562047h47m16.854775807s; must be more than 0, and at most 8760h0m0s`},
+		{
+			"a queue's lease", func(o *Options) { o.Queue = lease(math.MaxInt64) },
+			`Options.Queue: its Traits().Lease is 2562047h47m16.854775807s; must be more than 0, and at most 8760h0m0s`,
+		},
 		{"workers", func(o *Options) { o.Workers = 20_000 }, `webhooks.concurrency: is 20000; must be from 1 to 10000`},
 		{"middleware", func(o *Options) { o.Middleware = []dispatch.Middleware{nil} }, `Options.Middleware[0]: is nil`},
 		{"retry", func(o *Options) {
