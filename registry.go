@@ -42,9 +42,9 @@ type hook struct {
 // manyHooks is the number of webhooks from which on an app, or a route of it, has an index.
 const manyHooks = 32
 
-// compileApp makes an app of a, which has been validated and whose webhooks have these identities.
-// They get their slots from adopt.
-func compileApp(a *App, ids []string) (*app, error) {
+// compileApp makes an app of a, which has been validated, and whose webhooks have these identities.
+// Those that are known are equal to a hook that was compiled. They all get their slots from adopt.
+func compileApp(a *App, ids []string, known []*hook) (*app, error) {
 	c := &app{id: a.ID, key: a.Key, off: a.Disabled || len(a.Webhooks) == 0}
 	c.keys = append(c.keys, appKey{a.Key, newSigner(a.Secret)})
 	for _, k := range a.PreviousKeys {
@@ -53,8 +53,9 @@ func compileApp(a *App, ids []string) (*app, error) {
 	c.hooks = make([]*hook, 0, len(a.Webhooks))
 	for i, id := range ids {
 		h := &hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: laneOf(a.ID, id)}
-		var err error
-		if h.match, err = h.Filter.compile(); err != nil {
+		if k := known[i]; k != nil {
+			h.match = k.match
+		} else if err := h.compile(); err != nil {
 			return nil, err
 		}
 		c.hooks = append(c.hooks, h)
@@ -67,6 +68,11 @@ func compileApp(a *App, ids []string) (*app, error) {
 	}
 	c.routes = routesOf(c.hooks)
 	return c, nil
+}
+
+func (h *hook) compile() (err error) {
+	h.match, err = h.Filter.compile()
+	return err
 }
 
 // route returns the webhooks that want the type, nil if there are none. There are few types, so a

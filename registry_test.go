@@ -16,7 +16,7 @@ import (
 
 func compiled(t *testing.T, a App) *app {
 	t.Helper()
-	c, err := compileApp(&a, identities(a.Webhooks))
+	c, err := compileApp(&a, identities(a.Webhooks), make([]*hook, len(a.Webhooks)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func (c *checker) apps(o *Options) {
 	first := make(map[string]int, len(o.Apps))
 	for i := range o.Apps {
 		path, id := index("apps", i), o.Apps[i].ID
-		c.problems = append(c.problems, rules.app(path, &o.Apps[i], identities(o.Apps[i].Webhooks))...)
+		c.problems = append(c.problems, rules.app(path, &o.Apps[i], identities(o.Apps[i].Webhooks), make([]*hook, len(o.Apps[i].Webhooks)))...)
 		if j, taken := first[id]; taken && id != "" {
 			c.failf(path+".id", "is %q, as apps[%d].id is; each app has its own", id, j)
 			continue
