@@ -9,7 +9,7 @@ BENCH     ?= .
 COUNT     ?= 5
 BENCHTIME ?= 1s
 
-.PHONY: test lint bench fuzz cover servers fmt
+.PHONY: test lint bench memory fuzz cover servers fmt
 
 ## test: installs what the tests need and runs all of them under the race detector
 test: servers bin/gotestsum
@@ -32,6 +32,10 @@ fmt: bin/golangci-lint
 bench: servers
 	cd bench && go run . -rounds $(COUNT)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -benchtime $(BENCHTIME) -timeout 60m ./...
+
+## memory: the bounds, the live heap and the peak of memory of each queue at full speed
+memory:
+	cd bench && go run . -memory
 
 ## fuzz: each fuzz target for FUZZTIME
 fuzz:

@@ -24,9 +24,9 @@ type batch struct {
 }
 
 const (
-	// batchOverhead is what a batch takes besides its buffer: its record, its job's ID, and its places
-	// in the lists of the outbox and the enqueuer.
-	batchOverhead = 352
+	// batchOverhead is what a batch takes besides its buffer: its record, its job's ID, its places in
+	// the lists of the outbox and the enqueuer, and the records of a lane that is blocked.
+	batchOverhead = 576
 
 	// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few
 	// more do no harm.
@@ -40,7 +40,7 @@ const (
 // newBatch makes a batch for an event of this size, and more if they are gathered.
 func newBatch(h *hook, now time.Time, size int, gathers bool) *batch {
 	o := &batch{hook: h, timeMS: now.UnixMilli(), due: now, open: true}
-	room := size + o.tail()
+	room := size + bodyOverhead + o.tail()
 	if gathers {
 		room = max(room, min(int(h.slot.sizeHint.Load())+o.tail(), firstBuffer))
 	}

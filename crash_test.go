@@ -38,7 +38,7 @@ func rigOnce(t *testing.T, once bool) *riggedQueue {
 	if !once {
 		return rig(t, queue.MemoryOptions{})
 	}
-	q := rig(t, queue.MemoryOptions{Lease: 1000 * time.Hour}) // no job comes back
+	q := rig(t, queue.MemoryOptions{Lease: 700 * time.Hour}) // no job comes back
 	q.traits.AtMostOnce = true
 	q.onNack = func(ctx context.Context, nacks []queue.Nack) error {
 		if !nacks[0].Counted {

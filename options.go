@@ -67,7 +67,7 @@ type Options struct {
 	Pollers int
 
 	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
-	// handed over, with their buffers' capacity and about 350 bytes for each. Defaults to 24 MiB.
+	// handed over, with their buffers' capacity and about 600 bytes for each. Defaults to 24 MiB.
 	OutboxBytes int64
 
 	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.

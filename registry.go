@@ -310,32 +310,32 @@ func (t *tombstones) update(before, a *app) {
 	}
 }
 
-// bury notes what the app has no longer.
-func (t *tombstones) bury(before, a *app) {
+// bury notes what of before is not in a, which may be nil.
+func (t tombstones) bury(before, a *app) {
 	if a == nil {
-		(*t)[tombstone{app: before.id}] = nil
+		t[tombstone{app: before.id}] = nil
 	}
 	for _, h := range before.hooks {
 		if a.hook(h.id) == nil {
-			(*t)[tombstone{app: before.id, webhook: h.id}] = h.slot
+			t[tombstone{app: before.id, webhook: h.id}] = h.slot
 		}
 	}
 	for _, k := range before.keys {
 		if !a.knows(k.name) {
-			(*t)[tombstone{app: before.id, key: k.name}] = nil
+			t[tombstone{app: before.id, key: k.name}] = nil
 		}
 	}
 }
 
 // revive forgets that what the app has was removed.
-func (t *tombstones) revive(before, a *app) {
-	delete(*t, tombstone{app: a.id})
+func (t tombstones) revive(before, a *app) {
+	delete(t, tombstone{app: a.id})
 	for _, h := range a.hooks {
 		if before.hook(h.id) == nil {
-			delete(*t, tombstone{app: a.id, webhook: h.id})
+			delete(t, tombstone{app: a.id, webhook: h.id})
 		}
 	}
 	for _, k := range a.keys {
-		delete(*t, tombstone{app: a.id, key: k.name})
+		delete(t, tombstone{app: a.id, key: k.name})
 	}
 }

@@ -4,6 +4,7 @@
 //	go run . -dead 100000
 //	go run . -steady
 //	go run . -handover
+//	go run . -memory [-events 1000000] [-only disk]
 //	go run . -isolation 60 [-only "1000 hanging"]
 //
 // A receiver in a process of its own reads every body and counts events. Every case sends the same 140-byte events of 10 apps,
@@ -35,6 +36,12 @@ func main() {
 		serve()
 		return
 	}
+	if args := os.Getenv("BENCH_MEMORY"); args != "" {
+		if err := memoryChild(args); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	rounds := flag.Int("rounds", 5, "rounds")
 	only := flag.String("only", "", "cases, separated by commas; the ceiling always runs")
 	events := flag.Int("events", 1_000_000, "events a case at 100 a request")
@@ -43,6 +50,7 @@ func main() {
 	atRate := flag.Bool("steady", false, "instead: latencies at a steady rate")
 	beside := flag.Int("isolation", 0, "instead: latencies of healthy webhooks beside failing ones, for so many seconds each")
 	hand := flag.Bool("handover", false, "instead: how old events are when Redis takes them, at 10,000 events/s without batching")
+	inMemory := flag.Bool("memory", false, "instead: what each queue takes in memory at full speed")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a `file`")
 	flag.Parse()
 	if *profile != "" {
@@ -54,6 +62,12 @@ func main() {
 			log.Fatal(err)
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if *inMemory {
+		if err := memory(*events, *only); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	if *hand {
 		if err := withRedis(func(addr string) error { return handOver(addr, *rounds) }); err != nil {

@@ -223,7 +223,7 @@ func TestMemorySharesBetweenGreedyLanes(t *testing.T) {
 
 func TestMemorySharesBytesToo(t *testing.T) {
 	t.Parallel()
-	const bound = 1000*404 + 320 // jobs have 4 bytes and cost 400 more, the lane 320
+	const bound = 1000*404 + 640 // jobs have 4 bytes and cost 400 more, the lane 640
 	m := newMemory(t, queue.MemoryOptions{MaxBytes: bound})
 	if n := offer(t, m, jobs("greedy", 1001)); n < 940 || n > 950 {
 		t.Errorf("a lone lane got %d jobs of 4 bytes into room for 1000, want about 94 %%", n)

@@ -30,9 +30,9 @@ type Set[T any] struct {
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
 
-	maxIdle int // lanes in idle and packed
+	ages ages // of the ready jobs
 
-	ages    ages          // of the ready jobs
+	maxIdle int           // lanes in idle and packed
 	counts  [states]int   // jobs
 	sizes   [states]int64 // of them
 	bytes   int64         // of all jobs
@@ -110,31 +110,16 @@ func (s *Set[T]) Page(after string, limit int) []*Lane[T] {
 	if limit <= 0 {
 		return nil
 	}
-	var names []string
-	cut := func() {
-		slices.Sort(names)
-		names = names[:min(limit, len(names))]
-	}
-	last := "" // no name after it is on the page
-	add := func(name string) {
-		if name <= after || last != "" && name >= last {
-			return
-		}
-		if names = append(names, name); len(names)/2 >= limit {
-			cut() // so that not all names are sorted
-			last = names[limit-1]
-		}
-	}
+	p := namePage{after: after, limit: limit}
 	for name := range s.lanes {
-		add(name)
+		p.add(name)
 	}
 	for name := range s.packed.byName {
-		add(name)
+		p.add(name)
 	}
-	cut()
-	page := make([]*Lane[T], len(names))
-	for i, name := range names {
-		page[i] = s.Lane(name)
+	var page []*Lane[T]
+	for _, name := range p.sorted() {
+		page = append(page, s.Lane(name))
 	}
 	return page
 }

@@ -58,8 +58,11 @@ func (s *Scheduler) recovered(j Job) {
 // again.
 func (s *Scheduler) panicked(j Job, v any, otherwise Result) (r Result) {
 	stack := debug.Stack()
-	r = otherwise
-	defer func() { _ = recover() }() // nobody is left to tell
+	defer func() {
+		if recover() != nil { // nobody is left to tell
+			r = otherwise
+		}
+	}()
 	return s.h.Panicked(handled(j), v, stack)
 }
 
