@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // manyWebhooks returns an app with n webhooks, each for the channels of one user.
@@ -25,12 +26,16 @@ func BenchmarkSetApp(b *testing.B) {
 			a := manyWebhooks(n)
 			e := benchEmitter(b, a)
 			b.ReportAllocs()
+			best := time.Hour
 			for i := 0; b.Loop(); i++ {
+				began := time.Now()
 				a.Webhooks[n/2].Headers = Headers{"X-Version": fmt.Sprint(i)}
 				if err := e.SetApp(a); err != nil {
 					b.Fatal(err)
 				}
+				best = min(best, time.Since(began))
 			}
+			b.ReportMetric(float64(best.Microseconds()), "best-µs")
 		})
 	}
 }

@@ -110,7 +110,7 @@ func (e *Emitter) fill() error {
 	apps := make([]*app, 0, len(e.opts.Apps))
 	for _, o := range e.opts.Apps {
 		o = o.clone()
-		a, err := compileApp(&o, identities(o.Webhooks))
+		a, err := compileApp(&o, identities(o.Webhooks), make([]*hook, len(o.Webhooks)))
 		if err != nil {
 			return err
 		}
@@ -180,11 +180,12 @@ func (e *Emitter) SetApp(a App) error {
 		return ErrClosed
 	}
 	a = a.clone()
-	ids := identities(a.Webhooks)
-	if err := configError(rulesOf(&e.opts).app("app", &a, ids)); err != nil {
+	before := e.apps.get(a.ID)
+	ids, known := before.identities(a.Webhooks), before.unchanged(a.Webhooks)
+	if err := configError(rulesOf(&e.opts).app("app", &a, ids, known)); err != nil {
 		return err
 	}
-	now, err := compileApp(&a, ids)
+	now, err := compileApp(&a, ids, known)
 	if err != nil {
 		return err
 	}

@@ -42,9 +42,9 @@ type hook struct {
 // manyHooks is the number of webhooks from which on an app, or a route of it, has an index.
 const manyHooks = 32
 
-// compileApp makes an app of a, which has been validated and whose webhooks have these identities.
-// They get their slots from adopt.
-func compileApp(a *App, ids []string) (*app, error) {
+// compileApp makes an app of a, which has been validated, and whose webhooks have these identities.
+// Those that are known are equal to a hook that was compiled. They all get their slots from adopt.
+func compileApp(a *App, ids []string, known []*hook) (*app, error) {
 	c := &app{id: a.ID, key: a.Key, off: a.Disabled || len(a.Webhooks) == 0}
 	c.keys = append(c.keys, appKey{a.Key, newSigner(a.Secret)})
 	for _, k := range a.PreviousKeys {
@@ -53,8 +53,9 @@ func compileApp(a *App, ids []string) (*app, error) {
 	c.hooks = make([]*hook, 0, len(a.Webhooks))
 	for i, id := range ids {
 		h := &hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: laneOf(a.ID, id)}
-		var err error
-		if h.match, err = h.Filter.compile(); err != nil {
+		if k := known[i]; k != nil {
+			h.match = k.match
+		} else if err := h.compile(); err != nil {
 			return nil, err
 		}
 		c.hooks = append(c.hooks, h)
@@ -67,6 +68,11 @@ func compileApp(a *App, ids []string) (*app, error) {
 	}
 	c.routes = routesOf(c.hooks)
 	return c, nil
+}
+
+func (h *hook) compile() (err error) {
+	h.match, err = h.Filter.compile()
+	return err
 }
 
 // route returns the webhooks that want the type, nil if there are none. There are few types, so a
@@ -120,8 +126,11 @@ func (a *app) adopt(before *app, gone tombstones) {
 	}
 }
 
-// knows reports whether the app has a key of this name.
+// knows reports whether the app has a key of this name. a may be nil.
 func (a *app) knows(key string) bool {
+	if a == nil {
+		return false
+	}
 	for i := range a.keys {
 		if a.keys[i].name == key {
 			return true
@@ -285,23 +294,6 @@ type tombstones map[tombstone]*slot
 
 const maxTombstones = 100_000
 
-// bury notes what of before is not in a, which may be nil.
-func (t tombstones) bury(before, a *app) {
-	if a == nil {
-		t[tombstone{app: before.id}] = nil
-	}
-	for _, h := range before.hooks {
-		if a == nil || a.hook(h.id) == nil {
-			t[tombstone{app: before.id, webhook: h.id}] = h.slot
-		}
-	}
-	for _, k := range before.keys {
-		if a == nil || !a.knows(k.name) {
-			t[tombstone{app: before.id, key: k.name}] = nil
-		}
-	}
-}
-
 // update notes what was removed when a took the place of before, and what is back. Both may be nil.
 func (t *tombstones) update(before, a *app) {
 	if *t == nil {
@@ -311,18 +303,39 @@ func (t *tombstones) update(before, a *app) {
 		maps.DeleteFunc(*t, func(_ tombstone, s *slot) bool { return s == nil || !s.account.holds() })
 	}
 	if before != nil {
-		(*t).bury(before, a)
+		t.bury(before, a)
 	}
-	if a == nil || len(*t) == 0 {
-		return
+	if a != nil && len(*t) > 0 {
+		t.revive(before, a)
 	}
-	delete(*t, tombstone{app: a.id})
+}
+
+// bury notes what of before is not in a, which may be nil.
+func (t tombstones) bury(before, a *app) {
+	if a == nil {
+		t[tombstone{app: before.id}] = nil
+	}
+	for _, h := range before.hooks {
+		if a.hook(h.id) == nil {
+			t[tombstone{app: before.id, webhook: h.id}] = h.slot
+		}
+	}
+	for _, k := range before.keys {
+		if !a.knows(k.name) {
+			t[tombstone{app: before.id, key: k.name}] = nil
+		}
+	}
+}
+
+// revive forgets that what the app has was removed.
+func (t tombstones) revive(before, a *app) {
+	delete(t, tombstone{app: a.id})
 	for _, h := range a.hooks {
 		if before.hook(h.id) == nil {
-			delete(*t, tombstone{app: a.id, webhook: h.id})
+			delete(t, tombstone{app: a.id, webhook: h.id})
 		}
 	}
 	for _, k := range a.keys {
-		delete(*t, tombstone{app: a.id, key: k.name})
+		delete(t, tombstone{app: a.id, key: k.name})
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 func compiled(t *testing.T, a App) *app {
 	t.Helper()
-	c, err := compileApp(&a, identities(a.Webhooks))
+	c, err := compileApp(&a, identities(a.Webhooks), make([]*hook, len(a.Webhooks)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,11 @@ func TestSetAppOfManyWebhooksIsNotQuadratic(t *testing.T) {
 		set(t, e, a)
 		best = min(best, time.Since(began))
 	}
-	if best > 500*time.Millisecond {
+	limit := 500 * time.Millisecond
+	if raceEnabled {
+		limit *= 4
+	}
+	if best > limit {
 		t.Errorf("20,000 webhooks took %v", best)
 	}
 }

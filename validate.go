@@ -74,7 +74,7 @@ func (c *checker) duration(path string, d, most time.Duration) {
 	}
 }
 
-// count checks that n is from 1 to most.
+// count checks that n is between 1 and most.
 func (c *checker) count(path string, n, most int) {
 	if n < 1 || n > most {
 		c.failf(path, "is %d; must be from 1 to %d", n, most)
@@ -121,7 +121,7 @@ func (c *checker) apps(o *Options) {
 	first := make(map[string]int, len(o.Apps))
 	for i := range o.Apps {
 		path, id := index("apps", i), o.Apps[i].ID
-		c.problems = append(c.problems, rules.app(path, &o.Apps[i], identities(o.Apps[i].Webhooks))...)
+		c.problems = append(c.problems, rules.app(path, &o.Apps[i], identities(o.Apps[i].Webhooks), make([]*hook, len(o.Apps[i].Webhooks)))...)
 		if j, taken := first[id]; taken && id != "" {
 			c.failf(path+".id", "is %q, as apps[%d].id is; each app has its own", id, j)
 			continue

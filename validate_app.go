@@ -48,7 +48,8 @@ type appChecker struct {
 }
 
 // app returns every mistake in a, which stands at path and whose webhooks have these identities.
-func (r *rules) app(path string, a *App, ids []string) []Problem {
+// Those that are known have been checked before.
+func (r *rules) app(path string, a *App, ids []string, known []*hook) []Problem {
 	c := appChecker{rules: r}
 	c.id(path+".id", a.ID)
 	if a.ID == "" {
@@ -57,6 +58,9 @@ func (r *rules) app(path string, a *App, ids []string) []Problem {
 	c.keys(path, a)
 	c.identities(path, a.Webhooks, ids)
 	for i := range a.Webhooks {
+		if known[i] != nil {
+			continue
+		}
 		good := len(c.problems)
 		if c.webhook("", &a.Webhooks[i]); len(c.problems) > good { // a path costs more than all checks
 			c.problems = c.problems[:good]
