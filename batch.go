@@ -9,7 +9,7 @@ import (
 // batch is a job in the making: first its body, then all of it.
 type batch struct {
 	hook     *hook
-	due      time.Time // when it is cut at the latest; once it is cut, when it was
+	due      time.Time // when it is cut at the latest
 	timeMS   int64
 	events   int
 	buf      []byte
@@ -80,7 +80,6 @@ func (o *batch) resize(room int) {
 // close ends the body. The buffer becomes the job's, which may be held for long, so what it has to
 // spare is given back if that is much.
 func (o *batch) close() {
-	o.due = time.Now()
 	o.buf = append(o.buf, bodyEnd...)
 	if need := len(o.buf) + o.tail(); cap(o.buf)-need > need/8 {
 		o.resize(need)

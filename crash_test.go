@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -131,10 +132,15 @@ func TestAnAttemptThatDoesNotReturnFailsAlone(t *testing.T) {
 					}
 					to := &endpoint{}
 					log := &logBuffer{}
+					var mu sync.Mutex
 					var attempts []AttemptedInfo
 					e := start(t, nil, unbatched, debugLog(log), func(o *Options) {
 						o.HTTP, o.Workers = to, 1
-						o.Trace = &Trace{Attempted: func(i AttemptedInfo) { attempts = append(attempts, i) }}
+						o.Trace = &Trace{Attempted: func(i AttemptedInfo) {
+							mu.Lock()
+							defer mu.Unlock()
+							attempts = append(attempts, i)
+						}}
 						if where == "sender" {
 							o.HTTP = dispatch.SenderFunc(func(ctx context.Context, r *dispatch.Request) dispatch.Outcome { return fails(ctx, to, r) })
 							return
@@ -150,6 +156,8 @@ func TestAnAttemptThatDoesNotReturnFailsAlone(t *testing.T) {
 					if s := e.Stats(); s.Delivered != 5 || s.Panics != 7 || s.Attempts != 12 {
 						t.Errorf("stats: %+v", s)
 					}
+					mu.Lock()
+					defer mu.Unlock()
 					if len(attempts) != 12 || attempts[0].Outcome.Reason != "panic" || attempts[0].After < time.Second || !attempts[0].Retry {
 						t.Errorf("%d attempts told: %+v", len(attempts), attempts)
 					}
@@ -188,15 +196,22 @@ func TestAPanicTellsNoSecret(t *testing.T) {
 		}
 		var n atomic.Int64
 		log := &logBuffer{}
+		var mu sync.Mutex
 		var told []string
 		e := start(t, &endpoint{answer: func(context.Context, *dispatch.Request) dispatch.Outcome {
 			panic(values[int(n.Add(1)-1)%len(values)])
 		}}, apps(a), debugLog(log), func(o *Options) {
 			o.Retry = Retry{MaxAttempts: len(values), InitialBackoff: time.Minute}
-			o.Trace = &Trace{Attempted: func(i AttemptedInfo) { told = append(told, fmt.Sprintf("%+v", i)) }}
+			o.Trace = &Trace{Attempted: func(i AttemptedInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, fmt.Sprintf("%+v", i))
+			}}
 		})
 		emit(t, e, occupied(1))
 		drain(t, e)
+		mu.Lock()
+		defer mu.Unlock()
 		told = append(told, log.String(), deadLetters(t, e)[0].Reason)
 		if n := strings.Count(log.String(), "webhook panic recovered"); n != len(values) {
 			t.Errorf("%d of %d panics logged", n, len(values))
@@ -354,10 +369,15 @@ func TestAnUnreadableJobThatCannotBeGivenBackIsDropped(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
 		q.traits.AtMostOnce = true
 		q.onRelease = func(context.Context, []queue.Lease) error { return errors.New("connection refused") }
+		var mu sync.Mutex
 		var dropped []DroppedInfo
 		e := start(t, &endpoint{answer: hangs}, with(q), unbatched, func(o *Options) {
 			o.Workers = 1
-			o.Trace = &Trace{Dropped: func(i DroppedInfo) { dropped = append(dropped, i) }}
+			o.Trace = &Trace{Dropped: func(i DroppedInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				dropped = append(dropped, i)
+			}}
 		})
 		emit(t, e, occupied(1))
 		time.Sleep(time.Second)
@@ -373,9 +393,56 @@ func TestAnUnreadableJobThatCannotBeGivenBackIsDropped(t *testing.T) {
 		if err := e.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if s := e.Stats(); s.Panics != 0 || len(dropped) < 2 {
 			t.Errorf("stats: %+v, dropped: %+v", s, dropped)
 		}
 		checkTotals(t, e)
 	})
+}
+
+func TestAQueueThatPanicsLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, inProcess := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			q := rig(t, queue.MemoryOptions{})
+			q.traits.InProcess = inProcess
+			var calls atomic.Int64
+			panics := func() {
+				if calls.Add(1)%3 == 0 {
+					panic("queue")
+				}
+			}
+			q.onEnqueue = func(ctx context.Context, jobs []queue.Job) error { panics(); return q.Memory.Enqueue(ctx, jobs) }
+			q.onReceive = func(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
+				panics()
+				return q.Memory.Receive(ctx, w)
+			}
+			q.onAck = func(ctx context.Context, l []queue.Lease) error { panics(); return q.Memory.Ack(ctx, l) }
+			q.onNack = func(ctx context.Context, n []queue.Nack) error { panics(); return q.Memory.Nack(ctx, n) }
+			q.onExtend = func(ctx context.Context, l []queue.Lease) error { panics(); return q.Memory.Extend(ctx, l) }
+			q.onRelease = func(ctx context.Context, l []queue.Lease) error { panics(); return q.Memory.Release(ctx, l) }
+			var n atomic.Int64
+			to := &endpoint{answer: func(context.Context, *dispatch.Request) dispatch.Outcome {
+				if n.Add(1)%2 == 0 {
+					return status(500)
+				}
+				return status(200)
+			}}
+			e := start(t, to, with(q), unbatched, func(o *Options) { o.Workers = 4 })
+			for i := range 30 {
+				emit(t, e, occupied(i))
+				time.Sleep(100 * time.Millisecond)
+			}
+			time.Sleep(30 * time.Minute)
+			if s := e.Stats(); s.Delivered != 30 || s.Panics == 0 {
+				t.Errorf("stats: %+v", s)
+			}
+			if got := channels(t, to.got()); len(got) != 30 {
+				t.Errorf("%d of 30 events arrived", len(got))
+			}
+			_ = endsInTime(t, e, false)
+		})
+	}
 }

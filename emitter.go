@@ -139,13 +139,14 @@ func (e *Emitter) start() {
 		})
 		e.keep(ctx, e.debouncer.run)
 	}
-	q := newEnqueuer(enqueuerConfig{
-		queue: e.queue, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids, result: e.sawQueue,
+	q := &guardedQueue{e.queue, e.log}
+	carrier := newEnqueuer(enqueuerConfig{
+		queue: q, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids, result: e.sawQueue,
 		maxJobs: e.opts.EnqueueJobs,
 	}, r)
-	e.keep(ctx, q.run)
+	e.keep(ctx, carrier.run)
 	if !e.opts.EmitOnly {
-		e.scheduler = scheduler.New(e.queue, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
+		e.scheduler = scheduler.New(q, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
 			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry,
 			result: e.sawQueue, ended: e.settled,
 		}, r})

@@ -232,7 +232,7 @@ func TestAWebhookWithABacklogDoesNotKeepAnotherWaiting(t *testing.T) {
 				a := testApp("http://busy.test/", "http://quiet.test/")
 				a.Webhooks[0].Filter.ChannelPrefix = "busy"
 				a.Webhooks[1].Filter.ChannelPrefix = "quiet"
-				e := start(t, to, unbatched, apps(a))
+				e := start(t, to, unbatched, apps(a), outboxOf(128<<20))
 				for i := range 50_000 {
 					emit(t, e, ChannelOccupied("my-app", fmt.Sprint("busy-", i)))
 				}

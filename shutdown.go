@@ -68,7 +68,7 @@ func (e *Emitter) queueEmpty(ctx context.Context) bool {
 	if !ok {
 		return false
 	}
-	s, err := r.Stats(ctx)
+	s, err := (&guardedQueue{e.queue, e.log}).stats(ctx, r)
 	e.sawQueue(err)
 	return err == nil && s.Ready+s.Delayed+s.Leased == 0
 }

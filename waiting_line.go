@@ -51,9 +51,7 @@ func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
 	case <-w.ctx.Done():
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if !w.done {
-			return 0, w.ctx.Err()
-		}
+		w.finish(0, w.ctx.Err()) // until it has left its lines it must get no room
 	}
 	return w.n, w.err
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 
@@ -46,8 +47,11 @@ func (a *acker) ack(l *queue.Lease) error {
 	return <-own.done
 }
 
-// flush acknowledges what is pending, and passes the lead on. It yields first, so that workers
-// which were answered just now can add theirs.
+// errNoAnswer is the result of a call that has panicked or ended its goroutine.
+var errNoAnswer = errors.New("scheduler: the queue has not returned")
+
+// flush acknowledges what is pending, and passes the lead on, whatever becomes of the call. It yields
+// first, so that workers which were answered just now can add theirs.
 func (a *acker) flush() {
 	runtime.Gosched()
 	a.mu.Lock()
@@ -60,11 +64,16 @@ func (a *acker) flush() {
 	for i, k := range acks {
 		leases[i] = *k.lease
 	}
-	err := a.call(leases)
+	err := errNoAnswer
+	defer func() { a.answer(acks, err) }()
+	err = a.call(leases)
+}
+
+// answer tells the workers the result of a call, and passes the lead on.
+func (a *acker) answer(acks []*ack, err error) {
 	for i, k := range acks {
 		k.done <- queue.ErrorOf(err, i)
 	}
-
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.pending) == 0 {

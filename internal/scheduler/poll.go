@@ -123,12 +123,26 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task, chan
 func (s *Scheduler) wanted(t *Task, now time.Time) bool {
 	l := t.lane
 	switch {
-	case s.suspicion.on && !s.suspicion.wants(l, s.waiting > 0):
+	case s.suspicion.on && !(s.mayBegin(t, now) && s.suspicion.wants(l, s.waiting > 0)):
+		s.suspicion.lanes[l.name] = struct{}{}
 		return false
 	case l.held && !t.Lease.Probe:
 		return false
 	}
 	return l.left(now, s.share(now), s.perWork) > 0 && !s.crowded(l, 1)
+}
+
+// mayBegin reports whether a task that was just received could begin at once, but for the other tasks of
+// a process that suspects itself.
+func (s *Scheduler) mayBegin(t *Task, now time.Time) bool {
+	l, c := t.lane, &s.classes[t.lane.health]
+	switch {
+	case c.running >= c.limit:
+		return false
+	case t.Lease.Probe:
+		return !now.Before(l.ownUntil)
+	}
+	return l.limit(now, s.share(now)) > l.running
 }
 
 // lane returns the record of t's lane.

@@ -65,7 +65,7 @@ local function finish()
       t.waiting, t.marks, t.rotated, t[1], t[2], t[3]),
   }, 2, struct.pack
   for name, s in pairs(lanes) do
-    if s.n == 0 then s.touched = now end
+    if s.n == 0 and not s.idle then s.touched = now end -- its last job has left
     local v = pack('<ddddddddddd', s.n, s.back, s.leased, s.delayed, s.bytes, s.health, s.ordered, s.place,
       s.touched, s.since, s.acked)
     if s.holds then v = v .. pack('<dddc16', s.held, s.ends, s.holds, s.probe) .. s.reason end

@@ -12,6 +12,7 @@
 local name, hold, since = ARGV[3], tonumber(ARGV[5]), tonumber(ARGV[6])
 load({name})
 local s = lanes[name]
+s.idle = false
 local result = 1
 if ARGV[4] == '0' then
   sethealth(s, 0)

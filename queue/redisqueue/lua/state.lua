@@ -8,7 +8,7 @@ local function readlane(name, v)
     local n, back, leased, delayed, bytes, health, ordered, place, touched, since, acked = struct.unpack('<ddddddddddd', v)
     s = {
       n = n, back = back, leased = leased, delayed = delayed, bytes = bytes, health = health, ordered = ordered,
-      place = place, touched = touched, since = since, acked = acked, held = 0, new = false,
+      place = place, touched = touched, since = since, acked = acked, held = 0, new = false, idle = n == 0,
     }
     if #v > 88 then
       s.held, s.ends, s.holds, s.probe = struct.unpack('<dddc16', v, 89)

@@ -1,0 +1,76 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// guardedQueue is a queue whose panics are errors. The enqueuer and the scheduler use it.
+type guardedQueue struct {
+	queue.Queue
+	log *logger
+}
+
+var errQueuePanicked = errors.New("webhook: the queue panicked")
+
+// recovered is deferred in each method.
+func (q *guardedQueue) recovered(err *error) {
+	if v := recover(); v != nil {
+		q.log.panicked("queue", panicText(v), debug.Stack())
+		*err = errQueuePanicked
+	}
+}
+
+func (q *guardedQueue) Enqueue(ctx context.Context, jobs []queue.Job) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.Enqueue(ctx, jobs)
+}
+
+func (q *guardedQueue) Receive(ctx context.Context, w queue.Want) (leases []queue.Lease, err error) {
+	defer q.recovered(&err)
+	return q.Queue.Receive(ctx, w)
+}
+
+// stats reads the queue's Stats with r, which is the queue.
+func (q *guardedQueue) stats(ctx context.Context, r queue.StatsReader) (s queue.Stats, err error) {
+	defer q.recovered(&err)
+	return r.Stats(ctx)
+}
+
+func (q *guardedQueue) Extend(ctx context.Context, leases []queue.Lease) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.Extend(ctx, leases)
+}
+
+func (q *guardedQueue) Ack(ctx context.Context, leases []queue.Lease) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.Ack(ctx, leases)
+}
+
+func (q *guardedQueue) Nack(ctx context.Context, nacks []queue.Nack) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.Nack(ctx, nacks)
+}
+
+func (q *guardedQueue) Release(ctx context.Context, leases []queue.Lease) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.Release(ctx, leases)
+}
+
+func (q *guardedQueue) Replace(ctx context.Context, l queue.Lease, jobs []queue.Job) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.Replace(ctx, l, jobs)
+}
+
+func (q *guardedQueue) DeadLetter(ctx context.Context, l queue.Lease, reason string) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.DeadLetter(ctx, l, reason)
+}
+
+func (q *guardedQueue) SetLane(ctx context.Context, u queue.LaneUpdate) (err error) {
+	defer q.recovered(&err)
+	return q.Queue.SetLane(ctx, u)
+}
