@@ -45,9 +45,9 @@
 //
 // # A map of the files
 //
-//	webhook.go          App, Webhook, Secret, Headers      webhook_json.go, webhook_marshal.go  their JSON
+//	webhook.go          App, Webhook, Secret, Headers      webhook_json.go, webhook_marshal.go, webhook_print.go  their JSON
 //	event.go            Event and its constructors         event_encode.go, event_json.go, event_scan.go, event_validate.go
-//	filter.go           Filter                             matcher.go      compiled
+//	filter.go           Filter                             matcher.go      compiled; route.go  indexed
 //	options.go          Options                            defaults.go, validate.go, validate_app.go, validate_http.go
 //	emitter.go          New, SetApp, RemoveApp             shutdown.go     Flush, Drain, Shutdown, Close
 //	emit.go             Emit, EmitWait, Wants              errors.go
@@ -59,6 +59,7 @@
 //	delivery.go         the scheduler's Handler            delivery_run.go  one job: check and attempt
 //	delivery_result.go  what an outcome means              retry.go        backoff and budget
 //	sender.go           requests of attempts               testsend.go     test deliveries
+//	outcome.go          outcomes of any sender, made valid  guarded_queue.go  a queue's panics as errors
 //	deadletters.go      listing, replay, discard           verify.go       the receiving side
 //	trace.go, log.go, stats.go                             watching
 //
