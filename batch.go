@@ -26,7 +26,7 @@ type batch struct {
 const (
 	// batchOverhead is what a batch takes besides its buffer: its record, its job's ID, its places in
 	// the lists of the outbox and the enqueuer, and the records of a lane that is blocked.
-	batchOverhead = 576
+	batchOverhead = 640
 
 	// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few
 	// more do no harm.

@@ -50,9 +50,10 @@
 //	filter.go           Filter                             matcher.go      compiled; route.go  indexed
 //	options.go          Options                            defaults.go, validate.go, validate_app.go, validate_http.go
 //	emitter.go          New, SetApp, RemoveApp             shutdown.go     Flush, Drain, Shutdown, Close
-//	emit.go             Emit, EmitWait, Wants              errors.go
+//	emit.go             Emit, EmitWait, Wants              emit_sync.go    EmitSync; errors.go
 //	registry.go         apps by ID, compiled               identity.go     webhooks' identities; id.go  jobs' IDs
-//	batcher.go          open batches                       debounce.go     events held back
+//	batcher.go          open batches                       batch.go        one of them, and its buffer
+//	backlog.go          workers give way                   debounce.go     events held back
 //	outbox.go           room, and what the queue lacks     waiting_line.go EmitWaits in the order of arrival
 //	enqueuer.go         handing over                       blocked_lanes.go  lanes that the queue refused
 //	job.go              a job's text                       signer.go       Pusher signature, envelope MAC

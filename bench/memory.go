@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,16 +114,13 @@ func memoryChild(args string) error {
 	}
 	defer em.Close()
 	o.Apps = nil
-	runtime.GC()
-	runtime.GC()
-	before := liveHeap()
+	before := collected()
 	watch := watchMemory()
 	began := time.Now()
 	live := int64(0)
 	for i := range n {
 		if i%(n/memorySamples) == 0 {
-			runtime.GC()
-			live = max(live, liveHeap()-before)
+			live = max(live, collected()-before)
 		}
 		if err := emit(em, webhook.MemberAdded(ids[i%len(ids)], channel, "user-012345678901")); err != nil {
 			return err
@@ -182,6 +180,17 @@ func (w *memoryWatch) end() (peak int64) {
 	close(w.stop)
 	w.stopped.Wait()
 	return w.peak
+}
+
+// collected returns the live heap. Of several collections the least counts, because each also keeps what was allocated
+// while it ran.
+func collected() int64 {
+	least := int64(math.MaxInt64)
+	for range 4 {
+		runtime.GC()
+		least = min(least, liveHeap())
+	}
+	return least
 }
 
 // liveHeap returns what the last collection left.

@@ -70,7 +70,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 // rounds up. A benchmark measures it.
 const (
 	jobBytes    = 400
-	laneBytes   = 640 // a scheduler keeps records of the lanes too
+	laneBytes   = 768 // a scheduler keeps records of the lanes too
 	letterBytes = 640
 	idBytes     = 144 // of an ID that left and is remembered
 )

@@ -15,7 +15,7 @@ type MemoryOptions struct {
 	MaxJobs int
 
 	// MaxBytes bounds what those jobs take in memory: their Data, and about 400 bytes for each job and
-	// 640 for each lane. The states of lanes without jobs take a quarter of it at most, and the IDs that
+	// 768 for each lane. The states of lanes without jobs take a quarter of it at most, and the IDs that
 	// left an eighth. Defaults to 24 MiB.
 	MaxBytes int64
 

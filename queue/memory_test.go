@@ -188,8 +188,8 @@ func TestMemoryHasTheDocumentedDefaults(t *testing.T) {
 	if got := m.Traits(); got != want {
 		t.Errorf("Traits: %+v, want %+v", got, want)
 	}
-	if err := m.Enqueue(t.Context(), []queue.Job{{ID: "j", Lane: "l", Data: make([]byte, 64<<20+1)}}); !errors.Is(err, queue.ErrTooLarge) {
-		t.Errorf("a job of more than 64 MiB: %v, want ErrTooLarge", err)
+	if err := m.Enqueue(t.Context(), []queue.Job{{ID: "j", Lane: "l", Data: make([]byte, 24<<20+1)}}); !errors.Is(err, queue.ErrTooLarge) {
+		t.Errorf("a job of more than 24 MiB: %v, want ErrTooLarge", err)
 	}
 }
 
@@ -223,7 +223,7 @@ func TestMemorySharesBetweenGreedyLanes(t *testing.T) {
 
 func TestMemorySharesBytesToo(t *testing.T) {
 	t.Parallel()
-	const bound = 1000*404 + 640 // jobs have 4 bytes and cost 400 more, the lane 640
+	const bound = 1000*404 + 768 // jobs have 4 bytes and cost 400 more, the lane 768
 	m := newMemory(t, queue.MemoryOptions{MaxBytes: bound})
 	if n := offer(t, m, jobs("greedy", 1001)); n < 940 || n > 950 {
 		t.Errorf("a lone lane got %d jobs of 4 bytes into room for 1000, want about 94 %%", n)
