@@ -53,7 +53,7 @@
 //	emit.go             Emit, EmitWait, Wants              emit_sync.go    EmitSync; errors.go
 //	registry.go         apps by ID, compiled               identity.go     webhooks' identities; id.go  jobs' IDs
 //	batcher.go          open batches                       batch.go        one of them, and its buffer
-//	backlog.go          workers give way                   debounce.go     events held back
+//	backlog.go          hand-over goes first               debounce.go     events held back
 //	outbox.go           room, and what the queue lacks     waiting_line.go EmitWaits in the order of arrival
 //	enqueuer.go         handing over                       blocked_lanes.go  lanes that the queue refused
 //	job.go              a job's text                       signer.go       Pusher signature, envelope MAC
