@@ -14,8 +14,8 @@ import (
 	"github.com/pushhooks/webhook/internal/scheduler"
 )
 
-// App is one application of the WebSocket server: its credentials, and who wants to know
-// about its events. The zero values of everything but ID, Key and Secret are useful.
+// App is one application of the WebSocket server: its credentials and its webhooks. The zero
+// values of everything but ID, Key and Secret are useful.
 type App struct {
 	// ID is what events name in their AppID. Required, unique among the emitter's apps.
 	ID string
