@@ -138,6 +138,7 @@ func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, e
 			w.noteDropped(len(hooks)-n, len(hooks))
 			return e.admitted(hooks, n, size)
 		}
+		w.tried = true
 	}
 	waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
 	n, err := e.outbox.waitFor(w, waiting, size)

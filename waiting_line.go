@@ -14,6 +14,7 @@ type waiter struct {
 	receipt *receipt // nil: nobody waits for the queue
 	hooks   []*hook
 	size    int64
+	tried   bool // it found no room before it was in a line
 	lined   bool // it is in the line of each of its webhooks
 	done    bool // admitted, or refused with err
 	err     error
@@ -44,6 +45,9 @@ func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
 	o.mu.Lock()
 	w.hooks, w.size, w.ready = hooks, size, make(chan struct{})
 	o.line.join(w)
+	if w.tried { // what it tried to reserve may have been missing for those before it
+		o.line.serve(o)
+	}
 	o.line.admit(o, w)
 	o.mu.Unlock()
 	select {

@@ -40,7 +40,7 @@ func (w *world) newNode(number int) *node {
 	}
 	em, err := webhook.New(webhook.Options{
 		Apps: w.apps(), Queue: &link{w.store, n}, HTTP: dispatch.SenderFunc(n.send), Workers: w.workers,
-		Pollers: 1 + number%2, RequestTimeout: w.timeout, Retry: webhook.Retry{MaxElapsed: w.budget},
+		Pollers: 1 + (number+int(w.seed))%3, RequestTimeout: w.timeout, Retry: webhook.Retry{MaxElapsed: w.budget},
 		Batching: webhook.Batching{Disabled: !w.batching}, Logger: slog.New(slog.DiscardHandler),
 		Trace: &webhook.Trace{Dropped: n.noteDropped},
 	})
@@ -135,8 +135,19 @@ func (n *node) noteDropped(i webhook.DroppedInfo) {
 // emit emits an event for an endpoint, and notes it if the emitter took it.
 func (n *node) emit(e *endpoint, number int) {
 	ev := webhook.ClientEvent(e.app, "private-"+e.id+"-room", webhook.ClientMessage{Name: "client-event", Data: itoa(number), SocketID: "1.1"})
-	if err := n.em.Emit(ev); err != nil {
-		if !errors.Is(err, webhook.ErrOverflow) && !errors.Is(err, webhook.ErrClosed) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(number%7)*time.Second)
+	defer cancel()
+	emit := func() error {
+		switch number % 3 {
+		case 0:
+			return n.em.EmitWait(ctx, ev)
+		case 1:
+			return n.em.Emit(ev)
+		}
+		return n.em.EmitWait(context.Background(), ev)
+	}
+	if err := emit(); err != nil {
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, webhook.ErrOverflow) && !errors.Is(err, webhook.ErrClosed) {
 			n.w.fail("Emit: %v", err)
 		}
 		return

@@ -86,7 +86,7 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		seed: seed, rng: rng, start: time.Now(),
 		length:   5*time.Minute + time.Duration(rng.Int64N(int64(15*time.Minute))),
-		workers:  []int{1, 4, 20, 20, 100}[rng.IntN(5)],
+		workers:  []int{1, 2, 4, 20, 20, 100, 1000}[rng.IntN(7)],
 		timeout:  []time.Duration{2 * time.Second, 10 * time.Second, 10 * time.Second}[rng.IntN(3)],
 		budget:   []time.Duration{20 * time.Second, time.Minute, 5 * time.Minute}[rng.IntN(3)],
 		batching: rng.IntN(2) == 0,
@@ -257,7 +257,8 @@ func (w *world) anyOffline() bool {
 // setApp gives a node an app's configuration again, as it is.
 func (w *world) setApp(n *node) {
 	apps := w.apps()
-	if err := n.em.SetApp(apps[w.rng.IntN(len(apps))]); err != nil {
+	a := apps[w.rng.IntN(len(apps))]
+	if err := n.em.SetApp(a); err != nil {
 		w.fail("SetApp: %v", err)
 	}
 }

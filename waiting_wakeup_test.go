@@ -1,0 +1,50 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Reservations that fail take room for a moment. An EmitWait that finds none because of that must
+// look again, since nothing else may ever happen in the outbox.
+func TestNoEmitWaitOverlooksRoom(t *testing.T) {
+	t.Parallel()
+	o := newOutbox(1000, make(chan struct{}))
+	h := &hook{slot: &slot{}}
+	const size = 600
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var rounds, stuck atomic.Int64
+	var all sync.WaitGroup
+	for range 12 {
+		all.Go(func() {
+			for range 500_000 {
+				w := &waiter{ctx: ctx}
+				hooks := []*hook{h}
+				n, ok := 0, false
+				if o.line.length.Load() == 0 { // as Emitter.admitWaiting does
+					n, ok = o.reserveAll(hooks, size)
+					w.tried = !ok
+				}
+				if !ok {
+					var err error
+					if n, err = o.waitFor(w, hooks, size); err != nil {
+						stuck.Add(1)
+						o.leave(w)
+						return
+					}
+				}
+				o.leave(w)
+				o.unreserve(hooks[:n], size)
+				rounds.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if stuck.Load() > 0 {
+		t.Errorf("after %d rounds, %d EmitWaits wait although the outbox is empty: %d bytes", rounds.Load(), stuck.Load(), o.used.Load())
+	}
+}
