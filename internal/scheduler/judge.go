@@ -43,6 +43,7 @@ func (s *Scheduler) judge(t *Task, r *Result) (c conclusion) {
 	if r.Evidence == Unsent && t.Lease.Probe && t.cost() < failingCost {
 		r.Evidence = None // another process may reach the endpoint: it gets the probe
 	}
+	l.noteUnsent(r.Evidence, now)
 	if c.change = s.weigh(t, r, &c.update, now); c.change {
 		c.update.Lane, c.update.Reason = l.name, r.Reason
 		c.before = l.state()
@@ -127,7 +128,7 @@ func holdTime(holds int) time.Duration {
 // released.
 func (s *Scheduler) suspect(t *Task, r *Result, now time.Time) (released []*Task) {
 	x := &s.suspicion
-	began, ended := x.note(r.Host, r.Evidence, t.trial, t.began, now)
+	began, ended := x.note(r.Host, r.Evidence, t.began, now)
 	switch {
 	case began:
 		released = s.takeWaiting()

@@ -43,6 +43,8 @@ type lane struct {
 	ownHolds  int  // in a row
 	probation bool // after such a hold one attempt decides
 
+	unsent int // attempts in a row before which nothing was sent
+
 	failures failures
 
 	// The tasks.
@@ -220,6 +222,19 @@ func (l *lane) succeeded(t *Task, now time.Time, share int) {
 	}
 }
 
+// noteUnsent pauses a lane in this process after ten attempts in a row before which nothing was sent:
+// they count for nothing and cost no time, but each of its jobs would be tried once a second.
+func (l *lane) noteUnsent(e Evidence, now time.Time) {
+	switch e {
+	case Unsent:
+		if l.unsent++; l.unsent >= holdRow {
+			l.ownUntil = now.Add(doubled(suspectFirst, l.unsent-holdRow, suspectMax))
+		}
+	case Up, Down:
+		l.unsent = 0
+	}
+}
+
 // slowDown halves the concurrency, at most once for the attempts that were under way together.
 func (l *lane) slowDown(t *Task, now time.Time) {
 	if l.halvedAt.IsZero() || t.began.After(l.halvedAt) {
@@ -230,7 +245,7 @@ func (l *lane) slowDown(t *Task, now time.Time) {
 
 // memorable reports whether the record says more than that the lane works.
 func (l *lane) memorable(now time.Time) bool {
-	return l.health == queue.Failing || l.held || l.probation || l.failures.count > 0 || l.failures.cost > 0 ||
+	return l.health == queue.Failing || l.held || l.probation || l.failures.count > 0 || l.failures.cost > 0 || l.unsent > 0 ||
 		l.failures.recent(now) || l.rate.limits() && l.rate.available(now) < l.rate.burst
 }
 

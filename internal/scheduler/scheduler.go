@@ -91,7 +91,7 @@ const (
 
 	// Tasks that cannot begin soon, because of their lane's rate limit say, do not count as
 	// prefetched. So many are kept besides, or this many a worker if their data is large.
-	maxBlocked      = 1000
+	maxBlocked      = 10_000
 	maxBlockedBytes = 16 << 20
 	blockedFactor   = 2
 

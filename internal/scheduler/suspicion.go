@@ -16,11 +16,8 @@ const (
 	suspectFirst = time.Second
 	suspectMax   = 10 * time.Second
 
-	// A suspicion that one of the first attempts refutes was wrong. It makes the next one harder
-	// for a while: nothing may then have been sent for the whole window, so that a few hosts
-	// without a route do not delay the others again and again.
-	suspectTrust = 5 * time.Minute
-	suspectTries = 2
+	// maxHosts bounds how many hosts are remembered to which nothing could be sent.
+	maxHosts = 10_000
 
 	// suspectReceive is for how long it asks the queue for a lane that it has not tried yet.
 	suspectReceive = time.Second
@@ -30,8 +27,12 @@ const (
 type suspicion struct {
 	hosts map[string]time.Time // that nothing could be sent to, since anything was sent
 	since time.Time            // when the first of those attempts ended
-	sent  time.Time            // when an attempt last ended that was sent
-	trust time.Time            // until when the last suspicion, which was wrong, is remembered
+	sent  time.Time            // when the newest attempt began that was sent
+
+	// unreached has the hosts to which nothing could be sent since anything was sent to them, by when
+	// that was noticed. Once something was sent elsewhere, such a host says nothing of this process:
+	// a few hosts without a route must not delay the others again and again.
+	unreached map[string]time.Time
 
 	on       bool
 	trying   bool // the one attempt runs
@@ -42,22 +43,21 @@ type suspicion struct {
 	anywhere bool                // no healthy lane is left to try
 }
 
-// note takes note of how an attempt that began at the time ended; trial reports that it is the one
-// of a process that suspects itself. It reports whether the suspicion began or ended with it. That
-// an older attempt got no answer does not end it.
-func (x *suspicion) note(host string, e Evidence, trial bool, at, now time.Time) (began, ended bool) {
+// note takes note of how an attempt that began at the time ended. It reports whether the suspicion
+// began or ended with it. That an older attempt got no answer does not end it.
+func (x *suspicion) note(host string, e Evidence, at, now time.Time) (began, ended bool) {
 	switch {
 	case e == Up, e == Down && !at.Before(x.since):
-		x.sent = now
+		delete(x.unreached, host)
+		if at.After(x.sent) {
+			x.sent = at
+		}
 		if ended = x.on; ended {
-			wrong := trial && x.tries < suspectTries
-			if *x = (suspicion{sent: now, trust: x.trust}); wrong {
-				x.trust = now.Add(suspectTrust)
-			}
+			*x = suspicion{sent: x.sent, unreached: x.unreached}
 		}
 		x.hosts = nil
 		return false, ended
-	case e != Unsent || host == "" || x.on:
+	case e != Unsent || host == "" || x.hasNoRoute(host, now) || x.on:
 		return false, false
 	}
 	if len(x.hosts) == 0 {
@@ -69,11 +69,27 @@ func (x *suspicion) note(host string, e Evidence, trial bool, at, now time.Time)
 		}
 	}
 	x.hosts[host] = now
-	if len(x.hosts) < suspectHosts || now.Before(x.trust) && now.Sub(x.sent) < suspectWindow {
+	if len(x.hosts) < suspectHosts {
 		return false, false
 	}
-	*x = suspicion{on: true, since: x.since, sent: x.sent, next: now.Add(suspectFirst), lanes: map[string]struct{}{}, tried: map[string]struct{}{}}
+	*x = suspicion{
+		on: true, since: x.since, sent: x.sent, unreached: x.unreached,
+		next: now.Add(suspectFirst), lanes: map[string]struct{}{}, tried: map[string]struct{}{},
+	}
 	return true, false
+}
+
+// hasNoRoute notes that nothing could be sent to a host, and reports whether that is the host's matter:
+// something was sent elsewhere since it was noticed first.
+func (x *suspicion) hasNoRoute(host string, now time.Time) bool {
+	if at, known := x.unreached[host]; known {
+		return x.sent.After(at)
+	}
+	if x.unreached == nil || len(x.unreached) >= maxHosts {
+		x.unreached = make(map[string]time.Time)
+	}
+	x.unreached[host] = now
+	return false
 }
 
 // failed notes that the one attempt has ended without sending anything.
