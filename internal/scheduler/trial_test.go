@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,10 +79,10 @@ func TestASuspicionPassesOverALaneThatHangs(t *testing.T) {
 		w.mu.Lock()
 		w.fallback = takes(5 * time.Millisecond)
 		w.mu.Unlock()
-		q.receives = 0
+		q.receives.Store(0)
 		time.Sleep(time.Minute)
 		if w.s.Suspect() {
-			t.Errorf("the network is back for a minute, and the process still suspects itself; %d Receives", q.receives)
+			t.Errorf("the network is back for a minute, and the process still suspects itself; %d Receives", q.receives.Load())
 		}
 		w.stop()
 	})
@@ -89,10 +90,10 @@ func TestASuspicionPassesOverALaneThatHangs(t *testing.T) {
 
 type counted struct {
 	queue.Queue
-	receives int
+	receives atomic.Int64
 }
 
 func (q *counted) Receive(ctx context.Context, want queue.Want) ([]queue.Lease, error) {
-	q.receives++
+	q.receives.Add(1)
 	return q.Queue.Receive(ctx, want)
 }

@@ -179,14 +179,14 @@ func (w *world) waitLimit() time.Duration {
 // checkFound checks that a webhook that came back was tried within its hold: 2 minutes, a quarter
 // for the probe, and its turn among the others that fail.
 func (w *world) checkFound(e *endpoint) {
-	if w.faults || e.steady() || e.kind == poisoned || e.kind == gone || e.back > w.length {
+	if w.faults || e.steady() || e.kind == poisoned || e.kind == gone || e.back() > w.length {
 		return
 	}
 	limit := 150*time.Second + time.Duration(len(w.endpoints))*max(2*time.Second, 4*w.timeout/time.Duration(max(4, w.workers)))
 	if e.kind == asking {
 		limit += e.asks // its jobs are not tried before
 	}
-	back := w.start.Add(e.back)
+	back := w.start.Add(e.back())
 	waiting := false
 	var found time.Time
 	for id, attempts := range e.attempts {
@@ -202,7 +202,7 @@ func (w *world) checkFound(e *endpoint) {
 		}
 	}
 	if waiting && found.Sub(back) > limit {
-		w.fail("webhook %s, which came back at %v, was found %v later, after more than %v", e.id, e.back, found.Sub(back), limit)
+		w.fail("webhook %s, which came back at %v, was found %v later, after more than %v", e.id, e.back(), found.Sub(back), limit)
 	}
 }
 

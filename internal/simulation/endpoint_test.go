@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pushhooks/webhook"
@@ -36,12 +37,12 @@ func (k kind) String() string {
 // endpoint is a webhook's receiver.
 type endpoint struct {
 	kind    kind
+	backAt  atomic.Int64 // of its life, a time.Duration: when it is back for good
 	app     string
 	id      string
 	config  webhook.Webhook
 	latency time.Duration
 	fails   time.Duration // in its life, when it begins to fail
-	back    time.Duration // and when it is back for good
 	period  time.Duration // of flapping
 	asks    time.Duration // Retry-After
 	poison  int           // event that it cannot process; 0: none
@@ -72,8 +73,8 @@ func newEndpoint(rng *rand.Rand, i int, length, timeout time.Duration) *endpoint
 		delivered: map[int]int{},
 		attempts:  map[string][]*attempt{},
 	}
-	e.back = length/4 + time.Duration(rng.Int64N(int64(length)))
-	e.fails = time.Duration(rng.Int64N(int64(e.back)))
+	e.backAt.Store(int64(length/4) + rng.Int64N(int64(length)))
+	e.fails = time.Duration(rng.Int64N(int64(e.back())))
 	e.period = 10*time.Second + time.Duration(rng.Int64N(int64(2*time.Minute)))
 	e.asks = time.Second + time.Duration(rng.Int64N(int64(3*time.Minute)))
 	if rng.IntN(3) == 0 { // more worlds have something to protect
@@ -107,6 +108,9 @@ func (e *endpoint) capacity(workers, endpoints int) time.Duration {
 	return every
 }
 
+// back returns when the endpoint is back for good.
+func (e *endpoint) back() time.Duration { return time.Duration(e.backAt.Load()) }
+
 // steady reports whether the endpoint never fails.
 func (e *endpoint) steady() bool { return e.kind == healthy || e.kind == slow }
 
@@ -114,11 +118,11 @@ func (e *endpoint) steady() bool { return e.kind == healthy || e.kind == slow }
 func (e *endpoint) works(at time.Duration) bool {
 	switch e.kind {
 	case hanging, refusing, asking:
-		return at >= e.back
+		return at >= e.back()
 	case late:
-		return at < e.fails || at >= e.back
+		return at < e.fails || at >= e.back()
 	case flapping:
-		return at >= e.back || at/e.period%2 == 0
+		return at >= e.back() || at/e.period%2 == 0
 	}
 	return true
 }

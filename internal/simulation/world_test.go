@@ -271,8 +271,8 @@ func (w *world) end() {
 		n.setOffline(false)
 	}
 	for _, e := range w.endpoints {
-		if e.back > w.now() {
-			e.back = w.now()
+		if e.back() > w.now() {
+			e.backAt.Store(int64(w.now()))
 		}
 	}
 	deadline := time.Now().Add(40 * time.Minute)
