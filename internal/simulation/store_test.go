@@ -53,7 +53,7 @@ type jobModel struct {
 }
 
 func newStore(w *world) *store {
-	m, err := queue.NewMemory(queue.MemoryOptions{MaxJobs: 1_000_000})
+	m, err := queue.NewMemory(queue.MemoryOptions{MaxJobs: 1_000_000, MaxBytes: 1 << 32, MaxDead: 1_000_000, MaxDeadBytes: 1 << 32})
 	if err != nil {
 		panic(err)
 	}
