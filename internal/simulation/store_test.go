@@ -132,10 +132,9 @@ func (s *store) checkHold(lane *laneModel, m *leaseModel, now time.Time) {
 	}
 }
 
-// settled notes the end of a lease.
+// settled notes the end of a lease. The store is locked, over the call too: what the call makes ready
+// must not be noted as received before.
 func (s *store) settled(l queue.Lease, err error, acked, counted bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	m := s.leases[l.Receipt]
 	if m == nil || err != nil {
 		return
@@ -158,10 +157,8 @@ func (s *store) settled(l queue.Lease, err error, acked, counted bool) {
 	}
 }
 
-// laneSet holds a SetLane and its result against H3 and H4.
+// laneSet holds a SetLane and its result against H3 and H4. The store is locked, as for settled.
 func (s *store) laneSet(u queue.LaneUpdate, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	lane, now := s.lane(u.Lane), time.Now()
 	if u.Hold > 2*time.Minute {
 		s.w.fail("lane %q is held for %v, more than 2 minutes", u.Lane, u.Hold)
@@ -288,6 +285,8 @@ func (l *link) Ack(ctx context.Context, leases []queue.Lease) error {
 	if err := l.reach(); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	err := l.store.Ack(ctx, leases)
 	for i := range leases {
 		l.settled(leases[i], queue.ErrorOf(err, i), true, true)
@@ -299,6 +298,8 @@ func (l *link) Nack(ctx context.Context, nacks []queue.Nack) error {
 	if err := l.reach(); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	err := l.store.Nack(ctx, nacks)
 	for i := range nacks {
 		if nacks[i].Delay > 30*time.Minute {
@@ -313,6 +314,8 @@ func (l *link) Release(ctx context.Context, leases []queue.Lease) error {
 	if err := l.reach(); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	err := l.store.Release(ctx, leases)
 	for i := range leases {
 		l.settled(leases[i], queue.ErrorOf(err, i), false, false)
@@ -324,6 +327,8 @@ func (l *link) Replace(ctx context.Context, lease queue.Lease, jobs []queue.Job)
 	if err := l.reach(); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	err := l.store.Replace(ctx, lease, jobs)
 	l.settled(lease, err, false, true)
 	return l.lost(err)
@@ -333,6 +338,8 @@ func (l *link) DeadLetter(ctx context.Context, lease queue.Lease, reason string)
 	if err := l.reach(); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	err := l.store.DeadLetter(ctx, lease, reason)
 	l.settled(lease, err, false, true)
 	return l.lost(err)
@@ -345,6 +352,8 @@ func (l *link) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 	if u.Hold > 0 && u.Health == queue.Failing && l.n.offlineFor() > l.n.w.timeout+10*time.Second && len(l.n.w.endpoints) >= 6 {
 		l.n.w.fail("node %d, which has been without network for %v, holds lane %q for %v for all nodes: %s", l.n.number, l.n.offlineFor(), u.Lane, u.Hold, u.Reason)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	err := l.store.SetLane(ctx, u)
 	l.laneSet(u, err)
 	return err
