@@ -51,7 +51,7 @@ func isolation(addr string, seconds int, only string) error {
 	fmt.Printf("%-8s %-30s %9s %9s %9s %10s %12s\n", "queue", "beside", "p50 ms", "p99 ms", "max ms", "delivered", "CPU % a core")
 	for _, store := range []string{"memory", "redis"} {
 		for i, d := range disturbances {
-			if !wanted(only, d.name) && i > 0 || d.restart && store == "memory" {
+			if !wanted(only, store+" "+d.name) && !wanted(only, d.name) && i > 0 || d.restart && store == "memory" {
 				continue
 			}
 			if err := d.run(store, addr, time.Duration(seconds)*time.Second); err != nil {
@@ -81,7 +81,11 @@ func (d *disturbance) run(store, addr string, length time.Duration) error {
 	defer close(s.closed)
 	client := redis.NewClient(&redis.Options{Addr: addr, PoolSize: 32})
 	defer client.Close()
-	s.open = func() (queue.Queue, error) { return queue.NewMemory(queue.MemoryOptions{}) }
+	memory := queue.MemoryOptions{}
+	if d.refused > 0 {
+		memory.MaxBytes = 256 << 20 // the default holds the jobs of about 10,000 webhooks
+	}
+	s.open = func() (queue.Queue, error) { return queue.NewMemory(memory) }
 	if store == "redis" {
 		if err := client.FlushDB(context.Background()).Err(); err != nil {
 			return err
@@ -176,8 +180,8 @@ func (d *disturbance) live(s *surroundings, length time.Duration) (string, error
 				return "", err
 			}
 		}
-		// Two events each at once, at most 500 a tick, and then one every 30 seconds.
-		for n := 0; bad > 0 && n < 500 && turn < 2*bad+bad*tick/3000; n++ {
+		// Two events each at once, at most 20 a tick, and then one every 30 seconds.
+		for n := 0; bad > 0 && n < 20 && turn < 2*bad+bad*tick/3000; n++ {
 			if err := emitTo(em, "bad"+strconv.Itoa(turn%bad), "bad"+strconv.Itoa(turn%bad)); err != nil && !errors.Is(err, webhook.ErrOverflow) {
 				return "", err
 			}
