@@ -82,6 +82,19 @@ func TestAFileOfSoketiIsRead(t *testing.T) {
 	}
 }
 
+func TestAppsOfSoketiWithDottedIndexesAreRead(t *testing.T) {
+	t.Parallel()
+	c := parsed(t, `{"appManager.array.apps.0.id": "a", "appManager.array.apps.0.key": "k", "appManager.array.apps.0.secret": "s",
+		"appManager.array.apps.0.webhooks": [{"url": "https://a.example", "event_types": ["member_added"]}],
+		"appManager.array.apps.1": {"id": "b", "key": "l", "secret": "t"}}`)
+	want := []webhook.App{{ID: "a", Key: "k", Secret: "s", Webhooks: []webhook.Webhook{{
+		URL: "https://a.example", EventTypes: []webhook.EventType{"member_added"},
+	}}}, {ID: "b", Key: "l", Secret: "t"}}
+	if !reflect.DeepEqual(c.Apps, want) || len(c.Warnings) > 0 {
+		t.Errorf("apps are %+v, warnings %q", c.Apps, c.Warnings)
+	}
+}
+
 func TestVariablesOfSoketiAreRead(t *testing.T) {
 	t.Parallel()
 	c := parsed(t, `{"queue.driver": "sync"}`,
