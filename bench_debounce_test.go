@@ -17,14 +17,14 @@ func BenchmarkDebounceRelease(b *testing.B) {
 	for range b.N {
 		d := newDebouncer(debouncerConfig{
 			departureDelay: time.Second,
-			admit:          func(hooks []*hook, _ int64, _ *waiter) ([]*hook, error) { return hooks, nil },
+			admit:          func(hooks []*hook, _ int64, _ emitMode) ([]*hook, error) { return hooks, nil },
 			deliver:        deliver,
 			cancel:         func([]*hook, int64) {},
 			suppress:       func() {},
 		})
 		take := func(channel string) {
 			ev := ChannelVacated("my-app", channel)
-			if _, err := d.take(&ev, &app{}, []*hook{{}}, nil); err != nil {
+			if _, err := d.take(&ev, &app{}, []*hook{{}}, emitMode{}); err != nil {
 				b.Fatal(err)
 			}
 		}
