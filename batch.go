@@ -32,8 +32,9 @@ const (
 	// more do no harm.
 	envelopeRoom = 352
 
-	// firstBuffer is the largest buffer that a batch begins with after one that was cut before it was
-	// full, since a webhook may have few events in most windows and many in one.
+	// firstBuffer is the largest buffer that a batch begins with, since a webhook may have few events in
+	// most windows and many in one. If a batch was full less than a window ago, the next one begins with
+	// a buffer of that size.
 	firstBuffer = 4 << 10
 )
 

@@ -17,7 +17,8 @@ type slot struct {
 
 	mu       sync.Mutex
 	open     *batch
-	sizeHint int // the next batch's first buffer should hold a body of this size
+	sizeHint int       // a little more than the size of the last batch's body
+	filled   time.Time // when a batch was last full before its time
 }
 
 // batcher gathers events into batches and cuts them: when they are full, in Emit; when their time
@@ -104,11 +105,12 @@ func (b *batcher) makeRoom(h *hook, n int, step func(s *slot, size, n int64) roo
 		b.cut(s, true)
 	}
 	if s.open == nil {
-		size := b.firstRoom(h, n)
+		now := time.Now()
+		size := b.firstRoom(h, n, now)
 		if found := step(s, int64(size)+batchOverhead, int64(n)); found != roomFound {
 			return found
 		}
-		b.start(h, size)
+		b.start(h, size, now)
 		return roomFound
 	}
 	size := s.open.roomFor(n, b.maxBytes)
@@ -123,13 +125,12 @@ func (b *batcher) makeRoom(h *hook, n int, step func(s *slot, size, n int64) roo
 }
 
 // firstRoom returns how large the buffer of the webhook's next batch should be, for an event of n
-// bytes and, if events are gathered, for those that will probably follow. When the outbox fills up,
-// it leaves room for the batches of others.
-func (b *batcher) firstRoom(h *hook, n int) int {
+// bytes and, if events are gathered, for those that will probably follow.
+func (b *batcher) firstRoom(h *hook, n int, now time.Time) int {
 	room := n + bodyOverhead
 	if b.window > 0 {
 		hint := h.slot.sizeHint
-		if hint > firstBuffer && b.outbox.used.Load() > b.outbox.limit/4 {
+		if hint > firstBuffer && now.Sub(h.slot.filled) > b.window {
 			hint = firstBuffer
 		}
 		room = max(room, hint)
@@ -175,8 +176,7 @@ func (s *slot) refuse(size int) {
 }
 
 // start opens a batch with a buffer of this size. The slot is locked and has none.
-func (b *batcher) start(h *hook, room int) {
-	now := time.Now()
+func (b *batcher) start(h *hook, room int, now time.Time) {
 	o := newBatch(h, now, room)
 	h.slot.open = o
 	if b.window == 0 {
@@ -202,7 +202,9 @@ func (b *batcher) cut(s *slot, full bool) {
 	if o.events == 0 {
 		b.outbox.charge(s, -o.size)
 	} else {
-		s.expect(len(o.buf), full)
+		if s.sizeHint = len(o.buf) + len(o.buf)/16; full {
+			s.filled = time.Now()
+		}
 		charged := o.size
 		o.close()
 		if o.size != charged {
@@ -213,15 +215,6 @@ func (b *batcher) cut(s *slot, full bool) {
 	b.mu.Lock()
 	b.list.remove(o)
 	b.mu.Unlock()
-}
-
-// expect notes the size of a batch's body for the next one's first buffer. A webhook that has filled
-// one will probably fill the next.
-func (s *slot) expect(size int, full bool) {
-	if !full {
-		size = min(size, firstBuffer)
-	}
-	s.sizeHint = size + size/16
 }
 
 // flush cuts every batch that is open now. When it returns, those that run was about to cut have

@@ -121,19 +121,36 @@ func (e *Emitter) take(ev *Event, data []byte, hooks []*hook, m emitMode) error 
 // offer puts an event into the batches of as many of the hooks as have room, as roomAt says, and
 // counts it for all of them if it is taken.
 func (e *Emitter) offer(data []byte, hooks []*hook, m emitMode) (n int, found room) {
-	matched := &e.stats.of(hooks[0].app).matched
 	if len(hooks) == 1 {
-		n, found = 1, e.batcher.offer(hooks[0], data, m.receipt, matched)
-		if found == shareFull && m.waits() && hooks[0].slot.account.isFailing() {
-			n, found = 0, roomFound // it does not wait for a failing webhook
-			matched.Add(1)
-		}
-	} else if n, found = e.batcher.prepare(hooks, len(data), m.waits()); n > 0 || m.waits() && found == roomFound {
-		matched.Add(int64(len(hooks)))
-		e.put(data, hooks[:n], 0, m)
+		n, found = e.offerOne(data, hooks[0], m)
+	} else {
+		n, found = e.offerAll(data, hooks, m)
 	}
 	if found != roomFound || n < len(hooks) {
 		e.outbox.changed()
+	}
+	return n, found
+}
+
+func (e *Emitter) offerOne(data []byte, h *hook, m emitMode) (n int, found room) {
+	matched := &e.stats.of(h.app).matched
+	found = e.batcher.offer(h, data, m.receipt, matched)
+	if found == shareFull && m.waits() && h.slot.account.isFailing() {
+		matched.Add(1) // it does not wait for a failing webhook
+		return 0, roomFound
+	}
+	return 1, found
+}
+
+func (e *Emitter) offerAll(data []byte, hooks []*hook, m emitMode) (n int, found room) {
+	if !e.outbox.enter() {
+		return 0, noneTaken
+	}
+	defer e.outbox.exit()
+	n, found = e.batcher.prepare(hooks, len(data), m.waits())
+	if n > 0 || m.waits() && found == roomFound {
+		e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
+		e.put(data, hooks[:n], 0, m)
 	}
 	return n, found
 }

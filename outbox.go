@@ -164,6 +164,23 @@ func (o *outbox) unreserve(hooks []*hook, size int64) {
 	}
 }
 
+// enter begins an Emit that looks for room in several batches before it uses any: Shutdown waits
+// until it has. It reports false after the emitter was closed.
+func (o *outbox) enter() bool {
+	o.used.Add(1)
+	if o.closed.Load() {
+		o.exit()
+		return false
+	}
+	return true
+}
+
+func (o *outbox) exit() {
+	if o.used.Add(-1) == 0 && o.closed.Load() {
+		o.changed()
+	}
+}
+
 // changed tells whoever waits that bytes were given back, or were asked for in vain and may have
 // been missing for others in that moment.
 func (o *outbox) changed() {
