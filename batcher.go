@@ -10,10 +10,10 @@ import (
 // slot is where events for one webhook are collected. It belongs to the webhook's identity: when
 // the configuration changes, the new hook has the old one's slot.
 type slot struct {
-	account  account      // what it holds in the outbox
-	line     []*waiter    // EmitWaits; guarded by the outbox's mutex
-	maxBody  atomic.Int64 // largest body that the receiver is thought to accept; 0: any
-	refused  atomic.Int64 // when it refused a larger one, in Unix nanoseconds
+	account account      // what it holds in the outbox
+	line    []*waiter    // EmitWaits; guarded by the outbox's mutex
+	maxBody atomic.Int64 // largest body that the receiver is thought to accept; 0: any
+	refused atomic.Int64 // when it refused a larger one, in Unix nanoseconds
 
 	mu       sync.Mutex
 	open     *batch

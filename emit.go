@@ -225,7 +225,8 @@ func (e *Emitter) admit(hooks []*hook, size int64, m emitMode) ([]*hook, error) 
 	if len(hooks) == 0 {
 		return hooks, nil
 	}
-	n, found := 0, roomFound
+	var n int
+	var found room
 	if m.waits() {
 		if !e.outbox.fits(len(hooks), size) {
 			return nil, e.waitError(hooks, ErrOverflow)

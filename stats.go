@@ -26,12 +26,12 @@ type Stats struct {
 
 // counters are what Stats is made of.
 type counters struct {
-	byEmit                          [16]emitCounters
-	overflowed, suppressed          atomic.Int64
-	enqueued                        atomic.Int64
-	delivered, dead, dropped        atomic.Int64
-	ownSettled, adopted             atomic.Int64 // parts of the three above: own ones that were enqueued, and others
-	attempts, panics                atomic.Int64
+	byEmit                   [16]emitCounters
+	overflowed, suppressed   atomic.Int64
+	enqueued                 atomic.Int64
+	delivered, dead, dropped atomic.Int64
+	ownSettled, adopted      atomic.Int64 // parts of the three above: own ones that were enqueued, and others
+	attempts, panics         atomic.Int64
 }
 
 // emitCounters are what every Emit counts, on a cache line of their own: apps share 16 of them, so
