@@ -10,10 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/subprocess"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -127,7 +127,7 @@ func failingRun(t *testing.T, driver int, checks string) string {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBrokenDriversAreCaught$/^"+checks+"$")
 	child.Env = append(os.Environ(), brokenDriver+"="+strconv.Itoa(driver))
-	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(child)
 	output, err := child.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
