@@ -15,6 +15,9 @@ type Link struct {
 // blockSize is how much of one connection passes a link before another has its turn.
 const blockSize = 16 << 10
 
+// burst is how far a link catches up after it was idle, or its goroutine slept for too long.
+const burst = 50 * time.Millisecond
+
 // maxFlying is how many blocks of a connection may be on their way.
 const maxFlying = 4096
 
@@ -45,8 +48,8 @@ func (l *link) send(n int) (sent time.Time, travel time.Duration) {
 	l.sent += int64(n)
 	now := time.Now()
 	if l.limit.BytesPerSecond > 0 {
-		if l.free.Before(now) {
-			l.free = now
+		if early := now.Add(-burst); l.free.Before(early) {
+			l.free = early
 		}
 		l.free = l.free.Add(time.Second * time.Duration(n) / time.Duration(l.limit.BytesPerSecond))
 		return l.free, l.limit.Delay
