@@ -264,6 +264,8 @@ apps[0].webhooks[0].rate_limit.burst: is -2; must be at least 1, or 0 for per_se
 func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 	t.Parallel()
 	const absolute = "must be an absolute URL such as https://example.com/webhooks"
+	const encode = "; percent-encode it or leave it out"
+	const odd = "has a user or a password with a control character or invalid UTF-8, which basic authentication cannot carry"
 	tests := []struct{ url, want string }{
 		{"example.com/hooks/topsecret", `is "example.com/…"; must begin with https:// or http://`},
 		{"/hooks/topsecret", `is "/…"; must begin with https:// or http://`},
@@ -275,8 +277,22 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 		{"https://example.com/a#topsecret", `is "https://example.com/…" with a fragment (#…), which is never sent; leave it out`},
 		{"https://example.com:99999/", `is "https://example.com:99999/…"; a port is a number from 1 to 65535`},
 		{"https://u:top#secret@example.com", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
-		{"https://exa mple.com/topsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
-		{"https://example.com/\ntopsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
+		{"https://exa mple.com/topsecret", "has U+0020 SPACE at position 12" + encode},
+		{"https://example.com/\ntopsecret", "has U+000A LINE FEED at position 21" + encode},
+		{"https://example.com/topsecret\u00a0", "has U+00A0 NO-BREAK SPACE at position 30" + encode},
+		{"https://example.com/topsecret\u200b", "has U+200B ZERO WIDTH SPACE at position 30" + encode},
+		{"\ufeffhttps://example.com/topsecret", "has U+FEFF ZERO WIDTH NO-BREAK SPACE at position 1" + encode},
+		{`https://example.com/topsecret"`, "has U+0022 QUOTATION MARK at position 30" + encode},
+		{"https://top\u00a0secret:x@example.com/", "has U+00A0 NO-BREAK SPACE at position 12" + encode},
+		{"https://example.com/?topsecret=a b", "has U+0020 SPACE at position 33" + encode},
+		{"https://example.com/?topsecret=\u00e4", "has U+00E4 \u00e4 at position 32" + encode},
+		{"https://example.com/topsecret\xff", "has the byte 0xFF at position 30, which is not UTF-8" + encode},
+		{"https://ex%E2%80%8Bample.com/topsecret", "has a host with a percent-encoded space, quotation mark or invisible character; must be a name or an address"},
+		{"https://\u00e4_b.example/topsecret", `has the host "\u00e4_b.example", which is not a name that can be looked up`},
+		{"https://top%3Asecret:x@example.com/", `has a user with a ":" (%3A), which basic authentication cannot carry`},
+		{"https://u:top%0Asecret@example.com/", odd},
+		{"https://u%00topsecret@example.com/", odd},
+		{"https://u:topsecret%FF@example.com/", odd},
 		{"https://example.com/" + long(2048), "is 2068 bytes long; at most 2048"},
 		{"https://example.com/REDACTED", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
 		{"https://REDACTED@example.com/", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
