@@ -217,7 +217,7 @@ func (e *Emitter) batch(ev *Event, data []byte, hooks []*hook, r *receipt) {
 // host can skip the work of finding out what the event would say. It takes no lock.
 func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
 	a := e.apps.get(appID)
-	if a == nil || a.off || e.traits.Disabled {
+	if a == nil || a.off || e.traits.Disabled || len(channel) > maxChannelBytes {
 		return false
 	}
 	return a.wants(t, channel) || e.debouncer.wants(a, t, channel)

@@ -10,6 +10,10 @@ import (
 // size. Its encoding may be larger, which Emit checks.
 const maxEventBytes = 190 << 10
 
+// maxChannelBytes bounds a channel's name, and so what a webhook's pattern has to look at. Pusher takes
+// 164 characters, and Sockudo 200 unless it is told otherwise.
+const maxChannelBytes = 4 << 10
+
 // fieldSet says which of an event's fields, other than the three that all have, are meant.
 type fieldSet uint8
 
@@ -83,7 +87,7 @@ func (e Event) Validate() error { return e.validate() }
 func (e *Event) validate() error {
 	need, may := e.Type.rules()
 	set := e.fields()
-	if e.AppID == "" || e.Type == "" || e.Channel == "" || set&need != need || set&^may != 0 || e.size() > maxEventBytes {
+	if e.AppID == "" || e.Type == "" || e.Channel == "" || len(e.Channel) > maxChannelBytes || set&need != need || set&^may != 0 || e.size() > maxEventBytes {
 		return e.misfit(set, need, may)
 	}
 	if set&(fieldSubscriptionCount|fieldUserInfo) != 0 || e.Type == TypeSubscriptionCount {
@@ -101,6 +105,8 @@ func (e *Event) misfit(set, need, may fieldSet) error {
 		return invalidEvent("name is empty, every event needs its type, such as %q", TypeMemberAdded)
 	case e.Channel == "":
 		return invalidEvent("channel is empty, every event needs one")
+	case len(e.Channel) > maxChannelBytes:
+		return invalidEvent("channel is %q, %d bytes long; at most %d", shorten(e.Channel), len(e.Channel), maxChannelBytes)
 	case set&need != need:
 		return invalidEvent("%s is empty, %s needs it", firstField(need&^set), e.Type)
 	case set&^may != 0:

@@ -46,6 +46,7 @@ func (w *Webhook) equal(v *Webhook) bool {
 
 func (f *Filter) equal(g *Filter) bool {
 	return f.ChannelPrefix == g.ChannelPrefix && f.ChannelSuffix == g.ChannelSuffix && f.ChannelPattern == g.ChannelPattern &&
+		f.ChannelExcludePrefix == g.ChannelExcludePrefix &&
 		f.ChannelNamespace == g.ChannelNamespace && slices.Equal(f.ChannelNamespaces, g.ChannelNamespaces) &&
 		(f.ChannelNamespaces == nil) == (g.ChannelNamespaces == nil)
 }

@@ -220,47 +220,6 @@ func (c *appChecker) eventTypes(path string, types []EventType) {
 	}
 }
 
-// filter refuses what cannot be compiled, and what would let no channel through unnoticed.
-func (c *checker) filter(path string, f *Filter) {
-	if f.ChannelPattern != "" {
-		if _, err := regexp.Compile(f.ChannelPattern); err != nil {
-			c.failf(path+".channel_pattern", "is %q, which is not a regular expression: %s", shorten(f.ChannelPattern), patternError(err))
-		}
-	}
-	if f.ChannelNamespaces != nil {
-		c.namespaces(path+".channel_namespaces", f.ChannelNamespaces)
-	}
-	if f.ChannelNamespace != "" {
-		c.namespace(path+".channel_namespace", f.ChannelNamespace)
-	}
-	if one := f.ChannelNamespace; one != "" && len(f.ChannelNamespaces) > 0 && !slices.Contains(f.ChannelNamespaces, one) {
-		c.failf(path+".channel_namespace", "is %q, which is not among channel_namespaces, so no channel would match", shorten(one))
-	}
-}
-
-func (c *checker) namespaces(path string, names []string) {
-	if len(names) == 0 {
-		c.failf(path, "is empty, so no channel would match; name a namespace or leave it out")
-	}
-	for i, ns := range names {
-		if ns == "" {
-			c.failf(index(path, i), `is empty; a namespace is what stands before the ":" in a channel's name`)
-		}
-		c.namespace(index(path, i), ns)
-	}
-}
-
-func (c *checker) namespace(path, ns string) {
-	if strings.Contains(ns, ":") {
-		c.failf(path, `is %q; a namespace ends before the first ":" of a channel's name and has none`, shorten(ns))
-	}
-}
-
-// patternError is what is wrong with a pattern, without the package's prefix.
-func patternError(err error) string {
-	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-}
-
 func (c *checker) rateLimit(path string, l RateLimit) {
 	if math.IsNaN(l.PerSecond) || math.IsInf(l.PerSecond, 0) || l.PerSecond < 0 {
 		c.failf(path+".per_second", "is %v; must be a number greater than 0, or 0 for no limit", l.PerSecond)

@@ -228,6 +228,22 @@ apps[0].webhooks[0].event_types[4]: is "cache_miss", which is there already`},
 			"pattern of another dialect", func(o *Options) { hook0(o).Filter.ChannelPattern = `^(?!private-)` },
 			`apps[0].webhooks[0].filter.channel_pattern: is "^(?!private-)", which is not a regular expression: invalid or unsupported Perl syntax: ` + "`(?!`",
 		},
+		{
+			"a pattern that is too long", func(o *Options) { hook0(o).Filter.ChannelPattern = strings.Repeat(".{0,1000}", 200) },
+			`apps[0].webhooks[0].filter.channel_pattern: is "` + strings.Repeat(".{0,1000}", 9)[:80] +
+				`…", which is 1800 bytes long; at most 1000 bytes, which compile to at most 500 instructions`,
+		},
+		{
+			"a pattern that compiles to too much", func(o *Options) { hook0(o).Filter.ChannelPattern = "^x.{0,1000}" },
+			`apps[0].webhooks[0].filter.channel_pattern: is "^x.{0,1000}", which is 11 bytes long and compiles to 2004 instructions; ` +
+				`at most 1000 bytes and 500 instructions: repeat less, as in .* for .{0,1000}`,
+		},
+		{
+			"a filter that excludes all that it takes", func(o *Options) {
+				hook0(o).Filter = Filter{ChannelPrefix: "private-encrypted-x", ChannelExcludePrefix: "private-encrypted-"}
+			},
+			`apps[0].webhooks[0].filter.channel_exclude_prefix: is "private-encrypted-", with which channel_prefix begins too, so no channel would match`,
+		},
 		{"namespaces", func(o *Options) {
 			hook0(o).Filter = Filter{ChannelNamespace: "chat:", ChannelNamespaces: []string{"", "a:b"}}
 		}, `apps[0].webhooks[0].filter.channel_namespaces[0]: is empty; a namespace is what stands before the ":" in a channel's name

@@ -197,6 +197,7 @@ func (f *Filter) decode(v strict.Value) {
 		"channel_pattern":          strict.String(&f.ChannelPattern),
 		"channel_namespace":        strict.String(&f.ChannelNamespace),
 		"channel_namespaces":       strict.List(&f.ChannelNamespaces),
+		"channel_exclude_prefix":   strict.String(&f.ChannelExcludePrefix),
 		"channel_name_starts_with": strict.String(&startsWith),
 		"channel_name_ends_with":   strict.String(&endsWith),
 	}.Read(v)

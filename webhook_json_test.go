@@ -19,7 +19,7 @@ func TestAppIsReadFromJSON(t *testing.T) {
 			"id": "main", "url": "https://example.com/hooks", "event_types": ["channel_occupied", "member_added"],
 			"filter": {
 				"channel_prefix": "a", "channel_suffix": "b", "channel_pattern": "c",
-				"channel_namespace": "d", "channel_namespaces": ["d", "e"]
+				"channel_namespace": "d", "channel_namespaces": ["d", "e"], "channel_exclude_prefix": "f"
 			},
 			"headers": {"Authorization": "Bearer x"},
 			"retry": {
@@ -39,7 +39,7 @@ func TestAppIsReadFromJSON(t *testing.T) {
 		ID: "my-app", Key: "my-key", Secret: "my-secret", Disabled: true, PreviousKeys: []Key{{"old", "older"}},
 		Webhooks: []Webhook{{
 			ID: "main", URL: "https://example.com/hooks", EventTypes: []EventType{TypeChannelOccupied, TypeMemberAdded},
-			Filter:  Filter{"a", "b", "c", "d", []string{"d", "e"}},
+			Filter:  Filter{"a", "b", "c", "d", []string{"d", "e"}, "f"},
 			Headers: Headers{"Authorization": "Bearer x"},
 			Retry: Retry{
 				MaxAttempts: 3, MaxElapsed: time.Minute, MaxAge: 10 * time.Minute,

@@ -71,7 +71,8 @@ func (f Filter) MarshalJSON() ([]byte, error) {
 		Pattern    string   `json:"channel_pattern,omitempty"`
 		Namespace  string   `json:"channel_namespace,omitempty"`
 		Namespaces []string `json:"channel_namespaces,omitempty"`
-	}{f.ChannelPrefix, f.ChannelSuffix, f.ChannelPattern, f.ChannelNamespace, f.ChannelNamespaces})
+		Exclude    string   `json:"channel_exclude_prefix,omitempty"`
+	}{f.ChannelPrefix, f.ChannelSuffix, f.ChannelPattern, f.ChannelNamespace, f.ChannelNamespaces, f.ChannelExcludePrefix})
 }
 
 // MarshalJSON writes the policy as the JSON file has it, durations rounded up to whole milliseconds.
