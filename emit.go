@@ -84,11 +84,11 @@ func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
 		return nil
 	}
 	var space [256]byte
-	data := ev.appendJSON(space[:0])
-	if err := checkSize(data); err != nil {
+	f, err := ev.formsFor(hooks, space[:0])
+	if err != nil {
 		return err
 	}
-	hooks, err := e.admit(hooks, reservation(data), w)
+	hooks, err = e.admit(hooks, f.size(), w)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
 	if w != nil {
 		r = w.receipt
 	}
-	e.batch(ev, data, hooks, r)
+	e.batch(ev, &f, hooks, r)
 	return nil
 }
 
@@ -201,11 +201,18 @@ func (e *Emitter) cancel(hooks []*hook, size int64) {
 }
 
 // collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) { e.batch(ev, data, hooks, nil) }
+func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
+	e.batch(ev, &forms{data: data}, hooks, nil)
+}
 
-// batch is collect with the receipt of an EmitSync, or nil.
-func (e *Emitter) batch(ev *Event, data []byte, hooks []*hook, r *receipt) {
-	for _, h := range hooks {
+// batch is collect for an event in its forms, with the receipt of an EmitSync, or nil.
+func (e *Emitter) batch(ev *Event, f *forms, hooks []*hook, r *receipt) {
+	size := f.size()
+	for i, h := range hooks {
+		data := f.of(h)
+		if spare := size - reservation(data); spare > 0 {
+			e.outbox.unreserve(hooks[i:i+1], spare)
+		}
 		e.batcher.add(h, data, r)
 	}
 	if len(hooks) > 0 {

@@ -81,18 +81,19 @@ func (w *Webhook) UnmarshalJSON(data []byte) error {
 func (w *Webhook) decode(v strict.Value) {
 	var target lambdaTarget
 	strict.Object{
-		"id":                 strict.String(&w.ID),
-		"url":                strict.Hidden(strict.String(&w.URL)),
-		"lambda":             target.decode,
-		"lambda_function":    target.decodeFunction,
-		"region":             strict.String(&target.legacyRegion),
-		"event_types":        strict.List(&w.EventTypes),
-		"filter":             w.Filter.decode,
-		"headers":            w.decodeHeaders,
-		"retry":              w.Retry.decode,
-		"request_timeout_ms": strict.Millis(&w.RequestTimeout),
-		"ordered":            strict.Bool(&w.Ordered),
-		"rate_limit":         w.RateLimit.decode,
+		"id":                  strict.String(&w.ID),
+		"url":                 strict.Hidden(strict.String(&w.URL)),
+		"lambda":              target.decode,
+		"lambda_function":     target.decodeFunction,
+		"region":              strict.String(&target.legacyRegion),
+		"event_types":         strict.List(&w.EventTypes),
+		"filter":              w.Filter.decode,
+		"headers":             w.decodeHeaders,
+		"retry":               w.Retry.decode,
+		"request_timeout_ms":  strict.Millis(&w.RequestTimeout),
+		"user_info_as_string": strict.Bool(&w.UserInfoAsString),
+		"ordered":             strict.Bool(&w.Ordered),
+		"rate_limit":          w.RateLimit.decode,
 	}.Read(v)
 	w.Lambda = target.resolve(v)
 }

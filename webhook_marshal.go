@@ -39,13 +39,14 @@ func (w Webhook) MarshalJSON() ([]byte, error) {
 		EventTypes     []EventType `json:"event_types"`
 		Filter         Filter      `json:"filter,omitzero"`
 		Headers        Headers     `json:"headers,omitempty"`
+		InfoAsString   bool        `json:"user_info_as_string,omitempty"`
 		Retry          Retry       `json:"retry,omitzero"`
 		RequestTimeout int64       `json:"request_timeout_ms,omitempty"`
 		Ordered        bool        `json:"ordered,omitempty"`
 		RateLimit      RateLimit   `json:"rate_limit,omitzero"`
 	}{
 		w.ID, shownURL(w.URL), (*lambdaJSON)(w.Lambda), w.EventTypes, w.Filter, w.Headers,
-		w.Retry, millis(w.RequestTimeout), w.Ordered, w.RateLimit,
+		w.UserInfoAsString, w.Retry, millis(w.RequestTimeout), w.Ordered, w.RateLimit,
 	})
 }
 

@@ -159,7 +159,7 @@ func TestMistakesInSoketisFormAreNamed(t *testing.T) {
 		"appManager.array.apps": [{"id": "a", "key": "k", "webhooks": "[{\"ulr\": 1}]"}],
 		"queue.drivr": "redis", "queue": {"driver": "redis"}, "queue.driver": "sync", "webhooks.batching.enabled": 1
 	}`), []string{"SOKETI_QUEUE_REDIS_CONCURRENCY=many", "SOKETI_DEFAULT_APP_WEBHOOKS=[{]"})
-	want := `appManager.array.apps[0].webhooks[0].ulr: unknown field; known are event_types, filter, headers, id, lambda, lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url
+	want := `appManager.array.apps[0].webhooks[0].ulr: unknown field; known are event_types, filter, headers, id, lambda, lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url, user_info_as_string
 queue.drivr: unknown field; did you mean "driver"?
 queue.driver: is there twice
 webhooks.batching.enabled: must be true or false, not 1
