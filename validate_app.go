@@ -25,6 +25,7 @@ const (
 type rules struct {
 	types        []EventType // known and declared
 	lambda       bool        // there is a sender for Lambda functions
+	standard     bool        // Options.StandardWebhooks
 	traits       queue.Traits
 	timeout      time.Duration
 	defaultRetry Retry
@@ -35,6 +36,7 @@ func rulesOf(o *Options) *rules {
 	return &rules{
 		types:        slices.Concat(knownTypes, o.EventTypes),
 		lambda:       o.Lambda != nil,
+		standard:     o.StandardWebhooks,
 		traits:       traitsOf(o.Queue),
 		timeout:      o.RequestTimeout,
 		defaultRetry: o.Retry,
@@ -87,7 +89,7 @@ func (c *checker) id(path, id string) {
 
 // keys checks the app's key and previous keys. A key may be there again with a secret that it had
 // before.
-func (c *checker) keys(path string, a *App) {
+func (c *appChecker) keys(path string, a *App) {
 	c.key(path, a.Key, a.Secret)
 	seen := map[Key]string{{a.Key, a.Secret}: path + ".key"}
 	for i, k := range a.PreviousKeys {
@@ -101,7 +103,7 @@ func (c *checker) keys(path string, a *App) {
 	}
 }
 
-func (c *checker) key(path, key string, secret Secret) {
+func (c *appChecker) key(path, key string, secret Secret) {
 	switch {
 	case key == "":
 		c.required(path+".key", "receivers get it in X-Pusher-Key")
@@ -117,6 +119,10 @@ func (c *checker) key(path, key string, secret Secret) {
 		c.failf(path+".secret", "is the word %s: the configuration was printed or marshaled, which hides secrets", redacted)
 	case strings.ContainsFunc(string(secret), unicode.IsControl):
 		c.failf(path+".secret", "has a control character, such as a newline at its end")
+	case c.standard && strings.HasPrefix(string(secret), standardPrefix):
+		if _, err := standardSecret(secret); err != nil {
+			c.failf(path+".secret", `begins with %q, but what follows is %v; Standard Webhooks need the standard alphabet with padding`, standardPrefix, err)
+		}
 	}
 }
 
