@@ -64,12 +64,12 @@ func (b *batcher) offer(h *hook, event []byte, r *receipt, count *atomic.Int64) 
 	return found
 }
 
-// prepare makes room for an event of n bytes in the open batches of the hooks, as roomAt says.
-func (b *batcher) prepare(hooks []*hook, n int, waits bool) (int, room) {
+// prepare makes room for an event in the open batches of the hooks, as roomAt says.
+func (b *batcher) prepare(hooks []*hook, f *forms, waits bool) (int, room) {
 	return roomAt(hooks, waits, func(h *hook) room {
 		h.slot.mu.Lock()
 		defer h.slot.mu.Unlock()
-		return b.makeRoom(h, n, b.outbox.reserveStep)
+		return b.makeRoom(h, len(f.of(h)), b.outbox.reserveStep)
 	}, func(n int) { b.unprepare(hooks[:n]) })
 }
 

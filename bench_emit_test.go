@@ -122,6 +122,20 @@ func BenchmarkMatch(b *testing.B) {
 			}
 		})
 	}
+	b.Run("worst", func(b *testing.B) { // the pattern that takes longest, on channels up to the longest
+		m, err := (&Filter{ChannelPattern: worstPattern}).compile()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, n := range []int{200, maxChannelBytes} {
+			b.Run(fmt.Sprintf("channel=%d", n), func(b *testing.B) {
+				channel := strings.Repeat("a", n)
+				for b.Loop() {
+					m.match(channel)
+				}
+			})
+		}
+	})
 }
 
 // Building and signing a batch's job, as the enqueuer does, a byte of body at a time.

@@ -28,7 +28,7 @@ type pending struct {
 // heldEvent is an event for which room is reserved at each of its hooks.
 type heldEvent struct {
 	event Event
-	data  []byte
+	forms forms
 	hooks []*hook
 }
 
@@ -53,7 +53,7 @@ type debouncerConfig struct {
 	countInterval  time.Duration // 0: count updates are not spaced out
 
 	admit    func(hooks []*hook, size int64, m emitMode) ([]*hook, error)
-	deliver  func(ev *Event, data []byte, hooks []*hook) // what was admitted
+	deliver  func(ev *Event, f *forms, hooks []*hook) // what was admitted
 	cancel   func(hooks []*hook, size int64)             // what was admitted
 	suppress func()                                      // counts an event that was never admitted
 }
@@ -303,20 +303,20 @@ func (d *debouncer) push(l *dueList, p *pending) {
 
 // admitted makes a held event, for which there is room.
 func (d *debouncer) admitted(ev *Event, hooks []*hook, m emitMode) (*heldEvent, error) {
-	held := &heldEvent{event: *ev, data: ev.appendJSON(nil)}
-	if err := checkSize(held.data); err != nil {
+	f, err := ev.formsFor(hooks, nil)
+	if err != nil {
 		return nil, err
 	}
-	var err error
-	held.hooks, err = d.admit(slices.Clone(hooks), reservation(held.data), m)
+	held := &heldEvent{event: *ev, forms: f}
+	held.hooks, err = d.admit(slices.Clone(hooks), f.size(), m)
 	return held, err
 }
 
 // send puts a held event into the batches.
-func (d *debouncer) send(held *heldEvent) { d.deliver(&held.event, held.data, held.hooks) }
+func (d *debouncer) send(held *heldEvent) { d.deliver(&held.event, &held.forms, held.hooks) }
 
 // forget drops a held event.
-func (d *debouncer) forget(held *heldEvent) { d.cancel(held.hooks, reservation(held.data)) }
+func (d *debouncer) forget(held *heldEvent) { d.cancel(held.hooks, held.forms.size()) }
 
 // release delivers what is due at the time, and returns when the next entry is due, or zero.
 func (d *debouncer) release(l *dueList, now time.Time) time.Time {

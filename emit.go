@@ -74,11 +74,11 @@ func (e *Emitter) match(ev *Event, a *app, wanting *route, m emitMode) error {
 		return nil
 	}
 	var space [256]byte
-	data := ev.appendJSON(space[:0])
-	if err := checkSize(data); err != nil {
+	f, err := ev.formsFor(hooks, space[:0])
+	if err != nil {
 		return err
 	}
-	return e.take(ev, data, hooks, m)
+	return e.take(ev, &f, hooks, m)
 }
 
 // maxEncoded bounds an event's JSON, so that a job of one event fits every queue.
@@ -95,22 +95,21 @@ func checkSize(data []byte) error {
 
 // take puts an event into the batches of the hooks that have room. For the others it is dropped,
 // unless it may wait; one at least must have room.
-func (e *Emitter) take(ev *Event, data []byte, hooks []*hook, m emitMode) error {
-	size := reservation(data)
+func (e *Emitter) take(ev *Event, f *forms, hooks []*hook, m emitMode) error {
 	if m.waits() {
-		if !e.outbox.fits(len(hooks), size) {
+		if !e.outbox.fits(len(hooks), f.size()) {
 			return e.waitError(hooks, ErrOverflow)
 		}
 		if e.outbox.line.length.Load() > 0 {
-			return e.takeInTurn(ev, data, slices.Clone(hooks), m)
+			return e.takeInTurn(ev, f, slices.Clone(hooks), m)
 		}
 	}
-	n, found := e.offer(data, hooks, m)
+	n, found := e.offer(f, hooks, m)
 	switch {
 	case found == noneTaken:
 		return ErrClosed
 	case m.waits() && found != roomFound:
-		return e.takeInTurn(ev, data, slices.Clone(hooks), m) // a clone, so that those of an Emit stay on the stack
+		return e.takeInTurn(ev, f, slices.Clone(hooks), m) // a clone, so that those of an Emit stay on the stack
 	case found != roomFound || n == 0 && !m.waits():
 		return e.overflow(hooks)
 	}
@@ -120,11 +119,11 @@ func (e *Emitter) take(ev *Event, data []byte, hooks []*hook, m emitMode) error 
 
 // offer puts an event into the batches of as many of the hooks as have room, as roomAt says, and
 // counts it for all of them if it is taken.
-func (e *Emitter) offer(data []byte, hooks []*hook, m emitMode) (n int, found room) {
+func (e *Emitter) offer(f *forms, hooks []*hook, m emitMode) (n int, found room) {
 	if len(hooks) == 1 {
-		n, found = e.offerOne(data, hooks[0], m)
+		n, found = e.offerOne(f.of(hooks[0]), hooks[0], m)
 	} else {
-		n, found = e.offerAll(data, hooks, m)
+		n, found = e.offerAll(f, hooks, m)
 	}
 	if found != roomFound || n < len(hooks) {
 		e.outbox.changed()
@@ -142,36 +141,36 @@ func (e *Emitter) offerOne(data []byte, h *hook, m emitMode) (n int, found room)
 	return 1, found
 }
 
-func (e *Emitter) offerAll(data []byte, hooks []*hook, m emitMode) (n int, found room) {
+func (e *Emitter) offerAll(f *forms, hooks []*hook, m emitMode) (n int, found room) {
 	if !e.outbox.enter() {
 		return 0, noneTaken
 	}
 	defer e.outbox.exit()
-	n, found = e.batcher.prepare(hooks, len(data), m.waits())
+	n, found = e.batcher.prepare(hooks, f, m.waits())
 	if n > 0 || m.waits() && found == roomFound {
 		e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
-		e.put(data, hooks[:n], 0, m)
+		e.put(f, hooks[:n], 0, m)
 	}
 	return n, found
 }
 
 // takeInTurn is take for an EmitWait that found no room, or others that wait.
-func (e *Emitter) takeInTurn(ev *Event, data []byte, hooks []*hook, m emitMode) error {
-	w := e.outbox.newWaiter(m, hooks, reservation(data))
+func (e *Emitter) takeInTurn(ev *Event, f *forms, hooks []*hook, m emitMode) error {
+	w := e.outbox.newWaiter(m, hooks, f.size())
 	defer e.outbox.leave(w)
 	if err := e.outbox.await(w); err != nil {
 		return e.waitError(hooks, err)
 	}
 	e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
-	e.put(data, hooks[:w.n], w.size, m)
+	e.put(f, hooks[:w.n], w.size, m)
 	e.taken(ev, hooks, w.n, m)
 	return nil
 }
 
 // put adds an event to the batches of the hooks, for each of which so many bytes are reserved.
-func (e *Emitter) put(data []byte, hooks []*hook, reserved int64, m emitMode) {
+func (e *Emitter) put(f *forms, hooks []*hook, reserved int64, m emitMode) {
 	for _, h := range hooks {
-		e.batcher.add(h, data, reserved, m.receipt)
+		e.batcher.add(h, f.of(h), reserved, m.receipt)
 	}
 }
 
@@ -262,8 +261,8 @@ func (e *Emitter) cancel(hooks []*hook, size int64) {
 }
 
 // collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
-	e.put(data, hooks, reservation(data), emitMode{})
+func (e *Emitter) collect(ev *Event, f *forms, hooks []*hook) {
+	e.put(f, hooks, f.size(), emitMode{})
 	if len(hooks) > 0 {
 		e.watch.emitted(ev, len(hooks))
 	}
@@ -273,7 +272,7 @@ func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) {
 // host can skip the work of finding out what the event would say. It takes no lock.
 func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
 	a := e.apps.get(appID)
-	if a == nil || a.off || e.traits.Disabled {
+	if a == nil || a.off || e.traits.Disabled || len(channel) > maxChannelBytes {
 		return false
 	}
 	return a.wants(t, channel) || e.debouncer.wants(a, t, channel)

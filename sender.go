@@ -47,7 +47,7 @@ func (s *sender) request(j *parsedJob, h *hook, attempt int, replayed bool) *dis
 	r.Header = requestHeader(h, key, signature)
 	if s.standard {
 		r.Header["Webhook-Timestamp"] = []string{strconv.FormatInt(now.Unix(), 10)}
-		r.Header["Webhook-Signature"] = []string{string(h.app.keys[0].signer.appendStandard(nil, r.JobID, now.Unix(), body))}
+		r.Header["Webhook-Signature"] = []string{standardSignatures(h.app.keys, r.JobID, now.Unix(), body)}
 	}
 	return r
 }

@@ -74,6 +74,11 @@ type Webhook struct {
 	// names.
 	Headers Headers
 
+	// UserInfoAsString sends an event's user_info as a string that holds its JSON, as data is sent. Set it
+	// for receivers that use Pusher's .NET library: it reads every field as a string, and loses a batch
+	// with a user_info that is an object. In JSON "user_info_as_string". Defaults to false.
+	UserInfoAsString bool
+
 	// Retry overrides Options.Retry, field by field.
 	Retry Retry
 
