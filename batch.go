@@ -14,6 +14,7 @@ type batch struct {
 	events   int
 	buf      []byte
 	job      queue.Job  // once it is packed
+	sealedMS int64      // when the job was sealed
 	size     int64      // bytes that it takes, which are charged in the outbox
 	epoch    int        // of the outbox, when it was cut
 	open     bool       // guarded by the slot's mutex
@@ -90,9 +91,9 @@ func (o *batch) close() {
 }
 
 // packed makes the batch's job of its sealed data.
-func (o *batch) packed(id string, data []byte) {
-	o.buf = nil
-	o.job = queue.Job{ID: id, Lane: o.hook.lane, Ordered: o.hook.Ordered, Data: data}
+func (o *batch) packed(env *envelope, data []byte) {
+	o.buf, o.sealedMS = nil, env.sealedMS
+	o.job = queue.Job{ID: env.id, Lane: o.hook.lane, Ordered: o.hook.Ordered, Data: data}
 }
 
 // settle tells the EmitSyncs that wait for the batch that the queue has it, or why it never will.
