@@ -20,6 +20,8 @@ type outbox struct {
 	ended   chan struct{} // closed when nothing will be handed over any more
 	backlog backlog
 
+	watchers atomic.Int64 // calls of until under way
+
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer
 	recovered []string      // lanes that are not failing any more, and not yet seen by the enqueuer
@@ -98,11 +100,28 @@ func (o *outbox) reserve(hooks []*hook, size int64) int {
 			hooks[n], hooks[i] = h, hooks[n]
 			n++
 		case outboxFull:
-			o.unreserve(hooks[:n], size)
+			for _, h := range hooks[:n] {
+				o.charge(h.slot, -size)
+			}
+			o.failedToReserve()
 			return 0
 		}
 	}
+	if n < len(hooks) {
+		o.failedToReserve()
+	}
 	return n
+}
+
+// failedToReserve has whoever waits look again, after a reservation that failed: the room that it took for a
+// moment may have been missing for them.
+func (o *outbox) failedToReserve() {
+	if o.line.length.Load() == 0 && o.watchers.Load() == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.change()
 }
 
 type room uint8
@@ -220,6 +239,8 @@ func (o *outbox) empty(ctx context.Context) error {
 // until returns when the condition holds, which is checked after every hand-over, or with ctx's
 // error.
 func (o *outbox) until(ctx context.Context, holds func() bool) error {
+	o.watchers.Add(1)
+	defer o.watchers.Add(-1)
 	for {
 		o.mu.Lock()
 		if holds() {
