@@ -54,8 +54,8 @@ type debouncerConfig struct {
 
 	admit    func(hooks []*hook, size int64, m emitMode) ([]*hook, error)
 	deliver  func(ev *Event, f *forms, hooks []*hook) // what was admitted
-	cancel   func(hooks []*hook, size int64)             // what was admitted
-	suppress func()                                      // counts an event that was never admitted
+	cancel   func(hooks []*hook, size int64)          // what was admitted
+	suppress func()                                   // counts an event that was never admitted
 }
 
 // dueList is a list of entries in the order in which they are due.

@@ -21,6 +21,8 @@ type outbox struct {
 	ended   chan struct{} // closed when nothing will be handed over any more
 	backlog backlog
 
+	watchers atomic.Int64 // calls of until under way
+
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer
 	recovered []string      // lanes that are not failing any more, and not yet seen by the enqueuer
@@ -184,6 +186,9 @@ func (o *outbox) exit() {
 // changed tells whoever waits that bytes were given back, or were asked for in vain and may have
 // been missing for others in that moment.
 func (o *outbox) changed() {
+	if o.line.length.Load() == 0 && o.watchers.Load() == 0 {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.change()
@@ -265,6 +270,8 @@ func (o *outbox) empty(ctx context.Context) error {
 // until returns when the condition holds, which is checked after every hand-over, or with ctx's
 // error.
 func (o *outbox) until(ctx context.Context, holds func() bool) error {
+	o.watchers.Add(1)
+	defer o.watchers.Add(-1)
 	for {
 		o.mu.Lock()
 		if holds() {
