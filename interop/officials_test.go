@@ -52,7 +52,7 @@ func oddEvents() []webhook.Event {
 	for _, s := range oddTexts {
 		client := webhook.ClientEvent(appID, "presence-"+s, webhook.ClientMessage{Name: "client-" + s, Data: s, SocketID: s})
 		client.UserID = s
-		events = append(events, client, webhook.MemberAdded(appID, s, s))
+		events = append(events, client, webhook.MemberAdded(appID, "presence-"+s, s))
 	}
 	return events
 }
