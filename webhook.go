@@ -140,6 +140,10 @@ func (r RateLimit) rate() scheduler.Rate {
 // Secret is a key's secret. It prints, logs and marshals as REDACTED; string(s) is the secret
 // itself. An app whose secret is the word REDACTED is refused, so that a configuration that went
 // through a log or through json.Marshal does not sign with it unnoticed.
+//
+// Package fmt calls no methods of values in unexported fields: a Secret in such a field of a host's
+// struct is printed, and so is one behind a pointer to a host's type that a verb does not fit. Keep it
+// in an exported field, and give the struct a Format method.
 type Secret string
 
 const redacted = "REDACTED"
