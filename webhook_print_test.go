@@ -81,8 +81,13 @@ func TestOtherPrintedValuesShowNoSecret(t *testing.T) {
 	r := e.sender.request(j, h, 1, false)
 	proxy := &url.URL{Scheme: "http", Host: "proxy.test", User: url.UserPassword("hidden-user", "hidden-password")}
 	for _, v := range []any{
-		*r, Key{"k", "hidden"}, Secret("hidden"), Headers{"A": "hidden"}, Receiver{Keys: []Key{{"k", "hidden"}}},
-		dispatch.HTTPOptions{Proxy: proxy}, Options{Apps: []App{a}, HTTP: &endpoint{}},
+		*r,
+		Key{"k", "hidden"},
+		Secret("hidden"),
+		Headers{"A": "hidden"},
+		Receiver{Keys: []Key{{"k", "hidden"}}},
+		dispatch.HTTPOptions{Proxy: proxy},
+		Options{Apps: []App{a}, HTTP: &endpoint{}},
 	} {
 		checkHidden(t, v, printed(t, v))
 	}
