@@ -157,10 +157,27 @@ func BenchmarkSeal(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				env := envelope{id: ids.next(time.UnixMilli(1)), app: "my-app", webhook: "wh_0", timeMS: 1, events: n}
+				env := envelope{id: ids.next(time.UnixMilli(1)), app: "my-app", webhook: "wh_0", timeMS: 1, sealedMS: time.Now().UnixMilli(), events: n}
 				seal(append(buf[:0], body...), &env, key, false)
 			}
 		})
+	}
+}
+
+// Reading and verifying a job that was received, as a worker does.
+func BenchmarkOpen(b *testing.B) {
+	key := appKey{"my-key", newSigner("my-secret")}
+	env := envelope{id: newIDSource().next(time.Now()), app: "my-app", webhook: "wh_0", timeMS: 1, sealedMS: time.Now().UnixMilli(), events: 1}
+	ev := benchEvent("my-app")
+	body := append(ev.appendJSON(appendBodyStart(nil, 1)), bodyEnd...)
+	data := seal(body, &env, key, false)
+	hint := envelope{id: env.id, app: env.app, webhook: env.webhook, key: env.key}
+	b.ReportAllocs()
+	for b.Loop() {
+		var j parsedJob
+		if err := j.parse(data, hint); err != nil || !j.isAt(env.id, "my-app/wh_0") || !j.verify(key.signer) {
+			b.Fatal(err)
+		}
 	}
 }
 

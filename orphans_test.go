@@ -89,7 +89,7 @@ func TestSetAppSaysWhatItDoesNotKnow(t *testing.T) {
 				return []queue.LaneInfo{{Lane: "my-app/" + identities(testApp("http://a.test/").Webhooks)[0], Ready: 2, Delayed: -1}}, nil
 			}, 0, "jobs=unknown"},
 		} {
-			q := &listing{rig(t, queue.MemoryOptions{}), tt.lanes}
+			q := &lanesAs{rig(t, queue.MemoryOptions{}), tt.lanes}
 			got := changed(t, q, tt.events)
 			if (tt.want != "") != strings.Contains(got, orphanLine) || !strings.Contains(got, tt.want) {
 				t.Errorf("%s: got %q, want %q", name, got, tt.want)
@@ -102,13 +102,13 @@ func TestSetAppSaysWhatItDoesNotKnow(t *testing.T) {
 	})
 }
 
-// listing is a queue that lists its lanes as the test says.
-type listing struct {
+// lanesAs is a queue that lists its lanes as the test says.
+type lanesAs struct {
 	*riggedQueue
 	lanes func(context.Context) ([]queue.LaneInfo, error)
 }
 
-func (q *listing) Lanes(ctx context.Context, _ string, _ int) ([]queue.LaneInfo, error) {
+func (q *lanesAs) Lanes(ctx context.Context, _ string, _ int) ([]queue.LaneInfo, error) {
 	return q.lanes(ctx)
 }
 

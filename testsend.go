@@ -43,7 +43,7 @@ func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResul
 	ctx, cancel := context.WithTimeout(ctx, e.sender.timeoutOf(h))
 	defer cancel()
 	began := time.Now()
-	r := e.sender.request(j, h, 1, false)
+	r := e.sender.request(j, h, 1)
 	out := e.sender.try(ctx, h, r)
 	return &TestResult{JobID: r.JobID, Body: r.Body, Duration: time.Since(began), Outcome: out}, nil
 }
@@ -60,7 +60,9 @@ func (a *app) hookIDs() []string {
 func (e *Emitter) testJob(h *hook) (*parsedJob, error) {
 	now := time.Now()
 	ev := testEvent(h)
-	env := envelope{id: e.ids.next(now), app: h.app.id, webhook: h.id, timeMS: now.UnixMilli(), events: 1}
+	env := envelope{
+		id: e.ids.next(now), app: h.app.id, webhook: h.id, timeMS: now.UnixMilli(), sealedMS: now.UnixMilli(), events: 1,
+	}
 	body := appendBodyStart(nil, env.timeMS)
 	body = append(ev.appendJSON(body), bodyEnd...)
 	return parseJob(seal(body, &env, h.app.keys[0], false))

@@ -78,7 +78,7 @@ func TestOtherPrintedValuesShowNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := e.sender.request(j, h, 1, false)
+	r := e.sender.request(j, h, 1)
 	proxy := &url.URL{Scheme: "http", Host: "proxy.test", User: url.UserPassword("hidden-user", "hidden-password")}
 	for _, v := range []any{
 		*r,

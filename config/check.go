@@ -237,6 +237,9 @@ func (c *checker) sqs(s *SQS) {
 	if s.QueueURL != "" && (s.QueueURLPrefix != "" || s.QueueName != "") {
 		c.failf(path+"queueUrl", "is the queue's whole URL; leave it out, or queue_url_prefix and queue_name")
 	}
+	if s.NoMessageGroups && s.FIFO {
+		c.failf(path+"no_message_groups", "is true, but fifo is too, and a FIFO queue needs message groups; leave one of them out")
+	}
 	if strings.HasSuffix(s.QueueName, ".fifo") && !s.FIFO {
 		c.failf(path+"queue_name", `is %q, but fifo is false; set "fifo": true, or leave ".fifo" out`, s.QueueName)
 	}

@@ -29,7 +29,8 @@
 //	  redis                    url (or url_override), prefix, concurrency, at_most_once, tls_ca_file
 //	  redis_cluster            nodes, prefix, concurrency, at_most_once, tls_ca_file
 //	  sqs                      region, queue_name, queue_url_prefix, visibility_timeout (seconds), endpoint_url,
-//	                           max_messages, wait_time_seconds, concurrency, fifo, retry_backoff
+//	                           max_messages, wait_time_seconds, concurrency, fifo, retry_backoff,
+//	                           no_message_groups
 //	database.redis             host, port, username, password, db, master_tls, sentinels, cluster: the server where
 //	                           queue.redis has no url, and the cluster where queue.redis_cluster has no nodes
 //
@@ -142,6 +143,7 @@ type SQS struct {
 	Concurrency       int           // receive calls at once
 	FIFO              bool
 	RetryBackoff      bool // failed jobs are repeated after the backoff, not after VisibilityTimeout
+	NoMessageGroups   bool // messages of a standard queue have no group
 }
 
 // Load reads the file at path, and the environment: "NAME=value" each, as os.Environ gives them;

@@ -132,6 +132,7 @@ func TestTheEnvironmentGoesOverTheFile(t *testing.T) {
 		"QUEUE_REDIS_CONCURRENCY=9", "QUEUE_REDIS_AT_MOST_ONCE=1",
 		"QUEUE_SQS_REGION=us-west-2", "QUEUE_SQS_VISIBILITY_TIMEOUT=90", "QUEUE_SQS_MAX_MESSAGES=1",
 		"QUEUE_SQS_WAIT_TIME_SECONDS=2", "QUEUE_SQS_CONCURRENCY=7", "QUEUE_SQS_FIFO=no", "QUEUE_SQS_ENDPOINT_URL=http://h:3",
+		"QUEUE_SQS_NO_MESSAGE_GROUPS=1",
 	)
 	if want := (webhook.Batching{Disabled: true, Duration: 75 * time.Millisecond, Size: 20}); c.Webhooks.Batching != want {
 		t.Errorf("batching is %+v", c.Webhooks.Batching)
@@ -143,7 +144,7 @@ func TestTheEnvironmentGoesOverTheFile(t *testing.T) {
 		SQS: SQS{
 			Region: "us-west-2", QueueURLPrefix: "https://sqs.eu-west-1.amazonaws.com/123456789012",
 			VisibilityTimeout: 90 * time.Second, EndpointURL: "http://h:3", MaxMessages: 1, WaitTime: 2 * time.Second,
-			Concurrency: 7, RetryBackoff: true,
+			Concurrency: 7, RetryBackoff: true, NoMessageGroups: true,
 		},
 	}
 	if !reflect.DeepEqual(c.Queue, want) {
@@ -293,6 +294,10 @@ queue.sqs.max_messages: is 11; must be from 1 to 10
 queue.sqs.concurrency: is 200; must be from 1 to 100
 queue.sqs.queue_url_prefix: must be an http or https URL such as https://sqs.eu-west-1.amazonaws.com/123456789012
 queue.sqs.endpoint_url: must be an http or https URL such as http://localhost:9324`,
+		},
+		{
+			"message groups of a FIFO queue", `{"queue": {"driver": "sqs", "sqs": {"fifo": true, "no_message_groups": true}}}`, nil,
+			`queue.sqs.no_message_groups: is true, but fifo is too, and a FIFO queue needs message groups; leave one of them out`,
 		},
 		{"a driver that is not used", `{"queue": {"redis": {"url": "nonsense"}}}`, []string{"REDIS_URL=sentinel://elsewhere"}, ""},
 		{

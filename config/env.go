@@ -126,6 +126,10 @@ func (l *loader) sqsVariables() []variable {
 		{name: "QUEUE_SQS_CONCURRENCY", path: "queue.sqs.concurrency", toJSON: number, field: strict.Int(&s.Concurrency, 1)},
 		{name: "QUEUE_SQS_FIFO", path: "queue.sqs.fifo", toJSON: boolean, field: strict.Bool(&s.FIFO)},
 		{
+			name: "QUEUE_SQS_NO_MESSAGE_GROUPS", path: "queue.sqs.no_message_groups", toJSON: boolean,
+			field: strict.Bool(&s.NoMessageGroups),
+		},
+		{
 			name: "QUEUE_SQS_ENDPOINT_URL", path: "queue.sqs.endpoint_url", toJSON: text,
 			field: strict.Hidden(strict.String(&s.EndpointURL)),
 		},

@@ -128,6 +128,7 @@ func (l *loader) decodeSQS(v strict.Value) {
 		"concurrency":        strict.Int(&s.Concurrency, 1),
 		"fifo":               strict.Bool(&s.FIFO),
 		"retry_backoff":      strict.Bool(&s.RetryBackoff),
+		"no_message_groups":  strict.Bool(&s.NoMessageGroups),
 		"message_group_id":   ignore, // every webhook is a group of its own
 
 		// Soketi's names.

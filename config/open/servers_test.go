@@ -1,6 +1,13 @@
 package open
 
 import (
+	"bytes"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"testing"
 
@@ -58,13 +65,38 @@ func TestRedisClusterIsOpened(t *testing.T) {
 	}))
 }
 
+func TestSQSIsOpenedWithoutMessageGroups(t *testing.T) {
+	t.Parallel()
+	target, err := url.Parse(testsqs.Start(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	forward.ErrorLog = log.New(io.Discard, "", 0)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || bytes.Contains(body, []byte("MessageGroupId")) {
+			t.Errorf("the request is %s, %v; want no MessageGroupId", body, err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		forward.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	roundTrip(t, parse(t, map[string]any{
+		"driver": "sqs",
+		"sqs": map[string]any{
+			"region": testsqs.Region, "endpoint_url": front.URL, "queue_name": "ungrouped", "wait_time_seconds": 1, "no_message_groups": true,
+		},
+	}))
+}
+
 func TestSQSIsOpenedAndMadeWhereItIsMissing(t *testing.T) {
 	t.Parallel()
-	url := testsqs.Start(t)
+	server := testsqs.Start(t)
 	for _, fifo := range []bool{false, true} {
 		q := roundTrip(t, parse(t, map[string]any{
 			"driver": "sqs",
-			"sqs":    map[string]any{"region": testsqs.Region, "endpoint_url": url, "fifo": fifo, "wait_time_seconds": 1},
+			"sqs":    map[string]any{"region": testsqs.Region, "endpoint_url": server, "fifo": fifo, "wait_time_seconds": 1},
 		}))
 		if q.Traits().Ordered != fifo {
 			t.Errorf("FIFO is %t, traits are %+v", fifo, q.Traits())

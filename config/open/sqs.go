@@ -27,6 +27,7 @@ func sqsQueue(ctx context.Context, _ Opener, cfg *config.Config) (queue.Queue, e
 		MaxMessages:       s.MaxMessages,
 		Pollers:           s.Concurrency,
 		RetryBackoff:      s.RetryBackoff,
+		NoMessageGroups:   s.NoMessageGroups,
 	})
 	if err != nil {
 		return nil, err

@@ -120,10 +120,6 @@ func setFailed(errs []error, failed []types.BatchResultErrorEntry, toError func(
 	}
 }
 
-func entryError(entry types.BatchResultErrorEntry) error {
-	return fmt.Errorf("sqsqueue: SQS refused the message: %s: %s", aws.ToString(entry.Code), aws.ToString(entry.Message))
-}
-
 // handleError is entryError for calls that name a receipt handle. Their other
 // parameters are always valid, so what SQS calls invalid is the handle.
 func handleError(entry types.BatchResultErrorEntry) error {

@@ -13,6 +13,9 @@ import (
 // testLease is shorter than Options allow, so that tests needn't wait.
 const testLease = 3 * time.Second
 
+// testTimeout is how long a test waits for a real server.
+const testTimeout = 30 * time.Second
+
 // testOptions are options for a queue of its own.
 func testOptions() Options {
 	return Options{

@@ -10,23 +10,35 @@ const hexDigits = "0123456789ABCDEF"
 
 var errEscape = errors.New("a % that is not followed by two hexadecimal digits")
 
-// plain reports whether SQS and its emulators carry the character as it is. SQS refuses
-// control characters, U+FFFE and U+FFFF; emulators also what lies beyond U+FFFF.
-func plain(r rune, size int) bool {
+// charset is a set of characters that a server carries as they are.
+type charset int
+
+const (
+	// basic is what all servers carry: no control characters, U+FFFE and U+FFFF, which SQS refuses, and
+	// nothing beyond U+FFFF, such as emoji, which some emulators refuse. Attributes are written in it.
+	basic charset = iota
+	// full is what SQS carries.
+	full
+)
+
+// carries reports whether a character travels as it is.
+func (c charset) carries(r rune, size int) bool {
 	switch {
 	case r == '\t' || r == '\n' || r == '\r':
 		return true
 	case r == utf8.RuneError && size == 1: // not UTF-8
 		return false
+	case r > 0xFFFF:
+		return c == full
 	}
 	return r >= ' ' && r <= 0xFFFD
 }
 
-// carries reports whether a whole text travels as it is.
-func carries(s string) bool {
+// carriesAll reports whether a whole text travels as it is.
+func (c charset) carriesAll(s string) bool {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if !plain(r, size) {
+		if !c.carries(r, size) {
 			return false
 		}
 		i += size
@@ -34,13 +46,13 @@ func carries(s string) bool {
 	return true
 }
 
-// escape writes the bytes of characters that are not plain, and every %, as %XX.
-func escape(s string) string {
+// escape writes the bytes of characters that are not carried, and every %, as %XX.
+func (c charset) escape(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if plain(r, size) && r != '%' {
+		if c.carries(r, size) && r != '%' {
 			b.WriteString(s[i : i+size])
 		} else {
 			escapeBytes(&b, s[i:i+size])

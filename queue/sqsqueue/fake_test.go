@@ -153,6 +153,11 @@ func (f *fake) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput
 	return out, f.lost()
 }
 
+// entry is the message in a batch.
+func (e *encoded) entry() types.SendMessageBatchRequestEntry {
+	return sendInput("", []*transmission{{encoded: e}}).Entries[0]
+}
+
 func (f *fake) put(q *fakeQueue, e types.SendMessageBatchRequestEntry) {
 	if q.fifo {
 		if at, known := q.dedup[*e.MessageDeduplicationId]; known && time.Since(at) < 5*time.Minute {

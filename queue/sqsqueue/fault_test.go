@@ -311,9 +311,9 @@ func TestDeadLettersOfTheRedrivePolicyAreListed(t *testing.T) {
 	virtual(t, Options{}, func(t *testing.T, f *fake, _ *Queue) {
 		f.queues[fakeURL].attrs["RedrivePolicy"] = `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:1:dead","maxReceiveCount":"3"}`
 		q := openFake(t, f, Options{})
-		e := q.store.entry(0, encode(makeJobs("a", false, "1")[0]))
+		e := encode(makeJobs("a", false, "1")[0], full)
 		f.mu.Lock()
-		f.put(f.queues[fakeDeadURL], e) // as SQS moves it
+		f.put(f.queues[fakeDeadURL], e.entry()) // as SQS moves it
 		f.mu.Unlock()
 		enqueue(t, q, makeJobs("a", false, "2")...)
 		if err := q.DeadLetter(t.Context(), receiveID(t, q, "2"), "gone: 410"); err != nil {

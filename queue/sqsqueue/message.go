@@ -60,31 +60,38 @@ type encoded struct {
 	size  int // as SQS counts it
 }
 
-func encode(job queue.Job) encoded {
+func encode(job queue.Job, c charset) encoded {
 	e := encoded{job: job, attrs: make(map[string]types.MessageAttributeValue, 5)}
-	var encoding string
-	e.body, encoding = encodeBody(string(job.Data))
-	e.size = len(e.body)
 	e.set(attrVersion, strconv.Itoa(version))
 	e.set(attrID, job.ID)
-	e.set(attrLane, escape(job.Lane))
+	e.set(attrLane, basic.escape(job.Lane))
 	if job.Ordered {
 		e.set(attrOrdered, "true")
 	}
-	if encoding != "" {
-		e.set(attrEncoding, encoding)
-	}
+	e.setBody(c)
 	return e
 }
 
-func encodeBody(data string) (body, encoding string) {
+// setBody writes the body, of characters of c, and its encoding. It may be called again with a
+// smaller set.
+func (e *encoded) setBody(c charset) {
+	e.size -= len(e.body)
+	var encoding string
+	e.body, encoding = encodeBody(string(e.job.Data), c)
+	e.size += len(e.body)
+	if _, written := e.attrs[attrEncoding]; !written && encoding != "" {
+		e.set(attrEncoding, encoding)
+	}
+}
+
+func encodeBody(data string, c charset) (body, encoding string) {
 	switch {
 	case data == "":
 		return emptyBody, encodingEmpty
-	case carries(data):
+	case c.carriesAll(data):
 		return data, ""
 	}
-	return escape(data), encodingPercent
+	return c.escape(data), encodingPercent
 }
 
 // setTime sets an attribute unless the time is zero.

@@ -19,18 +19,26 @@ func FuzzMessagesComeBackAsTheyWere(f *testing.F) {
 			return
 		}
 		job := queue.Job{ID: id, Lane: lane, Ordered: ordered, Data: []byte(data)}
-		e := encode(job)
-		if !carries(e.body) || e.body == "" {
-			t.Errorf("SQS does not take the body %q", e.body)
-		}
-		for name, a := range e.attrs {
-			if !carries(*a.StringValue) || *a.StringValue == "" {
-				t.Errorf("SQS does not take the attribute %s %q", name, *a.StringValue)
+		e := encode(job, full)
+		for _, c := range []charset{full, basic} {
+			e.setBody(c)
+			if !c.carriesAll(e.body) || e.body == "" {
+				t.Errorf("SQS does not take the body %q", e.body)
 			}
-		}
-		got, ok := decode(types.Message{Body: &e.body, MessageAttributes: e.attrs})
-		if !ok || got.ID != id || got.Lane != lane || got.Ordered != ordered || string(got.Data) != data {
-			t.Errorf("got %+v, %v; want %+v", got, ok, job)
+			size := len(e.body)
+			for name, a := range e.attrs {
+				size += len(name) + len(*a.DataType) + len(*a.StringValue)
+				if !basic.carriesAll(*a.StringValue) || *a.StringValue == "" {
+					t.Errorf("SQS does not take the attribute %s %q", name, *a.StringValue)
+				}
+			}
+			if e.size != size {
+				t.Errorf("the size is %d; want %d", e.size, size)
+			}
+			got, ok := decode(types.Message{Body: &e.body, MessageAttributes: e.attrs})
+			if !ok || got.ID != id || got.Lane != lane || got.Ordered != ordered || string(got.Data) != data {
+				t.Errorf("got %+v, %v; want %+v", got, ok, job)
+			}
 		}
 	})
 }
@@ -68,7 +76,7 @@ func TestTokensFitSQS(t *testing.T) {
 func TestReasonsAreCutToFit(t *testing.T) {
 	t.Parallel()
 	for n := range 40 {
-		got, err := unescape(cut(escape("%ä💥\uFFFE%%ääää💥"), n))
+		got, err := unescape(cut(basic.escape("%ä💥\uFFFE%%ääää💥"), n))
 		if err != nil || len(got) > n {
 			t.Errorf("cut to %d bytes: %q, %v", n, got, err)
 		}

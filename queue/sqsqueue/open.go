@@ -1,6 +1,7 @@
 package sqsqueue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 )
 
 const (
@@ -223,9 +225,22 @@ func (o opener) deadLetterURL(ctx context.Context, attrs map[string]string) (str
 	return url, nil
 }
 
+// missing reports whether an error says that a queue does not exist, in the words of SQS or of the
+// older protocol, which emulators speak.
 func missing(err error) bool {
 	var gone *types.QueueDoesNotExist
-	return errors.As(err, &gone)
+	var api smithy.APIError
+	var undecoded *smithy.DeserializationError
+	switch {
+	case errors.As(err, &gone):
+		return true
+	case errors.As(err, &api):
+		code := lastWord(api.ErrorCode())
+		return code == "NonExistentQueue" || code == "QueueDoesNotExist"
+	case errors.As(err, &undecoded): // XML
+		return bytes.Contains(undecoded.Snapshot, []byte("NonExistentQueue</Code>"))
+	}
+	return false
 }
 
 // maxMessage is how large a message of a queue with these attributes may be.

@@ -30,6 +30,11 @@ type Options struct {
 	// Ordered webhooks need one.
 	FIFO bool
 
+	// NoMessageGroups sends messages to a standard queue without a group. By default a lane is a
+	// message group, so that SQS deals fairly between webhooks. Set it where an emulator or a policy
+	// refuses groups on a standard queue. It does not go with FIFO, which needs them.
+	NoMessageGroups bool
+
 	// VisibilityTimeout is how long a lease lasts, in whole seconds from 15 s to 12 h.
 	// It is also when a failed job is received again, unless RetryBackoff is set.
 	// Defaults to 30 s.
@@ -70,6 +75,9 @@ const (
 
 	fifoSuffix = ".fifo"
 	deadSuffix = "-dead"
+
+	maxName        = 80 // characters, suffixes included
+	nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 )
 
 func (o Options) withDefaults() Options {
@@ -100,6 +108,8 @@ func (o Options) validate() error {
 		parked("ParkedJobs", int64(o.ParkedJobs), limits.Count),
 		parked("ParkedBytes", o.ParkedBytes, limits.Bytes),
 		o.validateURL(),
+		o.validateName(),
+		o.validateGroups(),
 	)
 }
 
@@ -116,6 +126,33 @@ func (o Options) validateURL() error {
 	if strings.HasSuffix(o.QueueURL, fifoSuffix) != o.FIFO {
 		return fmt.Errorf("sqsqueue: FIFO is %t, but QueueURL is %q: the URL of a FIFO queue ends in %q, and no other does",
 			o.FIFO, o.QueueURL, fifoSuffix)
+	}
+	return nil
+}
+
+// validateName checks the name, and the longest one that New makes of it.
+func (o Options) validateName() error {
+	if o.QueueURL != "" {
+		return nil
+	}
+	for _, c := range strings.TrimSuffix(o.Name, fifoSuffix) {
+		if !strings.ContainsRune(nameCharacters, c) {
+			return fmt.Errorf("sqsqueue: Name is %q: the name of a queue has letters of a to z, digits, - and _", o.Name)
+		}
+	}
+	longest := o.queueName("")
+	if o.Create && o.DeadLetterQueueURL == "" {
+		longest = o.queueName(deadSuffix)
+	}
+	if len(longest) > maxName {
+		return fmt.Errorf("sqsqueue: Name is too long: it makes the queue %q of %d characters, and SQS allows %d", longest, len(longest), maxName)
+	}
+	return nil
+}
+
+func (o Options) validateGroups() error {
+	if o.NoMessageGroups && o.FIFO {
+		return errors.New("sqsqueue: NoMessageGroups is true, but a FIFO queue needs message groups: leave one of them out")
 	}
 	return nil
 }

@@ -23,7 +23,10 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		"ParkedBytes is 9223372036854775807":                               {ParkedBytes: math.MaxInt64},
 		"FIFO is true":                                                     {FIFO: true, QueueURL: "https://sqs/1/jobs"},
 		"FIFO is false":                                                    {QueueURL: "https://sqs/1/jobs.fifo"},
-		"Name is":                                                          {Name: "jobs.fifo"},
+		"FIFO is false, but Name is":                                       {Name: "jobs.fifo"},
+		`Name is "web.hooks"`:                                              {Name: "web.hooks"},
+		"and SQS allows 80":                                                {Name: strings.Repeat("n", 76), Create: true},
+		"NoMessageGroups is true":                                          {FIFO: true, NoMessageGroups: true},
 		"Create: a queue is create":                                        {QueueURL: "https://sqs/1/jobs", Create: true},
 	} {
 		if _, err := New(t.Context(), newFake(), opts); err == nil || !strings.Contains(err.Error(), want) {

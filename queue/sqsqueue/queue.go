@@ -37,6 +37,8 @@ type store struct {
 	deadURL string       // "" without a dead-letter queue
 	maxSize int          // of a message, as SQS counts it
 	dropped atomic.Int64 // dead letters that had nowhere to go
+
+	basicOnly atomic.Bool // the server is an emulator that refuses characters beyond U+FFFF
 }
 
 // closeGrace is for receive calls that are about to return when the queue is closed. One that is

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pushhooks/webhook/internal/flatqueue"
@@ -46,9 +44,10 @@ func (s *store) Send(ctx context.Context, jobs []flatqueue.Job) ([]error, error)
 // plan cuts the jobs into batches, without those that SQS cannot take. The batches of a chain are
 // sent one after the other, the chains at the same time.
 func (s *sender) plan(jobs []flatqueue.Job) (chains [][][]outgoing) {
+	charset := s.charset()
 	byChain := make(map[uint32][]outgoing)
 	for i, job := range jobs {
-		e := encode(job.Job)
+		e := encode(job.Job, charset)
 		e.setTime(attrFirst, job.First)
 		e.setTime(attrEnqueued, job.Enqueued)
 		chain := s.chainOf(job.Lane)
@@ -152,38 +151,38 @@ func (s *sender) withoutRefused(batch []outgoing, refused map[string]bool) (kept
 	return kept
 }
 
-// sendBatch makes one call and notes what became of each entry.
+// sendBatch sends a batch and notes what became of each job.
 func (s *sender) sendBatch(ctx context.Context, batch []outgoing) error {
-	in := &sqs.SendMessageBatchInput{QueueUrl: &s.url}
-	for i, job := range batch {
-		in.Entries = append(in.Entries, s.entry(i, job.encoded))
+	messages := make([]*transmission, len(batch))
+	for i := range batch {
+		messages[i] = s.transmission(&batch[i].encoded)
 	}
-	out, err := s.client.SendMessageBatch(ctx, in)
+	err := s.transmit(ctx, s.url, messages)
+	for i, m := range messages {
+		s.errs[batch[i].index] = m.err
+	}
 	if err != nil {
 		return fmt.Errorf("sqsqueue: send %d messages: %w", len(batch), err)
-	}
-	errs := make([]error, len(batch))
-	setFailed(errs, out.Failed, entryError)
-	for i, job := range batch {
-		s.errs[job.index] = errs[i]
 	}
 	return nil
 }
 
-// entry makes the lane the message's group, on standard queues too, where SQS then
+// transmission makes the lane the message's group, on standard queues too, where SQS then
 // deals fairly between the groups. On a FIFO queue, which returns nothing of a group while
 // some of it is in flight, each job of a lane that isn't ordered is a group of its own.
-func (s *store) entry(i int, e encoded) types.SendMessageBatchRequestEntry {
+func (s *store) transmission(e *encoded) *transmission {
+	m := &transmission{encoded: e}
+	if s.opts.NoMessageGroups {
+		return m
+	}
 	group := token(e.job.Lane)
-	if s.opts.FIFO && !e.job.Ordered {
-		group = token(e.job.ID)
-	}
-	entry := types.SendMessageBatchRequestEntry{
-		Id: entryID(i), MessageBody: &e.body, MessageAttributes: e.attrs, MessageGroupId: &group,
-	}
 	if s.opts.FIFO {
 		id := token(e.job.ID)
-		entry.MessageDeduplicationId = &id
+		m.deduplication = &id
+		if !e.job.Ordered {
+			group = id
+		}
 	}
-	return entry
+	m.group = &group
+	return m
 }

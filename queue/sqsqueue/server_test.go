@@ -135,9 +135,13 @@ func proxied(t *testing.T, server string, hook func(w http.ResponseWriter, r *ht
 
 // answerError answers as SQS does.
 func answerError(w http.ResponseWriter, status int, code string) {
+	answerMessage(w, status, code, "injected")
+}
+
+func answerMessage(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"__type":"com.amazonaws.sqs#%s","message":"injected"}`, code)
+	_, _ = fmt.Fprintf(w, `{"__type":"com.amazonaws.sqs#%s","message":%q}`, code, message)
 }
 
 func TestThrottlingAndServerErrorsPass(t *testing.T) {

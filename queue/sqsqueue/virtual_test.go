@@ -414,13 +414,13 @@ func TestFault34ForeignMessageIsDeadLettered(t *testing.T) {
 
 func TestNewerMessageIsLeftToNewerProcesses(t *testing.T) {
 	virtual(t, Options{DeadLetterQueueURL: fakeDeadURL}, func(t *testing.T, f *fake, q *Queue) {
-		newer := encode(makeJobs("a", false, "newer")[0])
+		newer := encode(makeJobs("a", false, "newer")[0], full)
 		newer.set(attrVersion, "2")
-		older := encode(makeJobs("a", false, "older")[0])
+		older := encode(makeJobs("a", false, "older")[0], full)
 		delete(older.attrs, attrVersion)
 		f.mu.Lock()
-		f.put(f.queues[fakeURL], q.store.entry(0, newer))
-		f.put(f.queues[fakeURL], q.store.entry(0, older))
+		f.put(f.queues[fakeURL], newer.entry())
+		f.put(f.queues[fakeURL], older.entry())
 		f.put(f.queues[fakeURL], types.SendMessageBatchRequestEntry{MessageBody: aws.String("of another application")})
 		f.mu.Unlock()
 		reports := make(map[string]int)
