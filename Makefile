@@ -9,21 +9,28 @@ BENCH     ?= .
 COUNT     ?= 5
 BENCHTIME ?= 1s
 
-.PHONY: test lint bench memory fuzz cover servers fmt
+.PHONY: test lint bench memory fuzz cover servers receivers fmt
 
 ## test: installs what the tests need and runs all of them under the race detector
 test: servers bin/gotestsum
+	@scripts/receivers.sh
 	cd bench && go vet ./...
-	cd interop && go test -race ./...
+	cd interop && WEBHOOK_TEST_SERVERS=require go test -race ./...
 	WEBHOOK_TEST_SERVERS=require bin/gotestsum --format pkgname -- -race -timeout 30m ./...
 
-## servers: the real servers that tests start: Redis, and Node.js for SQS and the official receiver
+## servers: what tests need beside Go: Redis, Node.js for SQS and Pusher's library, gcc for the race detector
 servers:
 	@scripts/servers.sh
 
-## lint: formatting, vet, layers, and everything else in .golangci.yml
+## receivers: the tests with all of Pusher's libraries that run here; fails if one cannot be installed
+receivers: servers
+	@scripts/receivers.sh require
+	cd interop && WEBHOOK_TEST_SERVERS=require WEBHOOK_TEST_RECEIVERS=require go test -race ./...
+
+## lint: formatting, vet, layers, and everything else in .golangci.yml; and that all compiles for other systems
 lint: bin/golangci-lint
 	bin/golangci-lint run ./...
+	@scripts/systems.sh
 
 fmt: bin/golangci-lint
 	bin/golangci-lint fmt ./...

@@ -78,10 +78,12 @@ func TestFault34AJobThatCannotBeReadIsDeadOnce(t *testing.T) {
 		"nothing":         func([]byte) []byte { return nil },
 		"no envelope":     func(d []byte) []byte { return d[:bytes.IndexByte(d, '\n')] },
 		"half":            func(d []byte) []byte { return d[:len(d)/2] },
-		"an old version":  replacing(`{"v":1,`, `{"v":0,`),
-		"no version":      replacing(`{"v":1,`, `{"v":two,`),
+		"no version":      replacing(`{"v":2,`, `{"v":two,`),
+		"a huge version":  replacing(`{"v":2,`, `{"v":99999999999999999999,`),
 		"another program": func([]byte) []byte { return []byte("{\"jsonrpc\": \"2.0\"}\n{}") },
 		"no events":       replacing(`,"events":1,"sig`, `,"events":0,"sig`),
+		"many events":     replacing(`,"events":1,"sig`, `,"events":9223372036854775807,"sig`),
+		"too many events": replacing(`,"events":1,"sig`, `,"events":9223372036854775808,"sig`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

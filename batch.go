@@ -14,7 +14,8 @@ type batch struct {
 	events   int
 	buf      []byte
 	job      queue.Job  // once it is packed
-	size     int64      // what is charged for it in the outbox, reservations of its events included
+	sealedMS int64      // when the job was sealed
+	size     int64      // bytes that it takes, which are charged in the outbox
 	epoch    int        // of the outbox, when it was cut
 	open     bool       // guarded by the slot's mutex
 	listed   bool       // it is in the list of open batches
@@ -32,41 +33,43 @@ const (
 	// more do no harm.
 	envelopeRoom = 352
 
-	// firstBuffer is the largest buffer that a batch begins with, however large the last one was, since
-	// a webhook may have few events in most windows and many in one.
+	// firstBuffer is the largest buffer that a batch begins with, since a webhook may have few events in
+	// most windows and many in one. If a batch was full less than a window ago, the next one begins with
+	// a buffer of that size.
 	firstBuffer = 4 << 10
 )
 
-// newBatch makes a batch for an event of this size, and more if they are gathered.
-func newBatch(h *hook, now time.Time, size int, gathers bool) *batch {
+// newBatch makes a batch with a buffer of this size.
+func newBatch(h *hook, now time.Time, room int) *batch {
 	o := &batch{hook: h, timeMS: now.UnixMilli(), due: now, open: true}
-	room := size + bodyOverhead + o.tail()
-	if gathers {
-		room = max(room, min(int(h.slot.sizeHint.Load())+o.tail(), firstBuffer))
-	}
 	o.buf = appendBodyStart(make([]byte, 0, room), o.timeMS)
 	o.size = o.held()
 	return o
 }
 
 // tail is the room for what comes after the events.
-func (o *batch) tail() int { return envelopeRoom + len(o.hook.lane) + len(o.hook.app.key) }
+func tail(h *hook) int { return envelopeRoom + len(h.lane) + len(h.app.key) }
 
 // held returns how many bytes the batch takes.
 func (o *batch) held() int64 { return int64(cap(o.buf)) + batchOverhead }
 
-// append adds an event, for which room is reserved. The buffer doubles when it is full, up to the
-// size of the largest body.
-func (o *batch) append(event []byte, r *receipt, maxBody int) {
-	if need := len(o.buf) + len(event) + o.tail(); need > cap(o.buf) {
-		o.resize(max(need, min(2*cap(o.buf), maxBody+o.tail())))
+// roomFor returns how large the buffer has to be for one more event of n bytes. It doubles when it is
+// full, up to the size of the largest body.
+func (o *batch) roomFor(n, maxBody int) int {
+	need := len(o.buf) + 1 + n + tail(o.hook)
+	if need <= cap(o.buf) {
+		return cap(o.buf)
 	}
+	return max(need, min(2*cap(o.buf), maxBody+tail(o.hook)))
+}
+
+// append adds an event, for which the buffer has room.
+func (o *batch) append(event []byte, r *receipt) {
 	if o.events > 0 {
 		o.buf = append(o.buf, ',')
 	}
 	o.buf = append(o.buf, event...)
 	o.events++
-	o.size += reservation(event)
 	if r != nil {
 		r.add()
 		o.receipts = append(o.receipts, r)
@@ -75,35 +78,22 @@ func (o *batch) append(event []byte, r *receipt, maxBody int) {
 
 func (o *batch) resize(room int) {
 	o.buf = append(make([]byte, 0, room), o.buf...)
+	o.size = o.held()
 }
 
 // close ends the body. The buffer becomes the job's, which may be held for long, so what it has to
 // spare is given back if that is much.
 func (o *batch) close() {
 	o.buf = append(o.buf, bodyEnd...)
-	if need := len(o.buf) + o.tail(); cap(o.buf)-need > need/8 {
+	if need := len(o.buf) + tail(o.hook); cap(o.buf)-need > need/8 {
 		o.resize(need)
 	}
 }
 
-// underCharged returns what the batch takes beyond its charge, and overCharged what it is charged
-// too much. The caller corrects the charge.
-func (o *batch) underCharged() int64 {
-	missing := max(0, o.held()-o.size)
-	o.size += missing
-	return missing
-}
-
-func (o *batch) overCharged() int64 {
-	excess := max(0, o.size-o.held())
-	o.size -= excess
-	return excess
-}
-
 // packed makes the batch's job of its sealed data.
-func (o *batch) packed(id string, data []byte) {
-	o.buf = nil
-	o.job = queue.Job{ID: id, Lane: o.hook.lane, Ordered: o.hook.Ordered, Data: data}
+func (o *batch) packed(env *envelope, data []byte) {
+	o.buf, o.sealedMS = nil, env.sealedMS
+	o.job = queue.Job{ID: env.id, Lane: o.hook.lane, Ordered: o.hook.Ordered, Data: data}
 }
 
 // settle tells the EmitSyncs that wait for the batch that the queue has it, or why it never will.

@@ -10,14 +10,15 @@ import (
 // slot is where events for one webhook are collected. It belongs to the webhook's identity: when
 // the configuration changes, the new hook has the old one's slot.
 type slot struct {
-	account  account      // what it holds in the outbox
-	line     []*waiter    // EmitWaits; guarded by the outbox's mutex
-	sizeHint atomic.Int32 // size of the last batch's body, for the next one's buffer
-	maxBody  atomic.Int64 // largest body that the receiver is thought to accept; 0: any
-	refused  atomic.Int64 // when it refused a larger one, in Unix nanoseconds
+	account account      // what it holds in the outbox
+	line    []*waiter    // EmitWaits; guarded by the outbox's mutex
+	maxBody atomic.Int64 // largest body that the receiver is thought to accept; 0: any
+	refused atomic.Int64 // when it refused a larger one, in Unix nanoseconds
 
-	mu   sync.Mutex
-	open *batch
+	mu       sync.Mutex
+	open     *batch
+	sizeHint int       // a little more than the size of the last batch's body
+	filled   time.Time // when a batch was last full before its time
 }
 
 // batcher gathers events into batches and cuts them: when they are full, in Emit; when their time
@@ -50,23 +51,98 @@ func newBatcher(b Batching, out *outbox) *batcher {
 	return &batcher{window: window, maxCount: count, maxBytes: b.Bytes, outbox: out, wake: make(chan struct{}, 1)}
 }
 
-// add appends an encoded event, for which room is reserved, to the webhook's open batch. The receipt
-// is an EmitSync's, or nil.
-func (b *batcher) add(h *hook, event []byte, receipt *receipt) {
+// offer appends an encoded event to the webhook's open batch if the outbox has room for it. It counts
+// the event before anything can happen to it.
+func (b *batcher) offer(h *hook, event []byte, r *receipt, count *atomic.Int64) room {
+	h.slot.mu.Lock()
+	defer h.slot.mu.Unlock()
+	found := b.makeRoom(h, len(event), b.outbox.reserveStep)
+	if found == roomFound {
+		count.Add(1)
+		b.append(h.slot, event, r)
+	}
+	return found
+}
+
+// prepare makes room for an event in the open batches of the hooks, as roomAt says.
+func (b *batcher) prepare(hooks []*hook, f *forms, waits bool) (int, room) {
+	return roomAt(hooks, waits, func(h *hook) room {
+		h.slot.mu.Lock()
+		defer h.slot.mu.Unlock()
+		return b.makeRoom(h, len(f.of(h)), b.outbox.reserveStep)
+	}, func(n int) { b.unprepare(hooks[:n]) })
+}
+
+// unprepare takes back what prepare did where no event has come since.
+func (b *batcher) unprepare(hooks []*hook) {
+	for _, h := range hooks {
+		h.slot.mu.Lock()
+		if o := h.slot.open; o != nil && o.events == 0 {
+			b.cut(h.slot, false)
+		}
+		h.slot.mu.Unlock()
+	}
+}
+
+// add appends an encoded event to the webhook's open batch, whether the outbox has room or not:
+// reserved bytes were set aside for the event, or its batch was prepared.
+func (b *batcher) add(h *hook, event []byte, reserved int64, r *receipt) {
+	h.slot.mu.Lock()
+	defer h.slot.mu.Unlock()
+	b.makeRoom(h, len(event), b.outbox.chargeStep)
+	b.append(h.slot, event, r)
+	if reserved > 0 {
+		b.outbox.charge(h.slot, -reserved)
+	}
+}
+
+// makeRoom has the slot's open batch ready for an event of n bytes: it opens one, or enlarges its
+// buffer, with bytes of the outbox. Most events fit the buffer as it is, and cost the outbox
+// nothing. The slot is locked.
+func (b *batcher) makeRoom(h *hook, n int, step func(s *slot, size, n int64) room) room {
 	s := h.slot
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if o := s.open; o != nil && len(o.buf)+len(event)+len(bodyEnd)+1 > b.limit(s) {
-		b.cut(s)
+	if o := s.open; o != nil && len(o.buf)+n+len(bodyEnd)+1 > b.limit(s) {
+		b.cut(s, true)
 	}
 	if s.open == nil {
-		b.start(h, len(event))
+		now := time.Now()
+		size := b.firstRoom(h, n, now)
+		if found := step(s, int64(size)+batchOverhead, int64(n)); found != roomFound {
+			return found
+		}
+		b.start(h, size, now)
+		return roomFound
 	}
-	o := s.open
-	o.append(event, receipt, b.maxBytes)
-	b.outbox.charge(s, o.underCharged())
-	if o.events >= b.maxCount || b.window == 0 || b.closing.Load() {
-		b.cut(s)
+	size := s.open.roomFor(n, b.maxBytes)
+	if size == cap(s.open.buf) {
+		return roomFound
+	}
+	found := step(s, int64(size-cap(s.open.buf)), int64(n))
+	if found == roomFound {
+		s.open.resize(size)
+	}
+	return found
+}
+
+// firstRoom returns how large the buffer of the webhook's next batch should be, for an event of n
+// bytes and, if events are gathered, for those that will probably follow.
+func (b *batcher) firstRoom(h *hook, n int, now time.Time) int {
+	room := n + bodyOverhead
+	if b.window > 0 {
+		hint := h.slot.sizeHint
+		if hint > firstBuffer && now.Sub(h.slot.filled) > b.window {
+			hint = firstBuffer
+		}
+		room = max(room, hint)
+	}
+	return room + tail(h)
+}
+
+// append adds an event to the slot's open batch, which has room for it.
+func (b *batcher) append(s *slot, event []byte, r *receipt) {
+	s.open.append(event, r)
+	if s.open.events >= b.maxCount || b.window == 0 || b.closing.Load() {
+		b.cut(s, true)
 	}
 }
 
@@ -99,13 +175,10 @@ func (s *slot) refuse(size int) {
 	s.maxBody.Store(half)
 }
 
-// start opens a batch for an event of this size. The slot is locked and has none.
-func (b *batcher) start(h *hook, size int) {
-	s := h.slot
-	now := time.Now()
-	o := newBatch(h, now, size, b.window > 0)
-	b.outbox.charge(s, o.size)
-	s.open = o
+// start opens a batch with a buffer of this size. The slot is locked and has none.
+func (b *batcher) start(h *hook, room int, now time.Time) {
+	o := newBatch(h, now, room)
+	h.slot.open = o
 	if b.window == 0 {
 		return
 	}
@@ -119,16 +192,26 @@ func (b *batcher) start(h *hook, size int) {
 	}
 }
 
-// cut closes the slot's open batch and hands it to the outbox. The slot is locked, so that a
+// cut closes the slot's open batch, because it is full or because its time has come, and hands it to
+// the outbox, or forgets it if it was prepared and has got no event. The slot is locked, so that a
 // webhook's batches enter the outbox in order. The batch leaves the list last: flush finds it there,
 // or in the outbox.
-func (b *batcher) cut(s *slot) {
+func (b *batcher) cut(s *slot, full bool) {
 	o := s.open
 	s.open, o.open = nil, false
-	s.sizeHint.Store(int32(len(o.buf)))
-	o.close()
-	b.outbox.charge(s, -o.overCharged())
-	b.outbox.push(o)
+	if o.events == 0 {
+		b.outbox.charge(s, -o.size)
+	} else {
+		if s.sizeHint = len(o.buf) + len(o.buf)/16; full {
+			s.filled = time.Now()
+		}
+		charged := o.size
+		o.close()
+		if o.size != charged {
+			b.outbox.charge(s, o.size-charged)
+		}
+		b.outbox.push(o)
+	}
 	b.mu.Lock()
 	b.list.remove(o)
 	b.mu.Unlock()
@@ -151,7 +234,7 @@ func (b *batcher) cutDue(now time.Time) time.Time {
 		s := o.hook.slot
 		s.mu.Lock()
 		if o.open {
-			b.cut(s)
+			b.cut(s, false)
 		}
 		s.mu.Unlock()
 	}

@@ -9,7 +9,7 @@ import (
 // 90,000 departures are due together, and delivering each takes 20 µs. It prints how long an Emit waits
 // at most meanwhile.
 func BenchmarkDebounceRelease(b *testing.B) {
-	deliver := func(*Event, []byte, []*hook) {
+	deliver := func(*Event, *forms, []*hook) {
 		for began := time.Now(); time.Since(began) < 20*time.Microsecond; {
 		}
 	}
@@ -17,14 +17,14 @@ func BenchmarkDebounceRelease(b *testing.B) {
 	for range b.N {
 		d := newDebouncer(debouncerConfig{
 			departureDelay: time.Second,
-			admit:          func(hooks []*hook, _ int64, _ *waiter) ([]*hook, error) { return hooks, nil },
+			admit:          func(hooks []*hook, _ int64, _ emitMode) ([]*hook, error) { return hooks, nil },
 			deliver:        deliver,
 			cancel:         func([]*hook, int64) {},
 			suppress:       func() {},
 		})
 		take := func(channel string) {
 			ev := ChannelVacated("my-app", channel)
-			if _, err := d.take(&ev, &app{}, []*hook{{}}, nil); err != nil {
+			if _, err := d.take(&ev, &app{}, []*hook{{}}, emitMode{}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -122,6 +122,20 @@ func BenchmarkMatch(b *testing.B) {
 			}
 		})
 	}
+	b.Run("worst", func(b *testing.B) { // the pattern that takes longest, on channels up to the longest
+		m, err := (&Filter{ChannelPattern: worstPattern}).compile()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, n := range []int{200, maxChannelBytes} {
+			b.Run(fmt.Sprintf("channel=%d", n), func(b *testing.B) {
+				channel := strings.Repeat("a", n)
+				for b.Loop() {
+					m.match(channel)
+				}
+			})
+		}
+	})
 }
 
 // Building and signing a batch's job, as the enqueuer does, a byte of body at a time.
@@ -143,10 +157,27 @@ func BenchmarkSeal(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				env := envelope{id: ids.next(time.UnixMilli(1)), app: "my-app", webhook: "wh_0", timeMS: 1, events: n}
+				env := envelope{id: ids.next(time.UnixMilli(1)), app: "my-app", webhook: "wh_0", timeMS: 1, sealedMS: time.Now().UnixMilli(), events: n}
 				seal(append(buf[:0], body...), &env, key, false)
 			}
 		})
+	}
+}
+
+// Reading and verifying a job that was received, as a worker does.
+func BenchmarkOpen(b *testing.B) {
+	key := appKey{"my-key", newSigner("my-secret")}
+	env := envelope{id: newIDSource().next(time.Now()), app: "my-app", webhook: "wh_0", timeMS: 1, sealedMS: time.Now().UnixMilli(), events: 1}
+	ev := benchEvent("my-app")
+	body := append(ev.appendJSON(appendBodyStart(nil, 1)), bodyEnd...)
+	data := seal(body, &env, key, false)
+	hint := envelope{id: env.id, app: env.app, webhook: env.webhook, key: env.key}
+	b.ReportAllocs()
+	for b.Loop() {
+		var j parsedJob
+		if err := j.parse(data, hint); err != nil || !j.isAt(env.id, "my-app/wh_0") || !j.verify(key.signer) {
+			b.Fatal(err)
+		}
 	}
 }
 

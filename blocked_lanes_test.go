@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/cputime"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -138,9 +138,9 @@ func BenchmarkFullLanes(b *testing.B) {
 // processTime returns the CPU time that the process has used.
 func processTime(b *testing.B) time.Duration {
 	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	used, err := cputime.Used()
+	if err != nil {
 		b.Fatal(err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return used
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// DeadLetter is a delivery that was given up.
+// DeadLetter is a delivery that was given up. Of a job with the reason bad_signature all fields but
+// the ID may be lies.
 type DeadLetter struct {
 	ID        string // names it to Replay and Discard
 	AppID     string // empty, as are the next three, where the job was unreadable
@@ -53,7 +54,12 @@ func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] 
 }
 
 // Replay gives the dead letters with these IDs another try, as new jobs: with a whole budget, and
-// with a new time and signature. Receivers see the old Webhook-Id. It returns how many there were.
+// with a new time and signature. Receivers see the old Webhook-Id. It returns how many were
+// replayed.
+//
+// A new job has to be sealed, and what is sealed has to be genuine. A dead letter that cannot be
+// verified stays where it is: it was altered, or it is for an app or of a key that this emitter does
+// not have. The others are replayed, and the error then wraps [ErrUnverified].
 func (e *Emitter) Replay(ctx context.Context, ids ...string) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
@@ -68,8 +74,7 @@ func (e *Emitter) Replay(ctx context.Context, ids ...string) (int, error) {
 	})
 }
 
-// ReplayAll replays every dead letter that was there when it was called, and returns how many there
-// were.
+// ReplayAll is Replay for every dead letter that was there when it was called.
 func (e *Emitter) ReplayAll(ctx context.Context) (int, error) {
 	began := time.Now()
 	return e.replay(ctx, func(d *queue.DeadLetter) bool { return !d.At.After(began) })
@@ -82,7 +87,7 @@ func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) boo
 	if err != nil {
 		return 0, err
 	}
-	total := 0
+	total, unverified := 0, 0
 	var letters []queue.Replayed
 	for after, more := "", true; more; {
 		page, err := q.DeadLetters(ctx, after, deadLetterPage)
@@ -97,34 +102,39 @@ func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) boo
 			letters = nil
 		}
 		for i := range page {
-			if after = page[i].ID; chosen(&page[i]) {
-				letters = append(letters, queue.Replayed{ID: page[i].ID, Job: e.replayJob(&page[i])})
+			if after = page[i].ID; !chosen(&page[i]) {
+				continue
+			}
+			if job, ok := e.replayJob(&page[i]); ok {
+				letters = append(letters, queue.Replayed{ID: page[i].ID, Job: job})
+			} else {
+				unverified++
 			}
 		}
 		more = len(page) > 0
 	}
+	if unverified > 0 {
+		return total, fmt.Errorf("webhook: replay: %d replayed, %d left: %w", total, unverified, ErrUnverified)
+	}
 	return total, nil
 }
 
-// replayJob makes the job that takes a dead letter's place, sealed again. One that cannot be
-// verified here keeps its Data: sealing it would vouch for what somebody may have altered.
-func (e *Emitter) replayJob(d *queue.DeadLetter) queue.Job {
-	job := d.Job
-	job.ID = queue.ReplayID(d.ID)
+// replayJob makes the job that takes a dead letter's place, sealed again. It reports false if the
+// dead letter cannot be verified here: sealing it would vouch for what somebody may have altered.
+func (e *Emitter) replayJob(d *queue.DeadLetter) (queue.Job, bool) {
 	j, err := parseJob(d.Data)
-	if err != nil {
-		return job
+	if err != nil || !j.isAt(d.ID, d.Lane) {
+		return queue.Job{}, false
 	}
 	a := e.apps.get(j.app)
-	if a == nil {
-		return job
+	if a == nil || !e.traits.InProcess && a.verifies(j) == nil {
+		return queue.Job{}, false
 	}
-	if !e.traits.InProcess && a.verifies(j) == nil {
-		return job
-	}
-	env := j.envelope
+	job, env := d.Job, j.envelope
+	job.ID = queue.ReplayID(d.ID)
+	env.id, env.sealedMS = job.ID, time.Now().UnixMilli()
 	job.Data = seal(bytes.Clone(j.body), &env, a.keys[0], e.traits.InProcess)
-	return job
+	return job, true
 }
 
 // Discard forgets the dead letters with these IDs for good, and returns how many there were.
@@ -151,7 +161,7 @@ func (e *Emitter) deadLetters() (queue.DeadLetters, error) {
 func readDeadLetter(d queue.DeadLetter) DeadLetter {
 	l := DeadLetter{ID: d.ID, Reason: d.Reason, Attempts: d.Attempts, First: d.First, At: d.At, Body: d.Data}
 	if j, err := parseJob(d.Data); err == nil {
-		l.AppID, l.WebhookID, l.JobID, l.Body, l.Events = j.app, j.webhook, j.id, j.body, j.events
+		l.AppID, l.WebhookID, l.JobID, l.Body, l.Events = j.app, j.webhook, originalID(j.id), j.body, j.events
 	}
 	return l
 }

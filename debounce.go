@@ -28,7 +28,7 @@ type pending struct {
 // heldEvent is an event for which room is reserved at each of its hooks.
 type heldEvent struct {
 	event Event
-	data  []byte
+	forms forms
 	hooks []*hook
 }
 
@@ -52,10 +52,10 @@ type debouncerConfig struct {
 	departureDelay time.Duration // 0: departures are not held
 	countInterval  time.Duration // 0: count updates are not spaced out
 
-	admit    func(hooks []*hook, size int64, w *waiter) ([]*hook, error)
-	deliver  func(ev *Event, data []byte, hooks []*hook) // what was admitted
-	cancel   func(hooks []*hook, size int64)             // what was admitted
-	suppress func()                                      // counts an event that was never admitted
+	admit    func(hooks []*hook, size int64, m emitMode) ([]*hook, error)
+	deliver  func(ev *Event, f *forms, hooks []*hook) // what was admitted
+	cancel   func(hooks []*hook, size int64)          // what was admitted
+	suppress func()                                   // counts an event that was never admitted
 }
 
 // dueList is a list of entries in the order in which they are due.
@@ -88,26 +88,26 @@ func newDebouncer(c debouncerConfig) *debouncer {
 
 // take takes an event that hooks want, if it is to be held or taken back, and reports whether it
 // did.
-func (d *debouncer) take(ev *Event, a *app, hooks []*hook, w *waiter) (bool, error) {
+func (d *debouncer) take(ev *Event, a *app, hooks []*hook, m emitMode) (bool, error) {
 	key := debounceKey{app: ev.AppID, channel: ev.Channel, user: ev.UserID}
 	switch ev.Type {
 	case TypeChannelVacated, TypeMemberRemoved:
-		return d.hold(key, ev, a, hooks, w)
+		return d.hold(key, ev, a, hooks, m)
 	case TypeChannelOccupied, TypeMemberAdded:
-		return d.arrive(key, ev, hooks, w)
+		return d.arrive(key, ev, hooks, m)
 	case TypeSubscriptionCount:
-		return d.space(debounceKey{app: ev.AppID, channel: ev.Channel, count: true}, ev, hooks, w)
+		return d.space(debounceKey{app: ev.AppID, channel: ev.Channel, count: true}, ev, hooks, m)
 	}
 	return false, nil
 }
 
 // hold holds a departure, unless no webhook wants it or its opposite.
-func (d *debouncer) hold(key debounceKey, ev *Event, a *app, hooks []*hook, w *waiter) (bool, error) {
+func (d *debouncer) hold(key debounceKey, ev *Event, a *app, hooks []*hook, m emitMode) (bool, error) {
 	l := &d.departures
 	if l.window == 0 || d.closing.Load() || len(hooks) == 0 && !a.wants(opposite(ev.Type), ev.Channel) {
 		return false, nil
 	}
-	held, err := d.admitted(ev, hooks, w)
+	held, err := d.admitted(ev, hooks, m)
 	if err != nil {
 		return true, err
 	}
@@ -178,7 +178,7 @@ func (d *debouncer) wants(a *app, t EventType, channel string) bool {
 
 // arrive takes back the departure of a key that has come back, and reports whether it did. An
 // arrival whose departure is being delivered follows it.
-func (d *debouncer) arrive(key debounceKey, ev *Event, hooks []*hook, w *waiter) (bool, error) {
+func (d *debouncer) arrive(key debounceKey, ev *Event, hooks []*hook, m emitMode) (bool, error) {
 	departure, busy := d.takeBack(key)
 	switch {
 	case departure != nil:
@@ -188,7 +188,7 @@ func (d *debouncer) arrive(key debounceKey, ev *Event, hooks []*hook, w *waiter)
 	case !busy || len(hooks) == 0:
 		return false, nil
 	}
-	held, err := d.admitted(ev, hooks, w)
+	held, err := d.admitted(ev, hooks, m)
 	if err != nil {
 		return true, err
 	}
@@ -230,12 +230,12 @@ func (l *dueList) done() {
 }
 
 // space lets a large channel's count through once in a while, and keeps the last of those between.
-func (d *debouncer) space(key debounceKey, ev *Event, hooks []*hook, w *waiter) (bool, error) {
+func (d *debouncer) space(key debounceKey, ev *Event, hooks []*hook, m emitMode) (bool, error) {
 	l := &d.countUpdates
 	if l.window == 0 || len(hooks) == 0 || d.closing.Load() {
 		return false, nil
 	}
-	held, err := d.admitted(ev, hooks, w) // before the lock, because it may wait
+	held, err := d.admitted(ev, hooks, m) // before the lock, because it may wait
 	if err != nil {
 		return true, err
 	}
@@ -302,21 +302,21 @@ func (d *debouncer) push(l *dueList, p *pending) {
 }
 
 // admitted makes a held event, for which there is room.
-func (d *debouncer) admitted(ev *Event, hooks []*hook, w *waiter) (*heldEvent, error) {
-	held := &heldEvent{event: *ev, data: ev.appendJSON(nil)}
-	if err := checkSize(held.data); err != nil {
+func (d *debouncer) admitted(ev *Event, hooks []*hook, m emitMode) (*heldEvent, error) {
+	f, err := ev.formsFor(hooks, nil)
+	if err != nil {
 		return nil, err
 	}
-	var err error
-	held.hooks, err = d.admit(slices.Clone(hooks), reservation(held.data), w)
+	held := &heldEvent{event: *ev, forms: f}
+	held.hooks, err = d.admit(slices.Clone(hooks), f.size(), m)
 	return held, err
 }
 
 // send puts a held event into the batches.
-func (d *debouncer) send(held *heldEvent) { d.deliver(&held.event, held.data, held.hooks) }
+func (d *debouncer) send(held *heldEvent) { d.deliver(&held.event, &held.forms, held.hooks) }
 
 // forget drops a held event.
-func (d *debouncer) forget(held *heldEvent) { d.cancel(held.hooks, reservation(held.data)) }
+func (d *debouncer) forget(held *heldEvent) { d.cancel(held.hooks, held.forms.size()) }
 
 // release delivers what is due at the time, and returns when the next entry is due, or zero.
 func (d *debouncer) release(l *dueList, now time.Time) time.Time {

@@ -12,8 +12,8 @@ import (
 // loneDebouncer makes a debouncer that runs, and whose events go to deliver.
 func loneDebouncer(t *testing.T, c debouncerConfig, deliver func(*Event)) *debouncer {
 	t.Helper()
-	c.admit = func(hooks []*hook, _ int64, _ *waiter) ([]*hook, error) { return hooks, nil }
-	c.deliver = func(ev *Event, _ []byte, _ []*hook) { deliver(ev) }
+	c.admit = func(hooks []*hook, _ int64, _ emitMode) ([]*hook, error) { return hooks, nil }
+	c.deliver = func(ev *Event, _ *forms, _ []*hook) { deliver(ev) }
 	c.cancel = func([]*hook, int64) {}
 	c.suppress = func() {}
 	d := newDebouncer(c)
@@ -24,7 +24,7 @@ func loneDebouncer(t *testing.T, c debouncerConfig, deliver func(*Event)) *debou
 // offer has d take an event, and delivers it if d did not.
 func offer(t *testing.T, d *debouncer, deliver func(*Event), ev Event) {
 	t.Helper()
-	taken, err := d.take(&ev, &app{}, []*hook{{}}, nil)
+	taken, err := d.take(&ev, &app{}, []*hook{{}}, emitMode{})
 	if err != nil {
 		t.Error(err)
 	}

@@ -114,12 +114,9 @@ func splitLane(lane string) (app, webhook string) {
 	return lane[:max(i, 0)], lane[i+1:]
 }
 
-// Rate returns the current rate limit of the job's webhook.
+// Rate returns the current rate limit of the lane's webhook.
 func (j *deliveryJob) Rate() scheduler.Rate {
-	if j.err != nil {
-		return scheduler.Rate{}
-	}
-	h := j.d.apps.hook(j.parsed.app, j.parsed.webhook)
+	h := j.d.apps.hook(splitLane(j.task.Lease.Lane))
 	if h == nil {
 		return scheduler.Rate{}
 	}
@@ -134,12 +131,19 @@ func (j *deliveryJob) events() int {
 	return j.parsed.events
 }
 
-// age returns how long ago the queue took the job.
-func (j *deliveryJob) age() time.Duration { return j.task.Lease.Age + time.Since(j.opened) }
+// maxSkew is how far the clocks of two nodes may differ before a job may be given up too early.
+const maxSkew = 5 * time.Minute
 
-// replayed reports whether the job is a dead letter's replay: receivers see the ID of the job that
-// it replays.
-func (j *deliveryJob) replayed() bool { return j.task.Lease.ID != j.parsed.id }
+// age returns how long ago the queue took the job or, less maxSkew, how long ago it was sealed if
+// that is longer: the time of the queue may have been altered, that of the seal cannot.
+func (j *deliveryJob) age() time.Duration {
+	age := j.task.Lease.Age + time.Since(j.opened)
+	if j.err != nil || j.d.traits.InProcess {
+		return age
+	}
+	sealed := max(0, time.Now().Add(-maxSkew).UnixMilli()-j.parsed.sealedMS)
+	return max(age, time.Duration(sealed)*time.Millisecond)
+}
 
 // attempts returns how many attempts were made so far, this lease's included.
 func (j *deliveryJob) attempts() int { return j.task.Lease.Attempts + j.tried }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 // Reasons of this package in dead letters. Those of dispatch.Outcome are others.
 const (
 	reasonUnreadable   = "unreadable"
+	reasonOlder        = "older_version"
 	reasonNewer        = "newer_version"
 	reasonBadSignature = "bad_signature"
 	reasonTooOld       = "too_old"
@@ -32,14 +34,14 @@ const (
 func (j *deliveryJob) Run() scheduler.Result {
 	j.d.outbox.backlog.giveWay()
 	j.began = time.Now()
-	if j.err == errNewerJob { //nolint:errorlint // parse returns it as it is
-		return j.unknown(reasonNewer, "it was made by a newer version of this library", Retry{}.or(j.d.retry).maxAge())
-	}
 	if j.err != nil {
-		return deadLetter(reasonUnreadable, "%v", j.err)
+		return j.unreadable()
 	}
 	h, r, ok := j.resolve()
 	if !ok {
+		if r.Action == scheduler.DeadLetter {
+			j.parsed.clampEvents() // nobody vouches for their number
+		}
 		return r
 	}
 	retry := h.Retry.or(j.d.retry)
@@ -53,6 +55,19 @@ func (j *deliveryJob) Run() scheduler.Result {
 	return j.attempt(h)
 }
 
+// unreadable decides on a job that cannot be read. One of a newer version waits for a process that
+// can read it.
+func (j *deliveryJob) unreadable() scheduler.Result {
+	var version versionError
+	switch {
+	case !errors.As(j.err, &version):
+		return deadLetter(reasonUnreadable, "%v", j.err)
+	case version.newer():
+		return j.unknown(reasonNewer, j.err.Error(), Retry{}.or(j.d.retry).maxAge())
+	}
+	return deadLetter(reasonOlder, "%v; the version that made it has to deliver it", j.err)
+}
+
 // deadLetter returns the result that gives a job up without a word about its endpoint.
 func deadLetter(reason, format string, args ...any) scheduler.Result {
 	return scheduler.Result{Action: scheduler.DeadLetter, Reason: reason + ": " + fmt.Sprintf(format, args...)}
@@ -62,6 +77,9 @@ func deadLetter(reason, format string, args ...any) scheduler.Result {
 // what becomes of the job: what was removed here is given up, what is not known here yet waits.
 func (j *deliveryJob) resolve() (h *hook, r scheduler.Result, ok bool) {
 	p := &j.parsed
+	if l := &j.task.Lease; !p.isAt(l.ID, l.Lane) {
+		return nil, deadLetter(reasonBadSignature, "the queue has the job under another ID or in another lane than it was sealed for"), false
+	}
 	a := j.d.apps.get(p.app)
 	switch {
 	case a == nil:
@@ -84,7 +102,6 @@ func (j *deliveryJob) resolve() (h *hook, r scheduler.Result, ok bool) {
 	}
 	s := a.verifies(p)
 	if s == nil {
-		p.clampEvents()
 		return nil, deadLetter(reasonBadSignature, "the job was altered, or made with another secret"), false
 	}
 	if s != a.keys[0].signer {
@@ -117,7 +134,7 @@ func (j *deliveryJob) attempt(h *hook) scheduler.Result {
 	ctx, cancel := j.task.Attempt(d.sender.timeoutOf(h))
 	j.hook, j.tried = h, 1
 	d.stats.attempts.Add(1)
-	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempts(), j.replayed()))
+	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempts()))
 	cancel()
 	return j.conclude(out)
 }

@@ -56,7 +56,7 @@
 //	backlog.go          hand-over goes first               debounce.go     events held back
 //	outbox.go           room, and what the queue lacks     waiting_line.go EmitWaits in the order of arrival
 //	enqueuer.go         handing over                       blocked_lanes.go  lanes that the queue refused
-//	job.go              a job's text                       signer.go       Pusher signature, envelope MAC
+//	job.go, body.go     a job's text                       signer.go       Pusher signature, envelope MAC
 //	delivery.go         the scheduler's Handler            delivery_run.go  one job: check and attempt
 //	delivery_result.go  what an outcome means              retry.go        backoff and budget
 //	sender.go           requests of attempts               testsend.go     test deliveries

@@ -19,7 +19,7 @@ import (
 // It returns ErrUnknownApp, ErrInvalidEvent, ErrOverflow (no webhook has room, and nothing was
 // taken) or ErrClosed. For an app that is disabled or has no webhooks, and with queue.None, it
 // returns nil and nothing happens.
-func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
+func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, emitMode{}) }
 
 // EmitWait is Emit for producers that may wait: where Emit would drop the event or return
 // ErrOverflow, it waits until all of the event's webhooks that are not failing have room. For a
@@ -33,20 +33,10 @@ func (e *Emitter) Emit(ev Event) error { return e.emit(&ev, nil) }
 // Room is made by other goroutines of the emitter. EmitWait must not be called from a Trace
 // function, from middleware or from a sender: those goroutines would wait for themselves.
 func (e *Emitter) EmitWait(ctx context.Context, ev Event) error {
-	w := &waiter{ctx: ctx}
-	defer e.leave(w) // also if a Trace function ends this goroutine
-	return e.emit(&ev, w)
+	return e.emit(&ev, emitMode{ctx: ctx})
 }
 
-// leave ends an EmitWait's wait.
-func (e *Emitter) leave(w *waiter) {
-	if w.lined {
-		e.outbox.leave(w)
-	}
-}
-
-// emit is Emit, or EmitWait if w is not nil.
-func (e *Emitter) emit(ev *Event, w *waiter) error {
+func (e *Emitter) emit(ev *Event, m emitMode) error {
 	if e.closed.Load() {
 		return ErrClosed
 	}
@@ -64,19 +54,19 @@ func (e *Emitter) emit(ev *Event, w *waiter) error {
 	if err := ev.validate(); err != nil {
 		return err
 	}
-	if err := e.match(ev, a, wanting, w); err != nil {
+	if err := e.match(ev, a, wanting, m); err != nil {
 		return err
 	}
-	e.stats.emitted.Add(1)
+	e.stats.of(a).emitted.Add(1)
 	return nil
 }
 
 // match finds the webhooks that want a valid event, and takes it for those that have room.
-func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
+func (e *Emitter) match(ev *Event, a *app, wanting *route, m emitMode) error {
 	var buf [12]*hook
 	hooks := wanting.match(ev.Channel, buf[:0], math.MaxInt)
 	if e.debouncer != nil {
-		if taken, err := e.debouncer.take(ev, a, hooks, w); taken {
+		if taken, err := e.debouncer.take(ev, a, hooks, m); taken {
 			return err
 		}
 	}
@@ -84,20 +74,11 @@ func (e *Emitter) match(ev *Event, a *app, wanting *route, w *waiter) error {
 		return nil
 	}
 	var space [256]byte
-	data := ev.appendJSON(space[:0])
-	if err := checkSize(data); err != nil {
-		return err
-	}
-	hooks, err := e.admit(hooks, reservation(data), w)
+	f, err := ev.formsFor(hooks, space[:0])
 	if err != nil {
 		return err
 	}
-	var r *receipt
-	if w != nil {
-		r = w.receipt
-	}
-	e.batch(ev, data, hooks, r)
-	return nil
+	return e.take(ev, &f, hooks, m)
 }
 
 // maxEncoded bounds an event's JSON, so that a job of one event fits every queue.
@@ -112,64 +93,109 @@ func checkSize(data []byte) error {
 	return nil
 }
 
-// admit makes room for an event at the hooks and returns those that have it. For the others the
-// event is dropped. If w is not nil it waits for room; else one at least must have room.
-func (e *Emitter) admit(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
+// take puts an event into the batches of the hooks that have room. For the others it is dropped,
+// unless it may wait; one at least must have room.
+func (e *Emitter) take(ev *Event, f *forms, hooks []*hook, m emitMode) error {
+	if m.waits() {
+		if !e.outbox.fits(len(hooks), f.size()) {
+			return e.waitError(hooks, ErrOverflow)
+		}
+		if e.outbox.line.length.Load() > 0 {
+			return e.takeInTurn(ev, f, slices.Clone(hooks), m)
+		}
+	}
+	n, found := e.offer(f, hooks, m)
+	switch {
+	case found == noneTaken:
+		return ErrClosed
+	case m.waits() && found != roomFound:
+		return e.takeInTurn(ev, f, slices.Clone(hooks), m) // a clone, so that those of an Emit stay on the stack
+	case found != roomFound || n == 0 && !m.waits():
+		return e.overflow(hooks)
+	}
+	e.taken(ev, hooks, n, m)
+	return nil
+}
+
+// offer puts an event into the batches of as many of the hooks as have room, as roomAt says, and
+// counts it for all of them if it is taken.
+func (e *Emitter) offer(f *forms, hooks []*hook, m emitMode) (n int, found room) {
+	if len(hooks) == 1 {
+		n, found = e.offerOne(f.of(hooks[0]), hooks[0], m)
+	} else {
+		n, found = e.offerAll(f, hooks, m)
+	}
+	if found != roomFound || n < len(hooks) {
+		e.outbox.changed()
+	}
+	return n, found
+}
+
+func (e *Emitter) offerOne(data []byte, h *hook, m emitMode) (n int, found room) {
+	matched := &e.stats.of(h.app).matched
+	found = e.batcher.offer(h, data, m.receipt, matched)
+	if found == shareFull && m.waits() && h.slot.account.isFailing() {
+		matched.Add(1) // it does not wait for a failing webhook
+		return 0, roomFound
+	}
+	return 1, found
+}
+
+func (e *Emitter) offerAll(f *forms, hooks []*hook, m emitMode) (n int, found room) {
+	if !e.outbox.enter() {
+		return 0, noneTaken
+	}
+	defer e.outbox.exit()
+	n, found = e.batcher.prepare(hooks, f, m.waits())
+	if n > 0 || m.waits() && found == roomFound {
+		e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
+		e.put(f, hooks[:n], 0, m)
+	}
+	return n, found
+}
+
+// takeInTurn is take for an EmitWait that found no room, or others that wait.
+func (e *Emitter) takeInTurn(ev *Event, f *forms, hooks []*hook, m emitMode) error {
+	w := e.outbox.newWaiter(m, hooks, f.size())
+	defer e.outbox.leave(w)
+	if err := e.outbox.await(w); err != nil {
+		return e.waitError(hooks, err)
+	}
+	e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
+	e.put(f, hooks[:w.n], w.size, m)
+	e.taken(ev, hooks, w.n, m)
+	return nil
+}
+
+// put adds an event to the batches of the hooks, for each of which so many bytes are reserved.
+func (e *Emitter) put(f *forms, hooks []*hook, reserved int64, m emitMode) {
+	for _, h := range hooks {
+		e.batcher.add(h, f.of(h), reserved, m.receipt)
+	}
+}
+
+// taken tells of an event that is in the batches of the first n of the hooks, and is dropped for the
+// others. It calls the host's Trace functions, which may end the goroutine.
+func (e *Emitter) taken(ev *Event, hooks []*hook, n int, m emitMode) {
+	e.dropped(hooks[n:], len(hooks), m)
+	if n > 0 {
+		e.watch.emitted(ev, n)
+	}
+}
+
+// dropped counts an event that is dropped for some of its webhooks, and tells of it.
+func (e *Emitter) dropped(hooks []*hook, of int, m emitMode) {
 	if len(hooks) == 0 {
-		return hooks, nil
+		return
 	}
-	if w != nil {
-		return e.admitWaiting(hooks, size, w)
+	e.stats.dropped.Add(int64(len(hooks)))
+	if m.receipt != nil {
+		m.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(hooks), of))
 	}
-	n := e.outbox.reserve(hooks, size)
-	if n == 0 {
-		return nil, e.overflow(hooks)
-	}
-	return e.admitted(hooks, n, size)
-}
-
-// admitWaiting is admit for an EmitWait. While no other one waits, it needs no line.
-func (e *Emitter) admitWaiting(hooks []*hook, size int64, w *waiter) ([]*hook, error) {
-	if size > e.outbox.limit/int64(len(hooks)) {
-		return nil, e.waitError(hooks, ErrOverflow) // it can never fit
-	}
-	if e.outbox.line.length.Load() == 0 {
-		if n, ok := e.outbox.reserveAll(hooks, size); ok {
-			w.noteDropped(len(hooks)-n, len(hooks))
-			return e.admitted(hooks, n, size)
-		}
-		w.tried = true
-	}
-	waiting := slices.Clone(hooks) // so that those of an Emit stay on the stack
-	n, err := e.outbox.waitFor(w, waiting, size)
-	if err != nil {
-		return nil, e.waitError(waiting, err)
-	}
-	w.noteDropped(len(waiting)-n, len(waiting))
-	return e.admitted(waiting, n, size)
-}
-
-// admitted counts an event that the first n of the hooks have room for.
-func (e *Emitter) admitted(hooks []*hook, n int, size int64) ([]*hook, error) {
-	if e.closed.Load() { // Shutdown waits for what was admitted before it began
-		e.outbox.unreserve(hooks[:n], size)
-		return nil, ErrClosed
-	}
-	e.stats.matched.Add(int64(len(hooks)))
-	e.stats.dropped.Add(int64(len(hooks) - n))
-	told := false
-	defer func() {
-		if !told { // a Trace function has ended this goroutine, which will collect nothing
-			e.stats.matched.Add(-int64(n))
-			e.outbox.unreserve(hooks[:n], size)
-		}
-	}()
-	for _, h := range hooks[n:] {
+	for _, h := range hooks {
 		e.log.overflowed(h)
 		e.watch.dropped(h, 1, ErrOverflow)
 	}
-	told = true
-	return hooks[:n], nil
 }
 
 // overflow counts and tells of an event that was taken for no webhook.
@@ -193,21 +219,50 @@ func (e *Emitter) waitError(hooks []*hook, err error) error {
 	return fmt.Errorf("webhook: waiting for room: %w", err)
 }
 
+// admit reserves room for an event that the debouncer may hold, and returns the hooks that have it.
+func (e *Emitter) admit(hooks []*hook, size int64, m emitMode) ([]*hook, error) {
+	if len(hooks) == 0 {
+		return hooks, nil
+	}
+	var n int
+	var found room
+	if m.waits() {
+		if !e.outbox.fits(len(hooks), size) {
+			return nil, e.waitError(hooks, ErrOverflow)
+		}
+		w := e.outbox.newWaiter(m, hooks, size)
+		defer e.outbox.leave(w)
+		if err := e.outbox.await(w); err != nil {
+			return nil, e.waitError(hooks, err)
+		}
+		n = w.n
+	} else if n, found = e.outbox.reserveAt(hooks, size, false); found != roomFound || n == 0 {
+		e.outbox.changed()
+		if found == noneTaken {
+			return nil, ErrClosed
+		}
+		return nil, e.overflow(hooks)
+	}
+	e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
+	held := slices.Clone(hooks[:n])
+	e.dropped(hooks[n:], len(hooks), m)
+	return held, nil
+}
+
 // cancel takes back what was admitted.
 func (e *Emitter) cancel(hooks []*hook, size int64) {
 	e.stats.suppressed.Add(1)
-	e.stats.matched.Add(-int64(len(hooks)))
+	if len(hooks) == 0 {
+		return
+	}
+	e.stats.of(hooks[0].app).matched.Add(-int64(len(hooks)))
 	e.outbox.unreserve(hooks, size)
+	e.outbox.changed()
 }
 
 // collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, data []byte, hooks []*hook) { e.batch(ev, data, hooks, nil) }
-
-// batch is collect with the receipt of an EmitSync, or nil.
-func (e *Emitter) batch(ev *Event, data []byte, hooks []*hook, r *receipt) {
-	for _, h := range hooks {
-		e.batcher.add(h, data, r)
-	}
+func (e *Emitter) collect(ev *Event, f *forms, hooks []*hook) {
+	e.put(f, hooks, f.size(), emitMode{})
 	if len(hooks) > 0 {
 		e.watch.emitted(ev, len(hooks))
 	}
@@ -217,7 +272,7 @@ func (e *Emitter) batch(ev *Event, data []byte, hooks []*hook, r *receipt) {
 // host can skip the work of finding out what the event would say. It takes no lock.
 func (e *Emitter) Wants(appID string, t EventType, channel string) bool {
 	a := e.apps.get(appID)
-	if a == nil || a.off || e.traits.Disabled {
+	if a == nil || a.off || e.traits.Disabled || len(channel) > maxChannelBytes {
 		return false
 	}
 	return a.wants(t, channel) || e.debouncer.wants(a, t, channel)

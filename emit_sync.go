@@ -27,7 +27,7 @@ func (e *Emitter) EmitSync(ctx context.Context, events ...Event) error {
 	receipts := make([]*receipt, len(events))
 	for i := range events {
 		receipts[i] = newReceipt()
-		receipts[i].done(e.emitFor(ctx, receipts[i], &events[i]))
+		receipts[i].done(e.emit(&events[i], emitMode{ctx, receipts[i]}))
 	}
 	var failed *queue.BatchError
 	for i, r := range receipts {
@@ -39,13 +39,6 @@ func (e *Emitter) EmitSync(ctx context.Context, events ...Event) error {
 		return nil
 	}
 	return fmt.Errorf("webhook: not all events were handed over: %w", failed)
-}
-
-// emitFor is EmitWait with a receipt.
-func (e *Emitter) emitFor(ctx context.Context, r *receipt, ev *Event) error {
-	w := &waiter{ctx: ctx, receipt: r}
-	defer e.leave(w) // also if a Trace function ends this goroutine
-	return e.emit(ev, w)
 }
 
 // receipt tells when the queue has taken an event for all of its webhooks.
@@ -66,11 +59,8 @@ func (r *receipt) add() {
 	r.missing++
 }
 
-// fail notes that a webhook's queue will never get the event. r may be nil.
+// fail notes that a webhook's queue will never get the event.
 func (r *receipt) fail(err error) {
-	if r == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err = errors.Join(r.err, err)

@@ -392,7 +392,7 @@ func TestEmitWaitRefusesWhatCanNeverFit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, &endpoint{}, with(newRefusing(t)), apps(abApp()), emitOnly, outboxOf(5000))
-		large := ClientEvent("my-app", "ab-private", ClientMessage{Name: "client-x", Data: strings.Repeat("x", 3000), SocketID: "1.1"})
+		large := ChannelOccupied("my-app", "ab-"+strings.Repeat("x", 3000))
 		if err := e.EmitWait(t.Context(), large); !errors.Is(err, ErrOverflow) {
 			t.Errorf("EmitWait returned %v for an event that fits one webhook and not two", err)
 		}

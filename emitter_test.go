@@ -245,11 +245,11 @@ func TestEmitThatNobodyWantsAllocatesNothing(t *testing.T) {
 	}
 	e := start(t, &endpoint{}, func(o *Options) {
 		o.Apps[0].Webhooks[0].EventTypes = []EventType{TypeMemberAdded}
-		o.Apps[0].Webhooks[0].Filter.ChannelPrefix = "presence-"
+		o.Apps[0].Webhooks[0].Filter.ChannelPrefix = "presence-room-"
 	})
 	for _, ev := range []Event{
-		ChannelOccupied("my-app", "c"),                   // no webhook wants the type
-		MemberAdded("my-app", "private-c", "user-12345"), // none the channel
+		ChannelOccupied("my-app", "c"),                    // no webhook wants the type
+		MemberAdded("my-app", "presence-c", "user-12345"), // none the channel
 	} {
 		if n := testing.AllocsPerRun(100, func() { _ = e.Emit(ev) }); n != 0 && !raceEnabled {
 			t.Errorf("%s: %v allocations", ev.Type, n)

@@ -78,7 +78,7 @@ func (q *enqueuer) collect(now time.Time) []*batch {
 		if b == nil {
 			break
 		}
-		q.pack(b)
+		q.pack(b, now)
 		q.first++
 		if !q.blocked.queueUp(b) {
 			room -= len(b.job.Data)
@@ -120,30 +120,60 @@ func (q *enqueuer) refill(now time.Time) {
 	}
 }
 
-// pack makes a batch's job, signed with the key that its app has now: once, however often it is
-// offered.
-func (q *enqueuer) pack(b *batch) {
-	app := q.apps.get(b.hook.app.id)
-	if app == nil {
-		app = b.hook.app
-	}
+// pack makes a batch's job, sealed with the key that its app has now.
+func (q *enqueuer) pack(b *batch, now time.Time) {
 	env := envelope{
-		id: q.ids.next(time.UnixMilli(b.timeMS)), app: app.id, webhook: b.hook.id,
-		timeMS: b.timeMS, events: b.events,
+		id: q.ids.next(time.UnixMilli(b.timeMS)), app: b.hook.app.id, webhook: b.hook.id,
+		timeMS: b.timeMS, sealedMS: now.UnixMilli(), events: b.events,
 	}
-	b.packed(env.id, seal(b.buf, &env, app.keys[0], q.inProcess))
+	b.packed(&env, seal(b.buf, &env, q.keyOf(b), q.inProcess))
+}
+
+func (q *enqueuer) keyOf(b *batch) appKey {
+	if app := q.apps.get(b.hook.app.id); app != nil {
+		return app.keys[0]
+	}
+	return b.hook.app.keys[0]
+}
+
+// sealAge is how old a seal may be when its job is offered, so that a job that had to wait for the
+// queue is as old as the queue says.
+const sealAge = time.Minute
+
+// jobs returns the jobs of the batches, in which old seals are renewed.
+func (q *enqueuer) jobs(batches []*batch) []queue.Job {
+	now := time.Now().UnixMilli()
+	jobs := make([]queue.Job, len(batches))
+	for i, b := range batches {
+		if now-b.sealedMS > sealAge.Milliseconds() && !q.inProcess {
+			q.reseal(b, now)
+		}
+		jobs[i] = b.job
+	}
+	return jobs
+}
+
+// reseal seals a batch's job again. The queue may still have the old Data of a call that failed.
+func (q *enqueuer) reseal(b *batch, now int64) {
+	j, err := parseJob(b.job.Data)
+	if err != nil {
+		return // never: pack has made it
+	}
+	env := j.envelope
+	env.sealedMS = now
+	body := append(make([]byte, 0, cap(b.job.Data)), j.body...)
+	b.packed(&env, seal(body, &env, q.keyOf(b), q.inProcess))
 }
 
 // offer hands the batches over, waiting out errors of the whole call: nobody knows then which were
 // taken, and the queue takes none twice.
 func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
-	jobs := make([]queue.Job, len(batches))
 	events := int64(0)
-	for i, b := range batches {
-		jobs[i] = b.job
+	for _, b := range batches {
 		events += int64(b.events)
 	}
 	for n := 1; ; n++ {
+		jobs := q.jobs(batches)
 		q.stats.enqueued.Add(events) // before the call, since another goroutine may settle a job before it returns
 		err := q.enqueue(ctx, jobs)
 		var partly *queue.BatchError

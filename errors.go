@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Errors of Emit, matched with errors.Is.
+// Errors of an Emitter, matched with errors.Is.
 var (
 	// ErrUnknownApp is returned when no app with the event's AppID is configured.
 	ErrUnknownApp = errors.New("webhook: unknown app")
@@ -20,6 +20,11 @@ var (
 	// again, or use EmitWait. If some of the webhooks have room, the event is dropped for the
 	// others, without an error.
 	ErrOverflow = errors.New("webhook: no room for the event")
+
+	// ErrUnverified is returned by Replay and ReplayAll when dead letters stay because they cannot be
+	// verified here: they were altered, are of another version of the job format, or this emitter
+	// does not have their app or key.
+	ErrUnverified = errors.New("they cannot be verified here: they were altered or are of another version, or their app or key is not configured in this process")
 
 	// ErrClosed is returned after Shutdown or Close was called.
 	ErrClosed = errors.New("webhook: emitter is closed")

@@ -51,6 +51,7 @@ type Event struct {
 	Data              string    // client_event: what the client sent; an object's JSON text when it was an object
 	SocketID          string    // client_event: the connection that sent it
 	SubscriptionCount int       // subscription_count: at least 0, which is sent too
+	Extra             string    // types that the host declared: a JSON object's text, whose members are sent beside the other fields
 }
 
 // ChannelOccupied says that the channel got its first subscriber.
@@ -73,7 +74,8 @@ func MemberRemoved(appID, channel, userID string) Event {
 	return Event{AppID: appID, Type: TypeMemberRemoved, Channel: channel, UserID: userID}
 }
 
-// MemberUpdated says that a member's information changed. userInfo is any JSON text.
+// MemberUpdated says that a member's information changed. userInfo is any JSON text. See
+// Webhook.UserInfoAsString for receivers that cannot read an object there.
 func MemberUpdated(appID, channel, userID, userInfo string) Event {
 	return Event{AppID: appID, Type: TypeMemberUpdated, Channel: channel, UserID: userID, UserInfo: userInfo}
 }
@@ -117,7 +119,7 @@ func SubscriptionCount(appID, channel string, count int) Event {
 }
 
 // CustomEvent is an event of a type that the host declared in Options.EventTypes. Fields may be set on the result; those
-// that are not empty are sent.
+// that are not empty are sent. What the type has besides them is in Extra.
 func CustomEvent(appID string, t EventType, channel string) Event {
 	return Event{AppID: appID, Type: t, Channel: channel}
 }

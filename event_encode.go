@@ -12,14 +12,21 @@ import (
 //
 // The text is more careful than JSON asks for: besides control characters it escapes DEL, U+2028, U+2029, U+FFFE and
 // U+FFFF, so that it may stand in a script and in any queue's message, and what is not UTF-8 becomes U+FFFD.
-func (e *Event) appendJSON(dst []byte) []byte {
+func (e *Event) appendJSON(dst []byte) []byte { return e.appendJSONWith(dst, false) }
+
+// appendJSONWith is appendJSON with user_info as JSON or, for receivers that read strings alone, as a
+// string that holds it.
+func (e *Event) appendJSONWith(dst []byte, infoAsText bool) []byte {
 	dst = append(dst, '{')
-	dst = e.appendFields(dst)
+	dst = e.appendFields(dst, infoAsText)
+	if e.Extra != "" {
+		dst = appendMembers(dst, e.Extra)
+	}
 	return append(dst, '}')
 }
 
-// appendFields appends what appendJSON puts between the braces.
-func (e *Event) appendFields(dst []byte) []byte {
+// appendFields appends what appendJSONWith puts between the braces, without Extra.
+func (e *Event) appendFields(dst []byte, infoAsText bool) []byte {
 	dst = append(dst, `"name":`...)
 	dst = appendString(dst, string(e.Type))
 	dst = append(dst, `,"channel":`...)
@@ -33,11 +40,31 @@ func (e *Event) appendFields(dst []byte) []byte {
 	dst = appendField(dst, `,"user_id":`, e.UserID)
 	if e.UserInfo != "" && strings.TrimSpace(e.UserInfo) != "null" {
 		dst = append(dst, `,"user_info":`...)
-		dst = appendCompact(dst, e.UserInfo)
+		dst = appendInfo(dst, e.UserInfo, infoAsText)
 	}
 	if e.SubscriptionCount != 0 || e.Type == TypeSubscriptionCount {
 		dst = append(dst, `,"subscription_count":`...)
 		dst = strconv.AppendInt(dst, int64(e.SubscriptionCount), 10)
+	}
+	return dst
+}
+
+// appendInfo appends a user_info. As a text, one that is a string already stays as it is.
+func appendInfo(dst []byte, info string, asText bool) []byte {
+	if !asText || strings.TrimSpace(info)[0] == '"' {
+		return appendCompact(dst, info)
+	}
+	return appendString(dst, string(appendCompact(nil, info)))
+}
+
+// appendMembers appends a comma and the members of object, which is valid JSON, or nothing if it has
+// none.
+func appendMembers(dst []byte, object string) []byte {
+	object = strings.TrimSpace(object)
+	before := len(dst)
+	dst = append(dst, ',')
+	if dst = appendCompact(dst, object[1:len(object)-1]); len(dst) == before+1 {
+		return dst[:before]
 	}
 	return dst
 }

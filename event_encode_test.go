@@ -15,8 +15,10 @@ func TestAppendJSONWritesEachTypeAsPusherDoes(t *testing.T) {
 	custom := CustomEvent("a", "server_started", "c")
 	full := Event{
 		AppID: "a", Type: "custom", Channel: "c", Event: "e", Data: "d", SocketID: "s",
-		UserID: "u", UserInfo: `{}`, SubscriptionCount: 1,
+		UserID: "u", UserInfo: `{}`, SubscriptionCount: 1, Extra: " { \"a b\" : [ 1, { } ] ,\n \"c\u2028\":null } ",
 	}
+	bare := CustomEvent("a", "custom", "c")
+	bare.Extra = " { } "
 	tests := []struct {
 		event Event
 		want  string
@@ -43,7 +45,8 @@ func TestAppendJSONWritesEachTypeAsPusherDoes(t *testing.T) {
 		{SubscriptionCount("a", "c", 0), `{"name":"subscription_count","channel":"c","subscription_count":0}`},
 		{SubscriptionCount("a", "c", 1<<53+1), `{"name":"subscription_count","channel":"c","subscription_count":9007199254740993}`},
 		{custom, `{"name":"server_started","channel":"c"}`},
-		{full, `{"name":"custom","channel":"c","event":"e","data":"d","socket_id":"s","user_id":"u","user_info":{},"subscription_count":1}`},
+		{full, `{"name":"custom","channel":"c","event":"e","data":"d","socket_id":"s","user_id":"u","user_info":{},"subscription_count":1,"a b":[1,{}],"c\u2028":null}`},
+		{bare, `{"name":"custom","channel":"c"}`},
 	}
 	for _, tt := range tests {
 		if err := tt.event.Validate(); err != nil {
@@ -114,15 +117,18 @@ func TestAppendCompactKeepsTheValue(t *testing.T) {
 }
 
 func FuzzAppendJSON(f *testing.F) {
-	f.Add("my-channel", "u1", `{"name":"x"}`, "client-e", "<&>\u2028\x7f", "1.2", 3)
-	f.Add("\xff\xfe", "\ufffe\uffff", "[1, \"\\ud800 \xff\", 2e9]", "\x00\x1f", "\"\\", "\U0001f600", 0)
-	f.Fuzz(func(t *testing.T, channel, userID, userInfo, event, data, socketID string, count int) {
+	f.Add("my-channel", "u1", `{"name":"x"}`, "client-e", "<&>\u2028\x7f", "1.2", 3, `{"y":1}`)
+	f.Add("\xff\xfe", "\ufffe\uffff", "[1, \"\\ud800 \xff\", 2e9]", "\x00\x1f", "\"\\", "\U0001f600", 0, "{\"\\ud800\": 1, \"\xff\xff\":{}}")
+	f.Fuzz(func(t *testing.T, channel, userID, userInfo, event, data, socketID string, count int, extra string) {
 		e := Event{
 			Type: "custom", Channel: channel, UserID: userID, UserInfo: userInfo,
 			Event: event, Data: data, SocketID: socketID, SubscriptionCount: count,
 		}
 		if !json.Valid([]byte(userInfo)) || strings.TrimSpace(userInfo) == "null" {
 			e.UserInfo = ""
+		}
+		if extraProblem(extra) == "" {
+			e.Extra = extra
 		}
 		got := e.appendJSON([]byte("before"))
 		got, ok := bytes.CutPrefix(got, []byte("before"))
@@ -181,7 +187,15 @@ func viaEncodingJSON(t testing.TB, e Event) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out
+	var members map[string]json.RawMessage
+	if e.Extra == "" || json.Unmarshal([]byte(e.Extra), &members) != nil || len(members) == 0 {
+		return out
+	}
+	rest, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(append(out[:len(out)-1], ','), rest[1:]...)
 }
 
 // plainEvent is an event as encoding/json would write it.

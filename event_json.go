@@ -8,23 +8,31 @@ import (
 	"github.com/pushhooks/webhook/internal/strict"
 )
 
-// MarshalJSON returns the event as UnmarshalJSON reads it: what is sent, with the app's id in "app_id". It fails
-// if UserInfo is not JSON.
+// MarshalJSON returns the event as UnmarshalJSON reads it: what is sent, with the app's id in "app_id" and Extra in
+// "extra". It fails if UserInfo is not JSON or Extra not a JSON object.
 func (e Event) MarshalJSON() ([]byte, error) {
 	if e.UserInfo != "" && !json.Valid([]byte(e.UserInfo)) {
 		return nil, invalidEvent("user_info is %q, it must be JSON", shorten(e.UserInfo))
+	}
+	if e.Extra != "" && !isObject(e.Extra) {
+		return nil, invalidEvent("extra is %q, it must be a JSON object", shorten(e.Extra))
 	}
 	dst := []byte{'{'}
 	if e.AppID != "" {
 		dst = append(appendField(dst, `"app_id":`, e.AppID), ',')
 	}
-	return append(e.appendFields(dst), '}'), nil
+	dst = e.appendFields(dst, false)
+	if e.Extra != "" {
+		dst = appendCompact(append(dst, `,"extra":`...), e.Extra)
+	}
+	return append(dst, '}'), nil
 }
 
-// UnmarshalJSON reads an object with the fields app_id, name, channel, event, data, socket_id, user_id, user_info and
-// subscription_count, all of them optional here: [Event.Validate] says what is missing. null is as good as absent. data may be
-// any JSON: a string is taken as it is, anything else as its JSON text. An unknown field, a field that is there twice and a
-// value of the wrong type are errors that wrap [ErrInvalidEvent] and name the field.
+// UnmarshalJSON reads an object with the fields app_id, name, channel, event, data, socket_id, user_id, user_info,
+// subscription_count and extra, all of them optional here: [Event.Validate] says what is missing. null counts as absent.
+// data may be any JSON: a string is taken as it is, anything else as its JSON text. user_id may be a whole number, whose
+// digits are taken. An unknown field, a field that is there twice and a value of the wrong type are errors that wrap
+// [ErrInvalidEvent] and name the field.
 func (e *Event) UnmarshalJSON(text []byte) error {
 	if read, ok := scanEvent(text); ok {
 		*e = read
@@ -47,9 +55,10 @@ func readEvent(text []byte) (read Event, problems []strict.Problem) {
 		"event":              strict.String(&read.Event),
 		"data":               readData(&read.Data),
 		"socket_id":          strict.String(&read.SocketID),
-		"user_id":            strict.String(&read.UserID),
+		"user_id":            readID(&read.UserID),
 		"user_info":          func(v strict.Value) { read.UserInfo = string(v.Raw()) },
 		"subscription_count": readCount(&read.SubscriptionCount),
+		"extra":              readExtra(&read.Extra),
 	}.Read)
 	return read, problems
 }
@@ -63,6 +72,33 @@ func readData(dst *string) strict.Field {
 		}
 		*dst = string(v.Raw())
 	}
+}
+
+// readID reads a string, or a whole number as its digits: many hosts number their users.
+func readID(dst *string) strict.Field {
+	return func(v strict.Value) {
+		switch digits := strings.TrimPrefix(string(v.Raw()), "-"); {
+		case digits[0] < '0' || digits[0] > '9':
+			strict.String(dst)(v)
+		case strings.Trim(digits, "0123456789") != "":
+			v.Fail("must be a string or a whole number, not %s", shorten(string(v.Raw())))
+		default:
+			*dst = string(v.Raw())
+		}
+	}
+}
+
+// readExtra reads an object's text; what may be in it is for Validate.
+func readExtra(dst *string) strict.Field {
+	return func(v strict.Value) {
+		strict.Members(func(string, strict.Value) {})(v)
+		*dst = string(v.Raw())
+	}
+}
+
+// isObject reports whether text is a JSON object.
+func isObject(text string) bool {
+	return strings.HasPrefix(strings.TrimSpace(text), "{") && json.Valid([]byte(text))
 }
 
 // readCount reads a whole number of any size that an int has; what it must not be is for Validate.

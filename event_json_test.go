@@ -10,10 +10,10 @@ import (
 func TestUnmarshalEventReadsEveryField(t *testing.T) {
 	t.Parallel()
 	const text = ` {"app_id":"a","name":"n","channel":"c","event":"e","data":"d","socket_id":"1.2","user_id":"u",
-		"user_info":{"x": 1},"subscription_count":3} `
+		"user_info":{"x": 1},"subscription_count":3,"extra":{"y": [2]}} `
 	want := Event{
 		AppID: "a", Type: "n", Channel: "c", Event: "e", Data: "d", SocketID: "1.2", UserID: "u",
-		UserInfo: `{"x": 1}`, SubscriptionCount: 3,
+		UserInfo: `{"x": 1}`, SubscriptionCount: 3, Extra: `{"y": [2]}`,
 	}
 	got := Event{Data: "old"}
 	if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
@@ -39,10 +39,22 @@ func TestUnmarshalEventTakesDataAsTextWhateverItIs(t *testing.T) {
 	}
 }
 
+func TestUnmarshalEventTakesANumberAsAUsersDigits(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`7`: "7", `0`: "0", `-12`: "-12", `12345678901234567890123`: "12345678901234567890123", `"007"`: "007", `"1e3"`: "1e3",
+	} {
+		var e Event
+		if err := json.Unmarshal([]byte(`{"user_id":`+in+`}`), &e); err != nil || e.UserID != want {
+			t.Errorf("%s: got %q, %v, want %q", in, e.UserID, err, want)
+		}
+	}
+}
+
 func TestUnmarshalEventTakesNullAsAbsent(t *testing.T) {
 	t.Parallel()
 	const text = `{"app_id":null,"name":null,"channel":null,"event":null,"data":null,"socket_id":null,"user_id":null,
-		"user_info":null,"subscription_count":null}`
+		"user_info":null,"subscription_count":null,"extra":null}`
 	got := ChannelOccupied("a", "c")
 	if err := json.Unmarshal([]byte(text), &got); err != nil || got != (Event{}) {
 		t.Errorf("got %+v, %v", got, err)
@@ -55,12 +67,17 @@ func TestUnmarshalEventNamesWhatIsWrong(t *testing.T) {
 		`{"chanel":"c"}`:                    `chanel: unknown field; did you mean "channel"?`,
 		`{"userId":"u"}`:                    `userId: unknown field; did you mean "user_id"?`,
 		`{"time_ms":1}`:                     `time_ms: unknown field; known are app_id, `,
-		`{"user_id":7}`:                     `user_id: must be a string, not 7`,
+		`{"user_id":7.5}`:                   `user_id: must be a string or a whole number, not 7.5`,
+		`{"user_id":1e3}`:                   `user_id: must be a string or a whole number, not 1e3`,
+		`{"user_id":true}`:                  `user_id: must be a string, not true`,
+		`{"user_id":[7]}`:                   `user_id: must be a string, not an array`,
+		`{"extra":"{}"}`:                    `extra: must be an object, not a string`,
+		`{"extra":{"a":1,"a":2}}`:           `extra.a: is there twice`,
 		`{"channel":["c"]}`:                 `channel: must be a string, not an array`,
 		`{"subscription_count":"3"}`:        `subscription_count: must be a whole number, not "3"`,
 		`{"subscription_count":1.5}`:        `subscription_count: must be a whole number`,
 		`{"channel":"c","channel":"d"}`:     `channel: is there twice`,
-		`{"user_id":7,"socket_id":{"x":1}}`: `user_id: must be a string, not 7; socket_id: must be a string, not an object`,
+		`{"channel":7,"socket_id":{"x":1}}`: `channel: must be a string, not 7; socket_id: must be a string, not an object`,
 		`[]`:                                `must be an object, not an array`,
 	} {
 		var e Event
@@ -73,15 +90,19 @@ func TestUnmarshalEventNamesWhatIsWrong(t *testing.T) {
 
 func TestMarshalEventRefusesWhatIsNoJSON(t *testing.T) {
 	t.Parallel()
-	if _, err := json.Marshal(MemberUpdated("a", "c", "u", "{")); !errors.Is(err, ErrInvalidEvent) {
-		t.Errorf("got %v", err)
+	bad := CustomEvent("a", "own", "c")
+	bad.Extra = "[1]"
+	for _, e := range []Event{MemberUpdated("a", "c", "u", "{"), bad} {
+		if _, err := json.Marshal(e); !errors.Is(err, ErrInvalidEvent) {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
 func FuzzEventRoundTrip(f *testing.F) {
-	f.Add("a", "client_event", "private-c", "client-e", "{}", "1.2", "u", `{"x":1}`, 0)
-	f.Add("", "subscription_count", "c\xff", "\u2028", "\x00", "<&>", "\"", `"\ud800"`, -1)
-	f.Fuzz(func(t *testing.T, appID, name, channel, event, data, socketID, userID, userInfo string, count int) {
+	f.Add("a", "client_event", "private-c", "client-e", "{}", "1.2", "u", `{"x":1}`, 0, `{"y":{}}`)
+	f.Add("", "subscription_count", "c\xff", "\u2028", "\x00", "<&>", "\"", `"\ud800"`, -1, "{ }")
+	f.Fuzz(func(t *testing.T, appID, name, channel, event, data, socketID, userID, userInfo string, count int, extra string) {
 		clean := func(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 		e := Event{
 			AppID: clean(appID), Type: EventType(clean(name)), Channel: clean(channel), Event: clean(event),
@@ -89,6 +110,9 @@ func FuzzEventRoundTrip(f *testing.F) {
 		}
 		if json.Valid([]byte(userInfo)) && strings.TrimSpace(userInfo) != "null" {
 			e.UserInfo = string(appendCompact(nil, userInfo))
+		}
+		if extraProblem(extra) == "" {
+			e.Extra = string(appendCompact(nil, extra))
 		}
 		text, err := e.MarshalJSON()
 		if err != nil {
@@ -129,6 +153,8 @@ func FuzzScanEvent(f *testing.F) {
 	f.Add([]byte(` {"app_id":"a" , "name":"n","channel":"c\u2028","event":"","data":"{\"x\":1}"} `))
 	f.Add([]byte(`{"subscription_count":12,"user_id":"\ud800","socket_id":"1.2"}`))
 	f.Add([]byte(`{"data":"","data":"x"}`))
+	f.Add([]byte(`{"user_id": 7 ,"data":"x"}`))
+	f.Add([]byte(`{"user_id":07}`))
 	f.Add([]byte(`{"subscription_count":012}`))
 	f.Add([]byte("{\"data\":\"\xff\"}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -149,6 +175,9 @@ func TestScanEventReadsWhatProgramsWrite(t *testing.T) {
 	want := ClientEvent("a", "p\u00e9", ClientMessage{Name: "client-e", Data: "{\"x\":\"\u2028\"}", SocketID: "1.2"})
 	if got, ok := scanEvent([]byte(text)); !ok || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, ok, want)
+	}
+	if got, ok := scanEvent([]byte(`{"user_id": 70,"channel":"c"}`)); !ok || got != (Event{UserID: "70", Channel: "c"}) {
+		t.Errorf("got %+v, %v", got, ok)
 	}
 }
 

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -9,6 +8,10 @@ import (
 // maxEventBytes bounds what the fields of one event hold together, so that an event fits a batch of the default
 // size. Its encoding may be larger, which Emit checks.
 const maxEventBytes = 190 << 10
+
+// maxChannelBytes bounds a channel's name, and so what a webhook's pattern has to look at. Pusher takes
+// 164 characters, and Sockudo 200 unless it is told otherwise.
+const maxChannelBytes = 4 << 10
 
 // fieldSet says which of an event's fields, other than the three that all have, are meant.
 type fieldSet uint8
@@ -20,28 +23,32 @@ const (
 	fieldUserID
 	fieldUserInfo
 	fieldSubscriptionCount
+	fieldExtra
 
 	allFields fieldSet = 1<<iota - 1
 )
 
 // fieldNames are the names of the fields in the order of their bits.
-var fieldNames = [...]string{"event", "data", "socket_id", "user_id", "user_info", "subscription_count"}
+var fieldNames = [...]string{"event", "data", "socket_id", "user_id", "user_info", "subscription_count", "extra"}
 
-// rules returns the fields that an event of type t must have, and those that it may have.
-func (t EventType) rules() (need, may fieldSet) {
+// rules returns the fields that an event of type t must have, those that it may have, and the channels
+// that it is for.
+func (t EventType) rules() (need, may fieldSet, on channelRule) {
 	switch t {
-	case TypeChannelOccupied, TypeChannelVacated, TypeCacheMiss:
-		return 0, 0
+	case TypeChannelOccupied, TypeChannelVacated:
+		return 0, 0, anyChannel
+	case TypeCacheMiss:
+		return 0, 0, cacheChannel
 	case TypeMemberAdded, TypeMemberRemoved:
-		return fieldUserID, fieldUserID
+		return fieldUserID, fieldUserID, presenceChannel
 	case TypeMemberUpdated:
-		return fieldUserID, fieldUserID | fieldUserInfo
+		return fieldUserID, fieldUserID | fieldUserInfo, presenceChannel
 	case TypeClientEvent:
-		return fieldEvent, fieldEvent | fieldData | fieldSocketID | fieldUserID
+		return fieldEvent, fieldEvent | fieldData | fieldSocketID | fieldUserID, guardedChannel
 	case TypeSubscriptionCount:
-		return 0, fieldSubscriptionCount
+		return 0, fieldSubscriptionCount, notPresence
 	}
-	return 0, allFields
+	return 0, allFields, anyChannel
 }
 
 // fields returns which fields are not empty.
@@ -64,29 +71,46 @@ func (e *Event) fields() (set fieldSet) {
 	if e.SubscriptionCount != 0 {
 		set |= fieldSubscriptionCount
 	}
+	if e.Extra != "" {
+		set |= fieldExtra
+	}
 	return set
 }
 
 // size returns how many bytes the fields hold together.
 func (e *Event) size() int {
-	return len(e.Type) + len(e.Channel) + len(e.UserID) + len(e.UserInfo) + len(e.Event) + len(e.Data) + len(e.SocketID)
+	return len(e.Type) + len(e.Channel) + len(e.UserID) + len(e.UserInfo) + len(e.Event) + len(e.Data) + len(e.SocketID) + len(e.Extra)
 }
 
-// Validate says whether Emit takes the event, as far as that depends on the event alone: AppID, Type and Channel are set,
-// and of the other fields those that the type needs and none that it does not have; UserInfo is valid JSON,
-// SubscriptionCount is not negative and not for a presence channel, and the fields hold at most 190 KiB together. Whether
-// the type is one that the host declared is for the emitter to say. The error wraps [ErrInvalidEvent] and names
-// the field, its value and what would be right.
+// Validate reports whether Emit takes the event, as far as that depends on the event alone: AppID, Type
+// and Channel are set, and of the other fields those that the type needs and none that it does not
+// have; the channel is of a kind that the type is for and has at most 4,096 bytes; a client event's
+// name begins with "client-"; UserInfo is JSON and Extra a JSON object, which nest at most 60 levels,
+// with numbers that a float64 has, of at most 100 characters; Extra has no member twice and none with
+// the name of a field; SubscriptionCount is not negative; and the fields hold at most 190 KiB together.
+// Whether the type is one that the host declared is for the emitter to say.
+//
+// Members are added to, updated in and removed from presence channels. Client events are for private
+// and presence channels, cache_miss is for cache channels, and subscription_count is for all but
+// presence channels.
+//
+// The error wraps [ErrInvalidEvent] and names the field, its value and what would be right.
 func (e Event) Validate() error { return e.validate() }
 
 // validate is Validate without the copy, for Emit: a valid event costs a few nanoseconds.
 func (e *Event) validate() error {
-	need, may := e.Type.rules()
+	need, may, on := e.Type.rules()
 	set := e.fields()
-	if e.AppID == "" || e.Type == "" || e.Channel == "" || set&need != need || set&^may != 0 || e.size() > maxEventBytes {
+	if e.AppID == "" || e.Type == "" || e.Channel == "" || len(e.Channel) > maxChannelBytes || set&need != need || set&^may != 0 || e.size() > maxEventBytes {
 		return e.misfit(set, need, may)
 	}
-	if set&(fieldSubscriptionCount|fieldUserInfo) != 0 || e.Type == TypeSubscriptionCount {
+	if on != anyChannel && !on.allows(e.Channel) {
+		return invalidEvent("channel is %q, %s", shorten(e.Channel), on.refusal(e.Type))
+	}
+	if on == guardedChannel && !strings.HasPrefix(e.Event, "client-") {
+		return invalidEvent(`event is %q, the name of a client event begins with "client-"`, shorten(e.Event))
+	}
+	if set&(fieldSubscriptionCount|fieldUserInfo|fieldExtra) != 0 {
 		return e.validateValues()
 	}
 	return nil
@@ -101,6 +125,8 @@ func (e *Event) misfit(set, need, may fieldSet) error {
 		return invalidEvent("name is empty, every event needs its type, such as %q", TypeMemberAdded)
 	case e.Channel == "":
 		return invalidEvent("channel is empty, every event needs one")
+	case len(e.Channel) > maxChannelBytes:
+		return invalidEvent("channel is %q, %d bytes long; at most %d", shorten(e.Channel), len(e.Channel), maxChannelBytes)
 	case set&need != need:
 		return invalidEvent("%s is empty, %s needs it", firstField(need&^set), e.Type)
 	case set&^may != 0:
@@ -115,10 +141,18 @@ func (e *Event) validateValues() error {
 	switch {
 	case e.SubscriptionCount < 0:
 		return invalidEvent("subscription_count is %d, it must be at least 0", e.SubscriptionCount)
-	case e.Type == TypeSubscriptionCount && strings.HasPrefix(e.Channel, "presence-"):
-		return invalidEvent("channel is %q, presence channels have no %s", shorten(e.Channel), e.Type)
-	case e.UserInfo != "" && !json.Valid([]byte(e.UserInfo)):
-		return invalidEvent("user_info is %q, it must be JSON", shorten(e.UserInfo))
+	case e.Extra != "" && e.Type.known():
+		return invalidEvent("extra is set, %s does not have it: it is for types that the host declared", e.Type)
+	}
+	if e.UserInfo != "" {
+		if problem := nestedProblem(e.UserInfo); problem != "" {
+			return invalidEvent("user_info %s", problem)
+		}
+	}
+	if e.Extra != "" {
+		if problem := extraProblem(e.Extra); problem != "" {
+			return invalidEvent("extra %s", problem)
+		}
 	}
 	return nil
 }

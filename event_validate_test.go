@@ -34,7 +34,8 @@ func TestValidateNamesFieldValueAndRemedy(t *testing.T) {
 		{with(CustomEvent("a", "own", "c"), func(e *Event) { e.UserInfo = "{" }), `user_info is "{", it must be JSON`},
 		{with(CustomEvent("a", "own", "c"), func(e *Event) { e.SubscriptionCount = -1 }), "subscription_count is -1"},
 		{ClientEvent("a", "private-c", ClientMessage{Name: "client-e", Data: long, SocketID: "1.2"}), `at most 194560 can be sent; channel is "private-c"`},
-		{ChannelOccupied("a", long+"y"), `channel is "` + strings.Repeat("x", 80) + `…"`},
+		{ChannelOccupied("a", long+"y"), `channel is "` + strings.Repeat("x", 80) + `…", 194561 bytes long; at most 4096`},
+		{ChannelOccupied("a", long[:maxChannelBytes+1]), `…", 4097 bytes long; at most 4096`},
 	}
 	for _, tt := range tests {
 		err := tt.event.Validate()

@@ -297,7 +297,7 @@ func checkCounters(t *testing.T, e *Emitter) {
 	c := &e.stats
 	settled := c.delivered.Load() + c.dead.Load() + c.dropped.Load()
 	inQueue := c.enqueued.Load() - c.ownSettled.Load()
-	pending := c.matched.Load() + c.adopted.Load() - settled - inQueue
+	pending := c.matched() + c.adopted.Load() - settled - inQueue
 	if inQueue < 0 || pending < 0 || e.outbox.used.Load() < 0 || e.outbox.failing.Load() < 0 {
 		t.Errorf("%d events in the queue, %d pending, outbox of %d and %d bytes: %+v",
 			inQueue, pending, e.outbox.used.Load(), e.outbox.failing.Load(), e.Stats())

@@ -62,3 +62,13 @@ func formatUUID(b *[16]byte) string {
 func (s *idSource) issued(id string) bool {
 	return len(id) >= 36 && strings.HasSuffix(id[:36], s.suffix) && !strings.Contains(id, "~")
 }
+
+// originalID returns the Webhook-Id of a job: its ID without what queue.ReplayID has added. So a
+// replay and the parts of a replay have the IDs that receivers know.
+func originalID(id string) string {
+	i := strings.IndexByte(id, '~')
+	if i < 0 {
+		return id
+	}
+	return id[:i] + originalID(strings.TrimLeft(id[i+1:], "0123456789"))
+}

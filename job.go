@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"unicode/utf8"
 
@@ -14,32 +15,39 @@ import (
 // The second is the envelope, a JSON object:
 //
 //	{"time_ms":1707744000000,"events":[{"name":"channel_occupied","channel":"chat"}]}
-//	{"v":1,"id":"…","app":"…","webhook":"…","key":"…","time_ms":…,"events":1,"signature":"…","mac":"…"}
+//	{"v":2,"id":"…","app":"…","webhook":"…","key":"…","time_ms":…,"sealed_ms":…,"events":1,"signature":"…","mac":"…"}
 //
 // The envelope comes last because the body is then never copied, neither when the job is made nor
 // when it is sent. The signature is the body's and goes to the receiver; the MAC covers every other
-// field of the envelope, the signature included. Neither line holds a secret or a custom header.
+// field of the envelope, the signature included. The ID is the queue's, and the app and the webhook
+// make the lane, so a copy under another ID or in another lane is not genuine. Neither line holds a
+// secret or a custom header.
 
 // envelope is what a job says about its body.
 type envelope struct {
-	id        string // Webhook-Id
+	id        string // of the queue.Job
 	app       string
 	webhook   string // the webhook's identity
 	key       string // the key that signed
 	timeMS    int64  // of the earliest event
+	sealedMS  int64  // when the job was sealed, or the job that it is a part of
 	events    int
 	signature string // of the body, hex
 }
 
-// jobVersion is the version of the encoding that is written. One that is not known is not guessed
-// at.
-const jobVersion = "1"
+// jobVersion is the version of the encoding that is written. No other is read.
+const jobVersion = 2
+
+// envelopeStart begins every envelope.
+const envelopeStart = `{"v":`
 
 // appendJob completes data, which holds a body, to a job's Data. Without a signer it has no MAC.
 func appendJob(data []byte, env *envelope, s *signer) []byte {
 	data = append(data, '\n')
 	start := len(data)
-	data = append(data, `{"v":`+jobVersion+`,"id":`...)
+	data = append(data, envelopeStart...)
+	data = strconv.AppendInt(data, jobVersion, 10)
+	data = append(data, `,"id":`...)
 	data = appendString(data, env.id)
 	data = append(data, `,"app":`...)
 	data = appendString(data, env.app)
@@ -49,6 +57,8 @@ func appendJob(data []byte, env *envelope, s *signer) []byte {
 	data = appendString(data, env.key)
 	data = append(data, `,"time_ms":`...)
 	data = strconv.AppendInt(data, env.timeMS, 10)
+	data = append(data, `,"sealed_ms":`...)
+	data = strconv.AppendInt(data, env.sealedMS, 10)
 	data = append(data, `,"events":`...)
 	data = strconv.AppendInt(data, int64(env.events), 10)
 	data = append(data, `,"signature":"`...)
@@ -60,13 +70,17 @@ func appendJob(data []byte, env *envelope, s *signer) []byte {
 	return append(data, `"}`...)
 }
 
-var (
-	// errUnreadable is returned when a job's Data is not a job.
-	errUnreadable = errors.New("not a job of version " + jobVersion)
+// errUnreadable is returned when a job's Data is not a job.
+var errUnreadable = errors.New("the data is not a job")
 
-	// errNewerJob is returned when a job's Data is a job of a later version.
-	errNewerJob = errors.New("a job of a version after " + jobVersion)
-)
+// versionError is returned when a job's Data is a job of another version.
+type versionError int64
+
+func (e versionError) Error() string {
+	return fmt.Sprintf("the job has format version %d, and this process reads version %d", int64(e), jobVersion)
+}
+
+func (e versionError) newer() bool { return e > jobVersion }
 
 // parsedJob is a job's Data taken apart. Its slices point into Data.
 type parsedJob struct {
@@ -92,7 +106,13 @@ func (j *parsedJob) parse(data []byte, hint envelope) error {
 	}
 	j.body = data[:i]
 	r := envelopeReader{rest: data[i+1:]}
-	r.literal(`{"v":` + jobVersion + `,"id":`)
+	r.literal(envelopeStart)
+	version := r.number()
+	r.literal(`,`)
+	if !r.failed && version != jobVersion {
+		return versionError(version)
+	}
+	r.literal(`"id":`)
 	j.id = r.text(hint.id)
 	r.literal(`,"app":`)
 	j.app = r.text(hint.app)
@@ -102,8 +122,11 @@ func (j *parsedJob) parse(data []byte, hint envelope) error {
 	j.key = r.text(hint.key)
 	r.literal(`,"time_ms":`)
 	j.timeMS = r.number()
+	r.literal(`,"sealed_ms":`)
+	j.sealedMS = r.number()
 	r.literal(`,"events":`)
-	j.events = int(r.number())
+	events := r.number()
+	j.events = int(events)
 	r.literal(`,"signature":`)
 	j.signature = r.text("")
 	r.literal(`,"mac":"`)
@@ -111,22 +134,17 @@ func (j *parsedJob) parse(data []byte, hint envelope) error {
 	j.mac = r.rest[:max(0, len(r.rest)-2)]
 	r.rest = r.rest[len(j.mac):]
 	r.literal(`"}`)
-	if r.failed || len(r.rest) > 0 || j.events < 1 {
-		return unreadable(data[i+1:])
+	if r.failed || len(r.rest) > 0 || events < 1 || events > int64(len(j.body)) { // each takes more than a byte
+		return errUnreadable
 	}
 	return nil
 }
 
-// unreadable tells the envelope of a newer version from anything else.
-func unreadable(envelope []byte) error {
-	r := envelopeReader{rest: envelope}
-	r.literal(`{"v":`)
-	version := r.number()
-	r.literal(`,`)
-	if current, _ := strconv.ParseInt(jobVersion, 10, 64); !r.failed && version > current {
-		return errNewerJob
-	}
-	return errUnreadable
+// isAt reports whether the job says that it has this ID and is in this lane.
+func (j *parsedJob) isAt(id, lane string) bool {
+	n := len(j.app)
+	return j.id == id && len(lane) == n+1+len(j.webhook) &&
+		lane[:n] == j.app && lane[n] == '/' && lane[n+1:] == j.webhook
 }
 
 // verify reports whether the job is, to the byte, as the holder of the key's secret made it, body
@@ -205,43 +223,9 @@ func (r *envelopeReader) stringEnd() int {
 	return -1
 }
 
-// The body's parts around its time and its events.
-const (
-	bodyTime   = `{"time_ms":`
-	bodyEvents = `,"events":[`
-	bodyEnd    = `]}`
-
-	bodyOverhead = 64 // what a body has besides its events, at most
-)
-
-// appendBodyStart begins a body of the time.
-func appendBodyStart(dst []byte, timeMS int64) []byte {
-	dst = append(dst, bodyTime...)
-	dst = strconv.AppendInt(dst, timeMS, 10)
-	return append(dst, bodyEvents...)
-}
-
-// bodyOf returns a body's events, joined by commas.
-func bodyOf(body []byte) ([]byte, bool) {
-	rest, ok := bytes.CutPrefix(body, []byte(bodyTime))
-	_, events, found := bytes.Cut(rest, []byte(bodyEvents))
-	events, closed := bytes.CutSuffix(events, []byte(bodyEnd))
-	return events, ok && found && closed
-}
-
-// restamp returns the body with another time.
-func restamp(body []byte, timeMS int64) ([]byte, bool) {
-	events, ok := bodyOf(body)
-	if !ok {
-		return nil, false
-	}
-	dst := appendBodyStart(make([]byte, 0, len(body)+8), timeMS)
-	dst = append(dst, events...)
-	return append(dst, bodyEnd...), true
-}
-
 // halve splits a job of several events into two jobs, whose IDs are the job's with "-0" and "-1".
-// They are signed with the current key.
+// They are sealed with the current key, and keep the time at which the whole was sealed, so that
+// splitting a job does not make it younger.
 func halve(j *parsedJob, of queue.Job, key appKey) ([]queue.Job, bool) {
 	events, ok := bodyOf(j.body)
 	if !ok {
@@ -262,7 +246,7 @@ func halve(j *parsedJob, of queue.Job, key appKey) ([]queue.Job, bool) {
 		body := appendBodyStart(make([]byte, 0, len(part)+512), j.timeMS)
 		body = append(append(body, part...), bodyEnd...)
 		halves[i] = queue.Job{
-			ID: of.ID + "-" + strconv.Itoa(i), Lane: of.Lane, Ordered: of.Ordered,
+			ID: env.id, Lane: of.Lane, Ordered: of.Ordered,
 			Data: seal(body, &env, key, false),
 		}
 	}
@@ -279,28 +263,4 @@ func seal(body []byte, env *envelope, key appKey, inProcess bool) []byte {
 		return appendJob(body, env, nil)
 	}
 	return appendJob(body, env, key.signer)
-}
-
-// nthComma returns the index of the comma after the first n of several JSON objects joined by
-// commas, or -1.
-func nthComma(objects []byte, n int) int {
-	depth, inString := 0, false
-	for i := 0; i < len(objects); i++ {
-		switch c := objects[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-		case c == ',' && depth == 0:
-			if n--; n == 0 {
-				return i
-			}
-		}
-	}
-	return -1
 }

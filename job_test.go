@@ -21,7 +21,7 @@ func sealedJob(body string, env envelope) ([]byte, appKey) {
 func TestAJobsDataIsItsBodyAndAnEnvelopeThatAPersonCanRead(t *testing.T) {
 	t.Parallel()
 	body := `{"time_ms":1707744000000,"events":[{"name":"channel_occupied","channel":"presence-chat"}]}`
-	data, key := sealedJob(body, envelope{id: "id-1", app: "my-app", webhook: "main", timeMS: 1707744000000, events: 1})
+	data, key := sealedJob(body, envelope{id: "id-1", app: "my-app", webhook: "main", timeMS: 1707744000000, sealedMS: 1707744000050, events: 1})
 	first, second, found := strings.Cut(string(data), "\n")
 	if !found || first != body {
 		t.Errorf("the first line is %q", first)
@@ -29,12 +29,13 @@ func TestAJobsDataIsItsBodyAndAnEnvelopeThatAPersonCanRead(t *testing.T) {
 	var env struct {
 		V, Events                             int
 		TimeMS                                int64 `json:"time_ms"`
+		SealedMS                              int64 `json:"sealed_ms"`
 		ID, App, Webhook, Key, Signature, MAC string
 	}
 	if err := json.Unmarshal([]byte(second), &env); err != nil {
 		t.Fatal(err)
 	}
-	if env.V != 1 || env.Events != 1 || env.TimeMS != 1707744000000 || env.ID != "id-1" || env.App != "my-app" || env.Webhook != "main" ||
+	if env.V != 2 || env.Events != 1 || env.TimeMS != 1707744000000 || env.SealedMS != 1707744000050 || env.ID != "id-1" || env.App != "my-app" || env.Webhook != "main" ||
 		env.Key != "my-key" || len(env.MAC) != 64 || env.Signature != string(key.signer.appendSignature(nil, []byte(body))) {
 		t.Errorf("the envelope is %+v", env)
 	}
@@ -78,13 +79,14 @@ func FuzzJob(f *testing.F) {
 			halve(j, queue.Job{ID: "x"}, appKey{"k", signer})
 			restamp(j.body, 1)
 		}
-		env := envelope{id: id, app: app, webhook: webhook, timeMS: max(timeMS, 0), events: int(events) + 1}
+		raw = append(raw, ' ')
+		env := envelope{id: id, app: app, webhook: webhook, timeMS: max(timeMS, 0), sealedMS: max(timeMS, 0), events: 1 + int(events)%len(raw)}
 		sealed := seal(bytes.Clone(raw), &env, appKey{key, signer}, false)
 		j, err := parseJob(sealed)
 		if err != nil {
 			t.Fatalf("%q: %v", sealed, err)
 		}
-		if !j.verify(signer) || !bytes.Equal(j.body, raw) || j.timeMS != env.timeMS || j.events != env.events {
+		if !j.verify(signer) || !bytes.Equal(j.body, raw) || j.timeMS != env.timeMS || j.sealedMS != env.sealedMS || j.events != env.events {
 			t.Fatalf("%q was read as %+v", sealed, j)
 		}
 		valid := utf8.ValidString(id) && utf8.ValidString(app) && utf8.ValidString(webhook) && utf8.ValidString(key)
@@ -117,7 +119,7 @@ func FuzzHalves(f *testing.F) {
 		}
 		body = append(body, bodyEnd...)
 		key := appKey{"k", newSigner("s")}
-		whole, err := parseJob(seal(bytes.Clone(body), &envelope{id: "id", timeMS: 1, events: events}, key, false))
+		whole, err := parseJob(seal(bytes.Clone(body), &envelope{id: "id", timeMS: 1, sealedMS: 2, events: events}, key, false))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +131,7 @@ func FuzzHalves(f *testing.F) {
 		count := 0
 		for i, h := range halves {
 			j, err := parseJob(h.Data)
-			if err != nil || !j.verify(key.signer) || !json.Valid(j.body) {
+			if err != nil || !j.verify(key.signer) || !json.Valid(j.body) || j.sealedMS != 2 {
 				t.Fatalf("half %d is %q: %v", i, h.Data, err)
 			}
 			part, _ := bodyOf(j.body)

@@ -62,7 +62,7 @@ func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispat
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("app", h.app.id), slog.String("webhook", h.id), slog.String("job", j.parsed.id),
+		slog.String("app", h.app.id), slog.String("webhook", h.id), slog.String("job", originalID(j.parsed.id)),
 		slog.String("target", h.printable()), slog.Int("attempt", j.task.Lease.Attempts+1), slog.Int("events", j.parsed.events),
 		slog.Duration("took", took), slog.Int("status", out.Status),
 	}

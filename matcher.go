@@ -9,13 +9,14 @@ import (
 // matcher is a compiled Filter. The zero matcher matches every channel.
 type matcher struct {
 	prefix, suffix string
+	exclude        string // a prefix
 	pattern        *regexp.Regexp
 	namespaces     []string
 }
 
 // compile makes a matcher of f, whose pattern has been validated.
 func (f *Filter) compile() (matcher, error) {
-	m := matcher{prefix: f.ChannelPrefix, suffix: f.ChannelSuffix, namespaces: f.ChannelNamespaces}
+	m := matcher{prefix: f.ChannelPrefix, suffix: f.ChannelSuffix, exclude: f.ChannelExcludePrefix, namespaces: f.ChannelNamespaces}
 	if f.ChannelNamespace != "" && len(m.namespaces) == 0 {
 		m.namespaces = []string{f.ChannelNamespace}
 	} else if f.ChannelNamespace != "" {
@@ -41,6 +42,7 @@ func intersect(one string, others []string) []string {
 func (m *matcher) match(channel string) bool {
 	return strings.HasPrefix(channel, m.prefix) &&
 		strings.HasSuffix(channel, m.suffix) &&
+		(m.exclude == "" || !strings.HasPrefix(channel, m.exclude)) &&
 		(m.namespaces == nil || m.matchNamespace(channel)) &&
 		(m.pattern == nil || m.pattern.MatchString(channel))
 }

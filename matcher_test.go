@@ -25,6 +25,8 @@ func TestAFiltersConditionsMustAllHold(t *testing.T) {
 		{Filter{ChannelNamespace: "news"}, []string{"news:1", "private-news:1", "presence-cache-news:a:b"}, []string{"news", "news-1", "anews:1", "x:news:1"}},
 		{Filter{ChannelNamespaces: []string{"news", "chat"}}, []string{"news:1", "cache-chat:1"}, []string{"other:1", "news"}},
 		{Filter{ChannelNamespace: "news", ChannelNamespaces: []string{"news", "chat"}}, []string{"news:1"}, []string{"chat:1"}},
+		{Filter{ChannelExcludePrefix: "private-encrypted-"}, []string{"private-x", "encrypted-x", "private-encrypted", "x-private-encrypted-"}, []string{"private-encrypted-", "private-encrypted-x", "private-encrypted-cache-x"}},
+		{Filter{ChannelPrefix: "private-", ChannelExcludePrefix: "private-encrypted-"}, []string{"private-x"}, []string{"x", "private-encrypted-x"}},
 		{Filter{ChannelNamespace: "news", ChannelPrefix: "private-"}, []string{"private-news:1"}, []string{"news:1", "presence-news:1"}},
 	} {
 		m, err := tt.filter.compile()
@@ -105,6 +107,24 @@ func TestFault43PatternsTakeLinearTime(t *testing.T) { // not parallel: it measu
 		t.Error("Wants a type that nobody asked for")
 	}
 }
+
+func TestPatternsOfTheLargestSizeAreTaken(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]bool{
+		worstPattern: true, `[\p{L}\p{N}]{0,249}!`: false, strings.Repeat("[a]?", 200): true,
+		strings.Repeat("a", maxPatternBytes): false, `\p{L}` + strings.Repeat("a", 400): true,
+		strings.Repeat("()", 165): true, `^presence-[a-z0-9]{1,200}$`: true,
+		`^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`: true, "((((a{10}){10}){10}){10}": false,
+	} {
+		if problem := patternProblem(pattern); (problem == "") != want {
+			t.Errorf("%.40q of %d bytes: got %q", pattern, len(pattern), problem)
+		}
+	}
+}
+
+// worstPattern is the one that took longest of those that are accepted: for every byte it looks at
+// every instruction, and half of them search a table.
+const worstPattern = `[\p{L}\p{N}]{0,248}!`
 
 func TestFault43ABadPatternIsAConfigurationError(t *testing.T) {
 	t.Parallel()

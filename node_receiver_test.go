@@ -52,7 +52,7 @@ const everyEventText = `[
 	{"name":"client_event","channel":"presence-c","event":"client-e","data":"{\"x\":\"\u2028<&>\"}","socket_id":"1.2","user_id":"u"},
 	{"name":"cache_miss","channel":"cache-c"},
 	{"name":"subscription_count","channel":"c","subscription_count":0},
-	{"name":"server_started","channel":"c"}]`
+	{"name":"server_started","channel":"c","by":{"name":"\u00c4nn"},"on":null}]`
 
 // parsed returns the events of a JSON array.
 func parsed(t *testing.T, text string) []map[string]any {

@@ -80,7 +80,10 @@ type Options struct {
 	KeepTime bool
 
 	// StandardWebhooks adds webhook-id, webhook-timestamp and webhook-signature headers as the
-	// Standard Webhooks specification has them, signed with the same secret.
+	// Standard Webhooks specification has them, signed with the app's secret. One that begins with
+	// "whsec_" is decoded from base64, as the specification says; of any other the bytes are the key,
+	// which a receiver's library wants as "whsec_" and their base64. An app with PreviousKeys has a
+	// signature for each of its secrets, the current one first.
 	StandardWebhooks bool
 
 	// Trace watches what happens. Its functions must be fast.

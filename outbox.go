@@ -14,11 +14,14 @@ import (
 // of the room that is free there, so that one whose lane is full leaves room for all others.
 type outbox struct {
 	limit   int64
-	used    atomic.Int64  // bytes reserved for events and charged for batches
+	used    atomic.Int64  // bytes of batches, and those reserved for events that are in none yet
 	failing atomic.Int64  // of those, bytes of failing webhooks
 	wake    chan struct{} // capacity 1: there are fresh batches, or webhooks that work again
+	closed  *atomic.Bool  // the emitter is
 	ended   chan struct{} // closed when nothing will be handed over any more
 	backlog backlog
+
+	watchers atomic.Int64 // calls of until under way
 
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer
@@ -33,8 +36,8 @@ type outbox struct {
 // Choudhury and Hahne (1998).
 const alpha = 8
 
-func newOutbox(limit int64, ended chan struct{}) *outbox {
-	return &outbox{limit: limit, ended: ended, counts: map[int]int{}, wake: make(chan struct{}, 1)}
+func newOutbox(limit int64, closed *atomic.Bool, ended chan struct{}) *outbox {
+	return &outbox{limit: limit, closed: closed, ended: ended, counts: map[int]int{}, wake: make(chan struct{}, 1)}
 }
 
 // account is what a webhook holds in the outbox: bytes, doubled, plus 1 while the webhook is
@@ -88,41 +91,32 @@ func (o *outbox) setFailing(h *hook, failing bool) {
 	o.change()
 }
 
-// reserve makes room for one event of this size at as many of the hooks as have room, and returns
-// how many those are. It puts them first in hooks. If the outbox as a whole is full, none has.
-func (o *outbox) reserve(hooks []*hook, size int64) int {
-	n := 0
-	for i, h := range hooks {
-		switch o.reserveOne(h.slot, size) {
-		case roomFound:
-			hooks[n], hooks[i] = h, hooks[n]
-			n++
-		case outboxFull:
-			o.unreserve(hooks[:n], size)
-			return 0
-		}
-	}
-	return n
-}
-
 type room uint8
 
 const (
 	roomFound  room = iota
 	shareFull       // the webhook has all that it may have now
 	outboxFull      // the outbox as a whole is full
+	noneTaken       // the emitter is closed
 )
 
-// reserveOne makes room for one event of this size at a webhook.
-func (o *outbox) reserveOne(s *slot, size int64) room {
+// reserve sets bytes aside at a webhook, if it has room for them.
+func (o *outbox) reserve(s *slot, size int64) room { return o.reserveStep(s, size, size) }
+
+// reserveStep charges size bytes of a batch's buffer if the webhook has room for its next n bytes.
+// After the emitter was closed there is none: Shutdown waits for what was charged before.
+func (o *outbox) reserveStep(s *slot, size, n int64) room {
 	held, failing := o.charge(s, size)
-	free, result := o.limit-o.used.Load(), roomFound
+	free, result := o.limit-o.used.Load()+size-n, roomFound
 	if free < 0 {
 		result = outboxFull
 	} else if failing {
-		free = o.limit/2 - o.failing.Load()
+		free = o.limit/2 - o.failing.Load() + size - n
 	}
-	if result == roomFound && (free < 0 || held/alpha > free+size) {
+	switch {
+	case o.closed.Load():
+		result = noneTaken
+	case result == roomFound && (free < 0 || (held-size+n)/alpha > free+n):
 		result = shareFull
 	}
 	if result != roomFound {
@@ -131,13 +125,69 @@ func (o *outbox) reserveOne(s *slot, size int64) room {
 	return result
 }
 
-// unreserve gives room back.
-func (o *outbox) unreserve(hooks []*hook, size int64) {
-	if len(hooks) == 0 {
-		return
+// chargeStep is reserveStep where the room was reserved before.
+func (o *outbox) chargeStep(s *slot, size, _ int64) room {
+	o.charge(s, size)
+	return roomFound
+}
+
+// fits reports whether an event of this size can ever have room at so many webhooks.
+func (o *outbox) fits(webhooks int, size int64) bool { return size <= o.limit/int64(webhooks) }
+
+// roomAt finds room for an event at as many of the hooks as have it, and puts those first. An event
+// that may wait needs it at all hooks that are not failing. Where it is not found, or the outbox as
+// a whole is full, undo gives back what the first n have.
+func roomAt(hooks []*hook, waits bool, find func(*hook) room, undo func(n int)) (n int, result room) {
+	for i, h := range hooks {
+		switch found := find(h); {
+		case found == roomFound:
+			hooks[n], hooks[i] = h, hooks[n]
+			n++
+		case found == shareFull && (!waits || h.slot.account.isFailing()):
+		default:
+			undo(n)
+			return 0, found
+		}
 	}
+	return n, roomFound
+}
+
+// reserveAt sets bytes aside at the hooks, as roomAt says.
+func (o *outbox) reserveAt(hooks []*hook, size int64, waits bool) (n int, result room) {
+	return roomAt(hooks, waits,
+		func(h *hook) room { return o.reserve(h.slot, size) },
+		func(n int) { o.unreserve(hooks[:n], size) })
+}
+
+// unreserve gives room back. The caller says changed.
+func (o *outbox) unreserve(hooks []*hook, size int64) {
 	for _, h := range hooks {
 		o.charge(h.slot, -size)
+	}
+}
+
+// enter begins an Emit that looks for room in several batches before it uses any: Shutdown waits
+// until it has. It reports false after the emitter was closed.
+func (o *outbox) enter() bool {
+	o.used.Add(1)
+	if o.closed.Load() {
+		o.exit()
+		return false
+	}
+	return true
+}
+
+func (o *outbox) exit() {
+	if o.used.Add(-1) == 0 && o.closed.Load() {
+		o.changed()
+	}
+}
+
+// changed tells whoever waits that bytes were given back, or were asked for in vain and may have
+// been missing for others in that moment.
+func (o *outbox) changed() {
+	if o.line.length.Load() == 0 && o.watchers.Load() == 0 {
+		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -220,6 +270,8 @@ func (o *outbox) empty(ctx context.Context) error {
 // until returns when the condition holds, which is checked after every hand-over, or with ctx's
 // error.
 func (o *outbox) until(ctx context.Context, holds func() bool) error {
+	o.watchers.Add(1)
+	defer o.watchers.Add(-1)
 	for {
 		o.mu.Lock()
 		if holds() {

@@ -310,7 +310,7 @@ func TestAWebhookThatBeginsLaterDoesNotComeFirst(t *testing.T) {
 		a := testApp("http://early.test/", "http://late.test/")
 		a.Webhooks[0].EventTypes = []EventType{TypeChannelOccupied}
 		a.Webhooks[1].EventTypes = []EventType{TypeChannelVacated}
-		e := start(t, to, unbatched, apps(a))
+		e := start(t, to, unbatched, apps(a), func(o *Options) { o.OutboxBytes = 64 << 20 })
 		for i := range 20_000 {
 			emit(t, e, occupied(i))
 		}

@@ -32,7 +32,7 @@ func TestRouteMatchesLikeAScan(t *testing.T) {
 		w := Webhook{ID: fmt.Sprint(i), EventTypes: []EventType{knownTypes[r.IntN(2)], knownTypes[2]}}
 		switch r.IntN(4) {
 		case 0:
-			w.Filter.ChannelPrefix = word()
+			w.Filter.ChannelPrefix, w.Filter.ChannelExcludePrefix = word(), word()
 		case 1:
 			w.Filter = Filter{ChannelPrefix: "private-" + word(), ChannelNamespaces: []string{"a", "b", "a"}}
 		case 2:

@@ -366,7 +366,7 @@ func TestUnknownJobsComeBackAfterTheirAge(t *testing.T) {
 func TestJobsOfANewerVersionWaitForAProcessThatKnowsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := altering(t, replacing(`{"v":1,`, `{"v":12,`))
+		q := altering(t, replacing(`{"v":2,"id"`, `{"v":12,"later"`))
 		to := &endpoint{}
 		e := start(t, to, with(q))
 		emit(t, e, occupied(1))
@@ -375,7 +375,7 @@ func TestJobsOfANewerVersionWaitForAProcessThatKnowsIt(t *testing.T) {
 			t.Errorf("%d dead letters and %d attempts within the hour", n, len(to.got()))
 		}
 		time.Sleep(3 * time.Minute)
-		if dead := deadLetters(t, e); len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "newer_version") {
+		if dead := deadLetters(t, e); len(dead) != 1 || !strings.HasPrefix(dead[0].Reason, "newer_version: the job has format version 12, and this process reads version 2") {
 			t.Errorf("dead letters: %v", dead)
 		}
 	})

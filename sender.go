@@ -26,9 +26,10 @@ type sender struct {
 
 // request makes the request of one attempt: the job as it was signed, or signed again if need be,
 // with the webhook's current headers. A replayed job has a new time.
-func (s *sender) request(j *parsedJob, h *hook, attempt int, replayed bool) *dispatch.Request {
+func (s *sender) request(j *parsedJob, h *hook, attempt int) *dispatch.Request {
 	body, key, signature := j.body, j.key, j.signature
-	now := time.Now()
+	now, id := time.Now(), originalID(j.id)
+	replayed := id != j.id
 	age := now.Sub(time.UnixMilli(j.timeMS)).Abs() // a clock may have been set back
 	if !s.keepTime && (age > freshFor || replayed) {
 		if b, ok := restamp(body, now.UnixMilli()); ok {
@@ -42,12 +43,12 @@ func (s *sender) request(j *parsedJob, h *hook, attempt int, replayed bool) *dis
 	}
 	r := &dispatch.Request{
 		URL: h.URL, Lambda: h.Lambda, Body: body,
-		AppID: h.app.id, WebhookID: h.id, JobID: j.id, Attempt: attempt,
+		AppID: h.app.id, WebhookID: h.id, JobID: id, Attempt: attempt,
 	}
 	r.Header = requestHeader(h, key, signature)
 	if s.standard {
 		r.Header["Webhook-Timestamp"] = []string{strconv.FormatInt(now.Unix(), 10)}
-		r.Header["Webhook-Signature"] = []string{string(h.app.keys[0].signer.appendStandard(nil, r.JobID, now.Unix(), body))}
+		r.Header["Webhook-Signature"] = []string{standardSignatures(h.app.keys, r.JobID, now.Unix(), body)}
 	}
 	return r
 }

@@ -194,11 +194,11 @@ func within(ctx context.Context, grace time.Duration, f func()) bool {
 // the host closed the queue there is nothing to wait for. It reports whether everything has returned.
 func (e *Emitter) finish(ctx context.Context) (returned bool) {
 	returned = true
+	e.outbox.refuseWaiters()
 	if e.debouncer != nil {
 		returned = within(ctx, endGrace, func() { e.debouncer.finish(ctx) })
 	}
 	e.batcher.finish()
-	e.outbox.refuseWaiters()
 	open, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {

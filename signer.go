@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"hash"
-	"strconv"
 	"sync"
 )
 
@@ -18,28 +16,34 @@ const envelopeLabel = "pushhooks/envelope/v1"
 // signer signs with one secret. It holds the key alone, so that a million of them cost little; the state of a
 // computation is borrowed from a pool that all signers share. It may be used by many goroutines at once.
 type signer struct {
-	key      string // at most one SHA-256 block
+	key      string // at most one SHA-256 block, or a secret in base64: see standardSecret
 	envelope [sha256.Size]byte
 }
 
 func newSigner(secret Secret) *signer {
 	s := &signer{key: macKey(secret)}
-	m := startMAC(s.key)
+	if _, err := standardSecret(secret); err == nil {
+		s.key = string(secret)
+	}
+	m := startMAC(s.macKey())
 	m.writeString(envelopeLabel)
 	s.envelope = m.finish()
 	return s
 }
 
+// macKey returns the key for all but Standard Webhooks.
+func (s *signer) macKey() string { return macKey(Secret(s.key)) }
+
 // appendSignature appends what X-Pusher-Signature holds for body: its HMAC-SHA256 in lower-case hex.
 func (s *signer) appendSignature(dst, body []byte) []byte {
-	sum := textMAC(s.key, body)
+	sum := textMAC(s.macKey(), body)
 	return hex.AppendEncode(dst, sum[:])
 }
 
 // verify says whether signature, in hex of either case, is the one of body. It takes the same time however
 // much of it is right.
 func (s *signer) verify(body []byte, signature string) bool {
-	return equalHex(textMAC(s.key, body), signature)
+	return equalHex(textMAC(s.macKey(), body), signature)
 }
 
 // appendMAC appends the MAC of an envelope's text in lower-case hex.
@@ -51,19 +55,6 @@ func (s *signer) appendMAC(dst, text []byte) []byte {
 // verifyMAC says whether mac, in hex, is the one of the envelope's text.
 func (s *signer) verifyMAC(mac string, text []byte) bool {
 	return equalHex(textMAC(string(s.envelope[:]), text), mac)
-}
-
-// appendStandard appends what webhook-signature holds by the Standard Webhooks specification: "v1," and the
-// HMAC-SHA256 of id, time and body in base64. Its key is the secret's bytes, which a receiver's library wants as base64.
-func (s *signer) appendStandard(dst []byte, id string, unixSeconds int64, body []byte) []byte {
-	m := startMAC(s.key)
-	m.writeString(id)
-	m.buf = strconv.AppendInt(append(m.buf[:0], '.'), unixSeconds, 10)
-	m.buf = append(m.buf, '.')
-	m.write(m.buf)
-	m.write(body)
-	sum := m.finish()
-	return base64.StdEncoding.AppendEncode(append(dst, "v1,"...), sum[:])
 }
 
 // equalHex compares sum with its form in hex, in constant time.

@@ -19,7 +19,8 @@ type TestResult struct {
 // Test makes one delivery of a made-up event to a webhook, for a "send a test" button: signed, with
 // the webhook's headers, through the middleware, and at once. It goes past the queue, its holds and
 // the counts, and it is never retried. The event is of the first type that the webhook wants, on a
-// channel named webhook-test with the filter's prefix and suffix.
+// channel named webhook-test with the filter's prefix and suffix; without a prefix it has one of the
+// type's channels, such as presence-webhook-test for member_added.
 //
 // The error is ErrUnknownApp or ErrClosed, or says that the app has no such webhook; what the
 // receiver makes of it is in the result.
@@ -42,7 +43,7 @@ func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResul
 	ctx, cancel := context.WithTimeout(ctx, e.sender.timeoutOf(h))
 	defer cancel()
 	began := time.Now()
-	r := e.sender.request(j, h, 1, false)
+	r := e.sender.request(j, h, 1)
 	out := e.sender.try(ctx, h, r)
 	return &TestResult{JobID: r.JobID, Body: r.Body, Duration: time.Since(began), Outcome: out}, nil
 }
@@ -59,7 +60,9 @@ func (a *app) hookIDs() []string {
 func (e *Emitter) testJob(h *hook) (*parsedJob, error) {
 	now := time.Now()
 	ev := testEvent(h)
-	env := envelope{id: e.ids.next(now), app: h.app.id, webhook: h.id, timeMS: now.UnixMilli(), events: 1}
+	env := envelope{
+		id: e.ids.next(now), app: h.app.id, webhook: h.id, timeMS: now.UnixMilli(), sealedMS: now.UnixMilli(), events: 1,
+	}
 	body := appendBodyStart(nil, env.timeMS)
 	body = append(ev.appendJSON(body), bodyEnd...)
 	return parseJob(seal(body, &env, h.app.keys[0], false))
@@ -73,6 +76,9 @@ func testEvent(h *hook) Event {
 		ev.UserID = "webhook-test"
 	case TypeClientEvent:
 		ev.Event, ev.Data, ev.SocketID = "client-webhook-test", "{}", "1.1"
+	}
+	if _, _, on := ev.Type.rules(); h.match.prefix == "" {
+		ev.Channel = on.prefix() + ev.Channel
 	}
 	return ev
 }

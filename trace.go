@@ -178,7 +178,7 @@ func (w *watcher) attempted(j *deliveryJob, h *hook, took time.Duration, out dis
 		return
 	}
 	call(w, "Attempted", w.Attempted, AttemptedInfo{
-		AppID: h.app.id, WebhookID: h.id, JobID: j.parsed.id, Attempt: j.task.Lease.Attempts + 1, Events: j.parsed.events,
+		AppID: h.app.id, WebhookID: h.id, JobID: originalID(j.parsed.id), Attempt: j.task.Lease.Attempts + 1, Events: j.parsed.events,
 		Duration: took, Outcome: out, Retry: r.Action == scheduler.Retry, After: r.Delay,
 	})
 }
@@ -186,7 +186,7 @@ func (w *watcher) attempted(j *deliveryJob, h *hook, took time.Duration, out dis
 func (w *watcher) deadLettered(j *deliveryJob, reason string) {
 	info := DeadLetteredInfo{JobID: j.task.Lease.ID, Events: j.events(), Attempts: j.attempts(), Reason: reason}
 	if j.err == nil {
-		info.AppID, info.WebhookID, info.JobID = j.parsed.app, j.parsed.webhook, j.parsed.id
+		info.AppID, info.WebhookID, info.JobID = j.parsed.app, j.parsed.webhook, originalID(j.parsed.id)
 	}
 	call(w, "DeadLettered", w.DeadLettered, info)
 }

@@ -41,11 +41,12 @@ func (a *app) identities(webhooks []Webhook) []string {
 func (w *Webhook) equal(v *Webhook) bool {
 	return w.ID == v.ID && w.URL == v.URL && equalLambda(w.Lambda, v.Lambda) &&
 		slices.Equal(w.EventTypes, v.EventTypes) && w.Filter.equal(&v.Filter) && maps.Equal(w.Headers, v.Headers) &&
-		w.Retry == v.Retry && w.RequestTimeout == v.RequestTimeout && w.Ordered == v.Ordered && w.RateLimit == v.RateLimit
+		w.UserInfoAsString == v.UserInfoAsString && w.Retry == v.Retry && w.RequestTimeout == v.RequestTimeout && w.Ordered == v.Ordered && w.RateLimit == v.RateLimit
 }
 
 func (f *Filter) equal(g *Filter) bool {
 	return f.ChannelPrefix == g.ChannelPrefix && f.ChannelSuffix == g.ChannelSuffix && f.ChannelPattern == g.ChannelPattern &&
+		f.ChannelExcludePrefix == g.ChannelExcludePrefix &&
 		f.ChannelNamespace == g.ChannelNamespace && slices.Equal(f.ChannelNamespaces, g.ChannelNamespaces) &&
 		(f.ChannelNamespaces == nil) == (g.ChannelNamespaces == nil)
 }

@@ -14,8 +14,8 @@ func TestWebhooksThatDifferInAnyFieldAreNotEqual(t *testing.T) {
 	full := func() Webhook {
 		return Webhook{
 			ID: "a", URL: "http://a.test/", Lambda: &Lambda{FunctionName: "f", Region: "us-east-1"}, EventTypes: knownTypes,
-			Filter:  Filter{"a", "b", "c", "d", []string{"e"}},
-			Headers: Headers{"A": "b"}, Retry: Retry{MaxAttempts: 1}, RequestTimeout: 1, Ordered: true, RateLimit: RateLimit{1, 1},
+			Filter:  Filter{"a", "b", "c", "d", []string{"e"}, "f"},
+			Headers: Headers{"A": "b"}, UserInfoAsString: true, Retry: Retry{MaxAttempts: 1}, RequestTimeout: 1, Ordered: true, RateLimit: RateLimit{1, 1},
 		}
 	}
 	w, v := full(), full()

@@ -43,6 +43,9 @@ var knownTypes = []EventType{
 	TypeAIStreamCancelled, TypeAIStreamOrphaned, TypeMessageVersionCreated, TypeAnnotationCreated, TypeAnnotationDeleted,
 }
 
+// known reports whether the library knows the type.
+func (t EventType) known() bool { return slices.Contains(knownTypes, t) }
+
 // Validate reports every mistake in o, as New does, without starting anything. The error is a
 // *ConfigError; paths of what the JSON file can hold are those of the file.
 func (o Options) Validate() error {

@@ -25,6 +25,7 @@ const (
 type rules struct {
 	types        []EventType // known and declared
 	lambda       bool        // there is a sender for Lambda functions
+	standard     bool        // Options.StandardWebhooks
 	traits       queue.Traits
 	timeout      time.Duration
 	defaultRetry Retry
@@ -35,6 +36,7 @@ func rulesOf(o *Options) *rules {
 	return &rules{
 		types:        slices.Concat(knownTypes, o.EventTypes),
 		lambda:       o.Lambda != nil,
+		standard:     o.StandardWebhooks,
 		traits:       traitsOf(o.Queue),
 		timeout:      o.RequestTimeout,
 		defaultRetry: o.Retry,
@@ -87,7 +89,7 @@ func (c *checker) id(path, id string) {
 
 // keys checks the app's key and previous keys. A key may be there again with a secret that it had
 // before.
-func (c *checker) keys(path string, a *App) {
+func (c *appChecker) keys(path string, a *App) {
 	c.key(path, a.Key, a.Secret)
 	seen := map[Key]string{{a.Key, a.Secret}: path + ".key"}
 	for i, k := range a.PreviousKeys {
@@ -101,7 +103,7 @@ func (c *checker) keys(path string, a *App) {
 	}
 }
 
-func (c *checker) key(path, key string, secret Secret) {
+func (c *appChecker) key(path, key string, secret Secret) {
 	switch {
 	case key == "":
 		c.required(path+".key", "receivers get it in X-Pusher-Key")
@@ -117,6 +119,10 @@ func (c *checker) key(path, key string, secret Secret) {
 		c.failf(path+".secret", "is the word %s: the configuration was printed or marshaled, which hides secrets", redacted)
 	case strings.ContainsFunc(string(secret), unicode.IsControl):
 		c.failf(path+".secret", "has a control character, such as a newline at its end")
+	case c.standard && strings.HasPrefix(string(secret), standardPrefix):
+		if _, err := standardSecret(secret); err != nil {
+			c.failf(path+".secret", `begins with %q, but what follows is %v; Standard Webhooks need the standard alphabet with padding`, standardPrefix, err)
+		}
 	}
 }
 
@@ -218,47 +224,6 @@ func (c *appChecker) eventTypes(path string, types []EventType) {
 			c.failf(index(path, i), "is %q, which is not an event type%s", shorten(string(t)), suggest(t, c.types))
 		}
 	}
-}
-
-// filter refuses what cannot be compiled, and what would let no channel through unnoticed.
-func (c *checker) filter(path string, f *Filter) {
-	if f.ChannelPattern != "" {
-		if _, err := regexp.Compile(f.ChannelPattern); err != nil {
-			c.failf(path+".channel_pattern", "is %q, which is not a regular expression: %s", shorten(f.ChannelPattern), patternError(err))
-		}
-	}
-	if f.ChannelNamespaces != nil {
-		c.namespaces(path+".channel_namespaces", f.ChannelNamespaces)
-	}
-	if f.ChannelNamespace != "" {
-		c.namespace(path+".channel_namespace", f.ChannelNamespace)
-	}
-	if one := f.ChannelNamespace; one != "" && len(f.ChannelNamespaces) > 0 && !slices.Contains(f.ChannelNamespaces, one) {
-		c.failf(path+".channel_namespace", "is %q, which is not among channel_namespaces, so no channel would match", shorten(one))
-	}
-}
-
-func (c *checker) namespaces(path string, names []string) {
-	if len(names) == 0 {
-		c.failf(path, "is empty, so no channel would match; name a namespace or leave it out")
-	}
-	for i, ns := range names {
-		if ns == "" {
-			c.failf(index(path, i), `is empty; a namespace is what stands before the ":" in a channel's name`)
-		}
-		c.namespace(index(path, i), ns)
-	}
-}
-
-func (c *checker) namespace(path, ns string) {
-	if strings.Contains(ns, ":") {
-		c.failf(path, `is %q; a namespace ends before the first ":" of a channel's name and has none`, shorten(ns))
-	}
-}
-
-// patternError is what is wrong with a pattern, without the package's prefix.
-func patternError(err error) string {
-	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 }
 
 func (c *checker) rateLimit(path string, l RateLimit) {

@@ -7,8 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/idna"
+
+	"github.com/pushhooks/webhook/internal/urltext"
 )
 
 const (
@@ -17,10 +22,13 @@ const (
 )
 
 // urlProblem says what is wrong with a webhook's URL, "" if nothing is. Of the URL it shows no more
-// than scheme and host.
+// than scheme and host, and a character that no URL can hold.
 func urlProblem(raw string) string {
 	if len(raw) > maxURLBytes {
 		return fmt.Sprintf("is %d bytes long; at most %d", len(raw), maxURLBytes)
+	}
+	if problem := urltext.Problem(raw); problem != "" {
+		return problem
 	}
 	u, err := url.Parse(raw)
 	switch {
@@ -35,11 +43,45 @@ func urlProblem(raw string) string {
 	case !validPort(u.Port()):
 		return fmt.Sprintf("is %q; a port is a number from 1 to 65535", urlForMessage(raw))
 	}
+	if problem := hostProblem(u.Hostname()); problem != "" {
+		return problem
+	}
+	if problem := userProblem(u.User); problem != "" {
+		return problem
+	}
 	if u.User.Username() == redacted || u.Path == "/"+redacted || raw == redacted {
 		return fmt.Sprintf("holds the word %s: the configuration was printed or marshaled, which hides more than scheme and host", redacted)
 	}
 	if password, _ := u.User.Password(); password == redacted {
 		return fmt.Sprintf("has the password %s: the configuration was marshaled, which hides passwords", redacted)
+	}
+	return ""
+}
+
+// hostProblem says what is wrong with a host, "" if nothing is. A part of it that was percent-encoded
+// is decoded, and a name that is not ASCII is looked up in the form that IDNA makes of it.
+func hostProblem(host string) string {
+	if urltext.Problem(host) != "" {
+		return "has a host with a percent-encoded space, quotation mark or invisible character; must be a name or an address"
+	}
+	ascii := strings.IndexFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+	if _, err := idna.Lookup.ToASCII(host); err != nil && !ascii {
+		return fmt.Sprintf("has the host %+q, which is not a name that can be looked up", shorten(host))
+	}
+	return ""
+}
+
+// userProblem says what is wrong with a URL's user and password, "" if nothing is. They travel as
+// basic authentication, in which a colon ends the user. Neither is shown.
+func userProblem(user *url.Userinfo) string {
+	password, _ := user.Password()
+	for _, s := range []string{user.Username(), password} {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+			return "has a user or a password with a control character or invalid UTF-8, which basic authentication cannot carry"
+		}
+	}
+	if strings.Contains(user.Username(), ":") {
+		return `has a user with a ":" (%3A), which basic authentication cannot carry`
 	}
 	return ""
 }

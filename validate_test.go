@@ -228,6 +228,22 @@ apps[0].webhooks[0].event_types[4]: is "cache_miss", which is there already`},
 			"pattern of another dialect", func(o *Options) { hook0(o).Filter.ChannelPattern = `^(?!private-)` },
 			`apps[0].webhooks[0].filter.channel_pattern: is "^(?!private-)", which is not a regular expression: invalid or unsupported Perl syntax: ` + "`(?!`",
 		},
+		{
+			"a pattern that is too long", func(o *Options) { hook0(o).Filter.ChannelPattern = strings.Repeat(".{0,1000}", 200) },
+			`apps[0].webhooks[0].filter.channel_pattern: is "` + strings.Repeat(".{0,1000}", 9)[:80] +
+				`…", which is 1800 bytes long; at most 1000 bytes, which compile to at most 500 instructions`,
+		},
+		{
+			"a pattern that compiles to too much", func(o *Options) { hook0(o).Filter.ChannelPattern = "^x.{0,1000}" },
+			`apps[0].webhooks[0].filter.channel_pattern: is "^x.{0,1000}", which is 11 bytes long and compiles to 2004 instructions; ` +
+				`at most 1000 bytes and 500 instructions: repeat less, as in .* for .{0,1000}`,
+		},
+		{
+			"a filter that excludes all that it takes", func(o *Options) {
+				hook0(o).Filter = Filter{ChannelPrefix: "private-encrypted-x", ChannelExcludePrefix: "private-encrypted-"}
+			},
+			`apps[0].webhooks[0].filter.channel_exclude_prefix: is "private-encrypted-", with which channel_prefix begins too, so no channel would match`,
+		},
 		{"namespaces", func(o *Options) {
 			hook0(o).Filter = Filter{ChannelNamespace: "chat:", ChannelNamespaces: []string{"", "a:b"}}
 		}, `apps[0].webhooks[0].filter.channel_namespaces[0]: is empty; a namespace is what stands before the ":" in a channel's name
@@ -264,6 +280,8 @@ apps[0].webhooks[0].rate_limit.burst: is -2; must be at least 1, or 0 for per_se
 func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 	t.Parallel()
 	const absolute = "must be an absolute URL such as https://example.com/webhooks"
+	const encode = "; percent-encode it or leave it out"
+	const odd = "has a user or a password with a control character or invalid UTF-8, which basic authentication cannot carry"
 	tests := []struct{ url, want string }{
 		{"example.com/hooks/topsecret", `is "example.com/…"; must begin with https:// or http://`},
 		{"/hooks/topsecret", `is "/…"; must begin with https:// or http://`},
@@ -275,8 +293,22 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 		{"https://example.com/a#topsecret", `is "https://example.com/…" with a fragment (#…), which is never sent; leave it out`},
 		{"https://example.com:99999/", `is "https://example.com:99999/…"; a port is a number from 1 to 65535`},
 		{"https://u:top#secret@example.com", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
-		{"https://exa mple.com/topsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
-		{"https://example.com/\ntopsecret", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
+		{"https://exa mple.com/topsecret", "has U+0020 SPACE at position 12" + encode},
+		{"https://example.com/\ntopsecret", "has U+000A LINE FEED at position 21" + encode},
+		{"https://example.com/topsecret\u00a0", "has U+00A0 NO-BREAK SPACE at position 30" + encode},
+		{"https://example.com/topsecret\u200b", "has U+200B ZERO WIDTH SPACE at position 30" + encode},
+		{"\ufeffhttps://example.com/topsecret", "has U+FEFF ZERO WIDTH NO-BREAK SPACE at position 1" + encode},
+		{`https://example.com/topsecret"`, "has U+0022 QUOTATION MARK at position 30" + encode},
+		{"https://top\u00a0secret:x@example.com/", "has U+00A0 NO-BREAK SPACE at position 12" + encode},
+		{"https://example.com/?topsecret=a b", "has U+0020 SPACE at position 33" + encode},
+		{"https://example.com/?topsecret=\u00e4", "has U+00E4 \u00e4 at position 32" + encode},
+		{"https://example.com/topsecret\xff", "has the byte 0xFF at position 30, which is not UTF-8" + encode},
+		{"https://ex%E2%80%8Bample.com/topsecret", "has a host with a percent-encoded space, quotation mark or invisible character; must be a name or an address"},
+		{"https://\u00e4_b.example/topsecret", `has the host "\u00e4_b.example", which is not a name that can be looked up`},
+		{"https://top%3Asecret:x@example.com/", `has a user with a ":" (%3A), which basic authentication cannot carry`},
+		{"https://u:top%0Asecret@example.com/", odd},
+		{"https://u%00topsecret@example.com/", odd},
+		{"https://u:topsecret%FF@example.com/", odd},
 		{"https://example.com/" + long(2048), "is 2068 bytes long; at most 2048"},
 		{"https://example.com/REDACTED", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},
 		{"https://REDACTED@example.com/", "holds the word REDACTED: the configuration was printed or marshaled, which hides more than scheme and host"},

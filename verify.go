@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/strict"
 )
 
 // Errors of Verify and of a Receiver, matched with errors.Is.
@@ -45,7 +47,7 @@ func (p *Payload) Time() time.Time { return time.UnixMilli(p.TimeMS) }
 // name or secret is empty is never taken.
 //
 // Events of types that this package does not know, and fields that it does not know, are no errors, so that a sender may be
-// newer than its receiver. The header Webhook-Id, which is not signed, is the same in every copy of a delivery.
+// newer than its receiver. The fields of such an event that an Event does not have are in its Extra. The header Webhook-Id, which is not signed, is the same in every copy of a delivery.
 func Verify(body []byte, header http.Header, keys ...Key) (*Payload, error) {
 	r := Receiver{Keys: keys}
 	return r.Verify(body, header)
@@ -189,12 +191,37 @@ type receivedEvent struct {
 	UserID            textOrJSON `json:"user_id"`
 	UserInfo          rawText    `json:"user_info"`
 	SubscriptionCount int        `json:"subscription_count"`
+	extra             string
+}
+
+// UnmarshalJSON reads an event. What one of a host's own type has besides the fields is kept.
+func (e *receivedEvent) UnmarshalJSON(text []byte) error {
+	type fields receivedEvent // without this method
+	if err := json.Unmarshal(text, (*fields)(e)); err != nil || text[0] != '{' || e.Name.known() {
+		return err
+	}
+	members := []byte{'{'}
+	strict.Read(text, strict.Members(func(name string, v strict.Value) {
+		if isStandardName(name) {
+			return
+		}
+		if len(members) > 1 {
+			members = append(members, ',')
+		}
+		members = append(appendString(members, name), ':')
+		members = append(members, v.Raw()...)
+	}))
+	if len(members) > 1 {
+		e.extra = string(append(members, '}'))
+	}
+	return nil
 }
 
 func (e *receivedEvent) event() Event {
 	return Event{
 		Type: e.Name, Channel: e.Channel, Event: e.Event, Data: string(e.Data), SocketID: e.SocketID,
 		UserID: string(e.UserID), UserInfo: string(e.UserInfo), SubscriptionCount: e.SubscriptionCount,
+		Extra: e.extra,
 	}
 }
 

@@ -41,6 +41,8 @@ func payloadOf(timeMS int64, events ...Event) []byte {
 func everyEvent() []Event {
 	client := ClientEvent("", "presence-c", ClientMessage{Name: "client-e", Data: "{\"x\":\"\u2028<&>\"}", SocketID: "1.2"})
 	client.UserID = "u"
+	custom := CustomEvent("", "server_started", "c")
+	custom.Extra = `{"by":{"name":"\u00c4nn"},"on":null}`
 	return []Event{
 		ChannelOccupied("", "c"),
 		ChannelVacated("", "c"),
@@ -50,7 +52,7 @@ func everyEvent() []Event {
 		client,
 		CacheMiss("", "cache-c"),
 		SubscriptionCount("", "c", 0),
-		CustomEvent("", "server_started", "c"),
+		custom,
 	}
 }
 
@@ -79,7 +81,7 @@ func TestVerifyTakesWhatItDoesNotKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Event{
-		{Type: "new", Channel: "c"},
+		{Type: "new", Channel: "c", Extra: `{"colour":1}`},
 		{Type: TypeClientEvent, Channel: "c", Data: `{"x":1}`, UserID: "7"},
 	}
 	if !slices.Equal(p.Events, want) {

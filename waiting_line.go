@@ -2,31 +2,28 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync/atomic"
 )
 
-// waiter is an EmitWait, or an EmitSync with its receipt. A nil waiter is an Emit, which does not
-// wait.
-type waiter struct {
+// emitMode is how an event is taken: by an Emit, which is the zero value; by an EmitWait, which
+// waits for room until ctx ends; or by an EmitSync, whose receipt learns when the queue has it.
+type emitMode struct {
 	ctx     context.Context
-	receipt *receipt // nil: nobody waits for the queue
-	hooks   []*hook
-	size    int64
-	tried   bool // it found no room before it was in a line
-	lined   bool // it is in the line of each of its webhooks
-	done    bool // admitted, or refused with err
-	err     error
-	n       int           // admitted: how many of hooks there is room for; those come first
-	ready   chan struct{} // closed when it is done
+	receipt *receipt
 }
 
-// noteDropped tells an EmitSync that its event was dropped for some of its webhooks.
-func (w *waiter) noteDropped(n, of int) {
-	if n > 0 {
-		w.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, n, of))
-	}
+func (m emitMode) waits() bool { return m.ctx != nil }
+
+// waiter is an EmitWait or EmitSync that found no room at once.
+type waiter struct {
+	emitMode
+	hooks []*hook
+	size  int64
+	done  bool // admitted, or refused with err
+	err   error
+	n     int           // admitted: how many of hooks there is room for; those come first
+	ready chan struct{} // closed when it is done
 }
 
 // waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the
@@ -39,17 +36,19 @@ type waitingLine struct {
 	closed bool
 }
 
-// waitFor makes room for w's event, waiting until all webhooks that are not failing have it. It
-// returns how many of the hooks there is room for; it puts those first.
-func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
+// newWaiter joins the line. The caller has it leave when its event is in its batches, or was not
+// taken.
+func (o *outbox) newWaiter(m emitMode, hooks []*hook, size int64) *waiter {
+	w := &waiter{emitMode: m, hooks: hooks, size: size, ready: make(chan struct{})}
 	o.mu.Lock()
-	w.hooks, w.size, w.ready = hooks, size, make(chan struct{})
+	defer o.mu.Unlock()
 	o.line.join(w)
-	if w.tried { // what it tried to reserve may have been missing for those before it
-		o.line.serve(o)
-	}
 	o.line.admit(o, w)
-	o.mu.Unlock()
+	return w
+}
+
+// await returns when there is room for w's event at all of its webhooks that are not failing.
+func (o *outbox) await(w *waiter) error {
 	select {
 	case <-w.ready:
 	case <-w.ctx.Done():
@@ -57,15 +56,11 @@ func (o *outbox) waitFor(w *waiter, hooks []*hook, size int64) (int, error) {
 		defer o.mu.Unlock()
 		w.finish(0, w.ctx.Err()) // until it has left its lines it must get no room
 	}
-	return w.n, w.err
+	return w.err
 }
 
-// leave has w leave the line, when its event is in its batches or has not been taken. The next one
-// comes forward.
+// leave has w leave the line. The next one comes forward.
 func (o *outbox) leave(w *waiter) {
-	if !w.lined {
-		return
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.line.leave(w)
@@ -92,7 +87,6 @@ func (w *waiter) finish(n int, err error) {
 }
 
 func (l *waitingLine) join(w *waiter) {
-	w.lined = true
 	l.length.Add(1)
 	for _, h := range w.hooks {
 		if len(h.slot.line) == 0 {
@@ -106,7 +100,6 @@ func (l *waitingLine) join(w *waiter) {
 }
 
 func (l *waitingLine) leave(w *waiter) {
-	w.lined = false
 	l.length.Add(-1)
 	for _, h := range w.hooks {
 		s := h.slot
@@ -147,27 +140,7 @@ func (l *waitingLine) admit(o *outbox, w *waiter) {
 			return
 		}
 	}
-	if n, ok := o.reserveAll(w.hooks, w.size); ok {
+	if n, found := o.reserveAt(w.hooks, w.size, true); found == roomFound {
 		w.finish(n, nil)
 	}
-}
-
-// reserveAll makes room for an event at all of the hooks that are not failing, and at those failing
-// ones that have room, or at none. It returns how many have it; it puts those first.
-func (o *outbox) reserveAll(hooks []*hook, size int64) (n int, ok bool) {
-	for i, h := range hooks {
-		result := o.reserveOne(h.slot, size)
-		switch {
-		case result == roomFound:
-			hooks[n], hooks[i] = h, hooks[n]
-			n++
-		case result == shareFull && h.slot.account.isFailing():
-		default:
-			for _, h := range hooks[:n] {
-				o.charge(h.slot, -size)
-			}
-			return 0, false
-		}
-	}
-	return n, true
 }

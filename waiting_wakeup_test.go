@@ -12,7 +12,7 @@ import (
 // look again, since nothing else may ever happen in the outbox.
 func TestNoEmitWaitOverlooksRoom(t *testing.T) {
 	t.Parallel()
-	o := newOutbox(1000, make(chan struct{}))
+	o := newOutbox(1000, new(atomic.Bool), make(chan struct{}))
 	h := &hook{slot: &slot{}}
 	const size = 600
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -22,23 +22,25 @@ func TestNoEmitWaitOverlooksRoom(t *testing.T) {
 	for range 12 {
 		all.Go(func() {
 			for range 20_000 {
-				w := &waiter{ctx: ctx}
 				hooks := []*hook{h}
-				n, ok := 0, false
-				if o.line.length.Load() == 0 { // as Emitter.admitWaiting does
-					n, ok = o.reserveAll(hooks, size)
-					w.tried = !ok
+				n, found := 0, shareFull
+				if o.line.length.Load() == 0 { // as Emitter.take does
+					if n, found = o.reserveAt(hooks, size, true); found != roomFound {
+						o.changed()
+					}
 				}
-				if !ok {
-					var err error
-					if n, err = o.waitFor(w, hooks, size); err != nil {
+				if found != roomFound {
+					w := o.newWaiter(emitMode{ctx: ctx}, hooks, size)
+					if o.await(w) != nil {
 						stuck.Add(1)
 						o.leave(w)
 						return
 					}
+					n = w.n
+					o.leave(w)
 				}
-				o.leave(w)
 				o.unreserve(hooks[:n], size)
+				o.changed()
 				rounds.Add(1)
 			}
 		})

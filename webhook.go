@@ -74,6 +74,11 @@ type Webhook struct {
 	// names.
 	Headers Headers
 
+	// UserInfoAsString sends an event's user_info as a string that holds its JSON, as data is sent. Set it
+	// for receivers that use Pusher's .NET library: it reads every field as a string, and loses a batch
+	// with a user_info that is an object. In JSON "user_info_as_string". Defaults to false.
+	UserInfoAsString bool
+
 	// Retry overrides Options.Retry, field by field.
 	Retry Retry
 
@@ -107,7 +112,9 @@ type Retry struct {
 
 	// MaxAge is how old a job may be and still be tried, counted from when the queue took it or
 	// from its replay. An older one is given up without an attempt, such as when its webhook was
-	// down for long. Defaults to 1 hour, or to twice MaxElapsed if that is more.
+	// down for long. So is, on queues outside this process, a job that was sealed five minutes more
+	// than this ago, whatever its queue says; nodes' clocks may differ by so much. Defaults to 1
+	// hour, or to twice MaxElapsed if that is more.
 	MaxAge time.Duration
 
 	// InitialBackoff is the delay after the first failed attempt; it doubles with every other one,

@@ -81,18 +81,19 @@ func (w *Webhook) UnmarshalJSON(data []byte) error {
 func (w *Webhook) decode(v strict.Value) {
 	var target lambdaTarget
 	strict.Object{
-		"id":                 strict.String(&w.ID),
-		"url":                strict.Hidden(strict.String(&w.URL)),
-		"lambda":             target.decode,
-		"lambda_function":    target.decodeFunction,
-		"region":             strict.String(&target.legacyRegion),
-		"event_types":        strict.List(&w.EventTypes),
-		"filter":             w.Filter.decode,
-		"headers":            w.decodeHeaders,
-		"retry":              w.Retry.decode,
-		"request_timeout_ms": strict.Millis(&w.RequestTimeout),
-		"ordered":            strict.Bool(&w.Ordered),
-		"rate_limit":         w.RateLimit.decode,
+		"id":                  strict.String(&w.ID),
+		"url":                 strict.Hidden(strict.String(&w.URL)),
+		"lambda":              target.decode,
+		"lambda_function":     target.decodeFunction,
+		"region":              strict.String(&target.legacyRegion),
+		"event_types":         strict.List(&w.EventTypes),
+		"filter":              w.Filter.decode,
+		"headers":             w.decodeHeaders,
+		"retry":               w.Retry.decode,
+		"request_timeout_ms":  strict.Millis(&w.RequestTimeout),
+		"user_info_as_string": strict.Bool(&w.UserInfoAsString),
+		"ordered":             strict.Bool(&w.Ordered),
+		"rate_limit":          w.RateLimit.decode,
 	}.Read(v)
 	w.Lambda = target.resolve(v)
 }
@@ -197,6 +198,7 @@ func (f *Filter) decode(v strict.Value) {
 		"channel_pattern":          strict.String(&f.ChannelPattern),
 		"channel_namespace":        strict.String(&f.ChannelNamespace),
 		"channel_namespaces":       strict.List(&f.ChannelNamespaces),
+		"channel_exclude_prefix":   strict.String(&f.ChannelExcludePrefix),
 		"channel_name_starts_with": strict.String(&startsWith),
 		"channel_name_ends_with":   strict.String(&endsWith),
 	}.Read(v)

@@ -19,14 +19,14 @@ func TestAppIsReadFromJSON(t *testing.T) {
 			"id": "main", "url": "https://example.com/hooks", "event_types": ["channel_occupied", "member_added"],
 			"filter": {
 				"channel_prefix": "a", "channel_suffix": "b", "channel_pattern": "c",
-				"channel_namespace": "d", "channel_namespaces": ["d", "e"]
+				"channel_namespace": "d", "channel_namespaces": ["d", "e"], "channel_exclude_prefix": "f"
 			},
 			"headers": {"Authorization": "Bearer x"},
 			"retry": {
 				"enabled": true, "max_attempts": 3, "max_elapsed_time_ms": 60000, "max_age_ms": 600000,
 				"initial_backoff_ms": 500, "max_backoff_ms": 1e4
 			},
-			"request_timeout_ms": 2500, "ordered": true, "rate_limit": {"per_second": 0.5, "burst": 2}
+			"request_timeout_ms": 2500, "user_info_as_string": true, "ordered": true, "rate_limit": {"per_second": 0.5, "burst": 2}
 		}, {
 			"lambda": {"function_name": "f", "region": "eu-west-1"}, "event_types": []
 		}]
@@ -39,13 +39,13 @@ func TestAppIsReadFromJSON(t *testing.T) {
 		ID: "my-app", Key: "my-key", Secret: "my-secret", Disabled: true, PreviousKeys: []Key{{"old", "older"}},
 		Webhooks: []Webhook{{
 			ID: "main", URL: "https://example.com/hooks", EventTypes: []EventType{TypeChannelOccupied, TypeMemberAdded},
-			Filter:  Filter{"a", "b", "c", "d", []string{"d", "e"}},
+			Filter:  Filter{"a", "b", "c", "d", []string{"d", "e"}, "f"},
 			Headers: Headers{"Authorization": "Bearer x"},
 			Retry: Retry{
 				MaxAttempts: 3, MaxElapsed: time.Minute, MaxAge: 10 * time.Minute,
 				InitialBackoff: 500 * time.Millisecond, MaxBackoff: 10 * time.Second,
 			},
-			RequestTimeout: 2500 * time.Millisecond, Ordered: true, RateLimit: RateLimit{0.5, 2},
+			RequestTimeout: 2500 * time.Millisecond, UserInfoAsString: true, Ordered: true, RateLimit: RateLimit{0.5, 2},
 		}, {
 			Lambda: &Lambda{FunctionName: "f", Region: "eu-west-1"}, EventTypes: []EventType{},
 		}},
@@ -158,7 +158,7 @@ func TestMistakesInAWebhooksJSONAreNamed(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"near miss", `{"event_type": []}`, `event_type: unknown field; did you mean "event_types"?`},
 		{"no name near", `{"colour": 1}`, `colour: unknown field; known are event_types, filter, headers, id, lambda, ` +
-			`lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url`},
+			`lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url, user_info_as_string`},
 		{"event types is a string", `{"event_types": "channel_occupied"}`, `event_types: must be an array, not a string`},
 		{"an event type is a number", `{"event_types": ["a", 7]}`, `event_types[1]: must be a string, not 7`},
 		{
@@ -217,7 +217,7 @@ rate_limit.per_minute: unknown field; known are burst, per_second`,
 			`lambda.client_options: is not read; the AWS SDK's own variables and files say it, such as AWS_ACCESS_KEY_ID and AWS_PROFILE`,
 		},
 		{"a strange name", `{"a\nb": 1}`, `"a\nb": unknown field; known are event_types, filter, headers, id, lambda, ` +
-			`lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url`},
+			`lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url, user_info_as_string`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,13 +39,14 @@ func (w Webhook) MarshalJSON() ([]byte, error) {
 		EventTypes     []EventType `json:"event_types"`
 		Filter         Filter      `json:"filter,omitzero"`
 		Headers        Headers     `json:"headers,omitempty"`
+		InfoAsString   bool        `json:"user_info_as_string,omitempty"`
 		Retry          Retry       `json:"retry,omitzero"`
 		RequestTimeout int64       `json:"request_timeout_ms,omitempty"`
 		Ordered        bool        `json:"ordered,omitempty"`
 		RateLimit      RateLimit   `json:"rate_limit,omitzero"`
 	}{
 		w.ID, shownURL(w.URL), (*lambdaJSON)(w.Lambda), w.EventTypes, w.Filter, w.Headers,
-		w.Retry, millis(w.RequestTimeout), w.Ordered, w.RateLimit,
+		w.UserInfoAsString, w.Retry, millis(w.RequestTimeout), w.Ordered, w.RateLimit,
 	})
 }
 
@@ -71,7 +72,8 @@ func (f Filter) MarshalJSON() ([]byte, error) {
 		Pattern    string   `json:"channel_pattern,omitempty"`
 		Namespace  string   `json:"channel_namespace,omitempty"`
 		Namespaces []string `json:"channel_namespaces,omitempty"`
-	}{f.ChannelPrefix, f.ChannelSuffix, f.ChannelPattern, f.ChannelNamespace, f.ChannelNamespaces})
+		Exclude    string   `json:"channel_exclude_prefix,omitempty"`
+	}{f.ChannelPrefix, f.ChannelSuffix, f.ChannelPattern, f.ChannelNamespace, f.ChannelNamespaces, f.ChannelExcludePrefix})
 }
 
 // MarshalJSON writes the policy as the JSON file has it, durations rounded up to whole milliseconds.

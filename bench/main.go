@@ -21,8 +21,9 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/cputime"
 )
 
 // sender sends n events, size in a request, and returns when the receiver has taken all of them.
@@ -159,11 +160,8 @@ func measure(r *receiver, s sender, n, size int) (rate, cpu float64, err error) 
 }
 
 func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	used, _ := cputime.Used()
+	return used
 }
 
 func median(v []float64) float64 {

@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 // startRedis starts a server of its own. appendOnly is "no" for one that keeps nothing, or "yes" for one that writes
@@ -29,7 +30,7 @@ func startRedis(dir, appendOnly string) (addr string, stop func(), err error) {
 	}
 	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir,
 		"--daemonize", "no", "--save", "", "--appendonly", appendOnly, "--appendfsync", "everysec")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return "", nil, fmt.Errorf("redis-server (Debian: redis-server): %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/strict"
+	"github.com/pushhooks/webhook/internal/urltext"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -163,7 +164,9 @@ func (c *checker) server(l *loader) {
 	const path = "database.redis."
 	s := &l.Database.Redis
 	whole := string(s.Host)
-	if _, host, ok := strings.Cut(whole, "://"); ok || strings.ContainsAny(whole, "/@?# ") {
+	if problem := urltext.Problem(whole); problem != "" {
+		c.failf(path+"host", "%s", problem)
+	} else if _, host, ok := strings.Cut(whole, "://"); ok || strings.ContainsAny(whole, "/@?# ") {
 		scheme := strings.TrimSuffix(whole, "://"+host)
 		if scheme != "redis" && scheme != "rediss" || strings.ContainsAny(host, "/@?#: ") {
 			c.failf(path+"host", `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`)
@@ -250,6 +253,10 @@ func (c *checker) atMost(path string, n, limit int) {
 
 func (c *checker) httpURL(path string, raw URL, example string) {
 	if raw == "" {
+		return
+	}
+	if problem := urltext.Problem(string(raw)); problem != "" {
+		c.failf(path, "%s", problem)
 		return
 	}
 	u, err := url.Parse(string(raw))

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pushhooks/webhook/internal/urltext"
 )
 
 const (
@@ -35,6 +37,9 @@ func redisURLProblem(raw string, schemes ...string) string {
 	}
 	if strings.EqualFold(scheme, "unix") {
 		return ""
+	}
+	if problem := urltext.Problem(raw); problem != "" {
+		return problem
 	}
 	u, err := url.Parse(raw)
 	switch {
@@ -90,9 +95,12 @@ func nodeProblem(node string) string {
 		}
 		return ""
 	}
+	if problem := urltext.Problem(node); problem != "" {
+		return problem
+	}
 	host, port, err := net.SplitHostPort(node)
 	switch {
-	case err != nil || host == "" || strings.ContainsAny(node, "@/ "):
+	case err != nil || host == "" || strings.ContainsAny(node, "@/"):
 		return "must be host:port or a redis:// URL, such as localhost:7000"
 	case !validPort(port):
 		return fmt.Sprintf("is %q; a port is a number from 1 to 65535", node)

@@ -70,7 +70,8 @@ func TestMistakesInRedisURLsShowNoSecret(t *testing.T) {
 		{"redis://user:1/hunter2@host/0", encode},
 		{"redis://user:?hunter2@host/0", encode},
 		{"redis://user:hunter2%@host", "cannot be parsed; " + encode},
-		{"redis://user:hun ter2@host", "cannot be parsed; " + encode},
+		{"redis://user:hun ter2@host", "has U+0020 SPACE at position 17; percent-encode it or leave it out"},
+		{"redis://user:hunter2@host\u200b", "has U+200B ZERO WIDTH SPACE at position 26; percent-encode it or leave it out"},
 		{"hunter2", "must be a URL such as redis://user:password@localhost:6379/0"},
 		{"hunter2:secret@host:6379", "must be a URL such as redis://user:password@localhost:6379/0"},
 		{"hunter2:6379://host", "must be a URL such as redis://user:password@localhost:6379/0"},
@@ -130,6 +131,15 @@ queue.reliability.retry_jiter: unknown field; did you mean "retry_jitter"?
 queue.reliability.retry_base_delay_ms: is 5ms, which is longer than max_backoff_ms, 1ms`},
 		{"a call's jobs", `"reliability": {"max_batch_size": 1000000}`, `{}`, `queue.reliability.max_batch_size: is 1000000; must be from 1 to 100000`},
 		{"a queue's name", `"driver": "sqs", "sqs": {"queue_name": "a.fifo"}`, `{}`, `queue.sqs.queue_name: is "a.fifo", but fifo is false; set "fifo": true, or leave ".fifo" out`},
+		{
+			"invisible characters", `"driver": "redis-cluster", "redis_cluster": {"nodes": ["h\u00a0:7000"]}, "sqs": {"endpoint_url": "http://h\u200b"}`, `{"host": "h"}`,
+			`queue.redis_cluster.nodes[0]: has U+00A0 NO-BREAK SPACE at position 2; percent-encode it or leave it out`,
+		},
+		{
+			"an invisible character in an endpoint", `"driver": "sqs", "sqs": {"endpoint_url": "http://h/hidden\u200b"}`, `{}`,
+			`queue.sqs.endpoint_url: has U+200B ZERO WIDTH SPACE at position 16; percent-encode it or leave it out`,
+		},
+		{"an invisible character in a host", `"driver": "redis"`, `{"host": "hidden\ufeff"}`, `database.redis.host: has U+FEFF ZERO WIDTH NO-BREAK SPACE at position 7; percent-encode it or leave it out`},
 		{"parts that nothing uses", `"redis": {"url": "nonsense", "prefix": "{"}`, `{"host": "/", "sentinel_tls": {"enabled": true}}`, ""},
 	}
 	for _, tt := range tests {
@@ -149,7 +159,7 @@ func TestMistakesInSoketisFormAreNamed(t *testing.T) {
 		"appManager.array.apps": [{"id": "a", "key": "k", "webhooks": "[{\"ulr\": 1}]"}],
 		"queue.drivr": "redis", "queue": {"driver": "redis"}, "queue.driver": "sync", "webhooks.batching.enabled": 1
 	}`), []string{"SOKETI_QUEUE_REDIS_CONCURRENCY=many", "SOKETI_DEFAULT_APP_WEBHOOKS=[{]"})
-	want := `appManager.array.apps[0].webhooks[0].ulr: unknown field; known are event_types, filter, headers, id, lambda, lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url
+	want := `appManager.array.apps[0].webhooks[0].ulr: unknown field; known are event_types, filter, headers, id, lambda, lambda_function, ordered, rate_limit, region, request_timeout_ms, retry, url, user_info_as_string
 queue.drivr: unknown field; did you mean "driver"?
 queue.driver: is there twice
 webhooks.batching.enabled: must be true or false, not 1

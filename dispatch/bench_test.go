@@ -11,11 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/cputime"
 )
 
 // BenchmarkSend is an attempt, the deadline that its caller sets included.
@@ -73,11 +73,11 @@ func processorTime(b *testing.B, send func() error) time.Duration {
 }
 
 func usage(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	used, err := cputime.Used()
+	if err != nil {
 		b.Fatal(err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return used
 }
 
 // BenchmarkCeiling is what net/http does at best with the same request: nothing is checked, nothing

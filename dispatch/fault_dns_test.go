@@ -118,6 +118,7 @@ func TestManyAddressesOfWhichOneWorks(t *testing.T) {
 	for i := range 15 {
 		ips = append(ips, fmt.Sprintf("127.0.1.%d", i+1)) // refused
 	}
+	listenOn(t, ips[0], "0") // skips the test where 127.0.0.1 is the only address of its network
 	h := newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo(append(ips, "127.0.0.1")...))})
 	want(t, send(t, h, newRequest("http://receiver.test.:"+port)), dispatch.Delivered, "")
 	h = newHTTP(t, dispatch.HTTPOptions{Resolver: startDNS(t, resolvesTo(ips...))})

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -62,7 +61,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		ids:    make(map[string]memoryID),
 		dead:   deadLetters{byLane: make(map[string]*deadLane)},
 	}
-	m.set.LimitIdle(int(min(o.MaxBytes/idleShare/lanes.PackedBytes, math.MaxInt32)))
+	m.set.LimitIdle(o.MaxBytes / idleShare)
 	return m, nil
 }
 
@@ -75,10 +74,10 @@ const (
 	idBytes     = 144 // of an ID that left and is remembered
 )
 
-// The states of lanes without jobs take a quarter of MaxBytes at most, and the IDs that left count for
-// an eighth at most.
+// The states of lanes without jobs take half of MaxBytes at most, which is room for the 100,000 of H6
+// by default, and the IDs that left count for an eighth at most.
 const (
-	idleShare = 4
+	idleShare = 2
 	idShare   = 8
 )
 

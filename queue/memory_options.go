@@ -15,8 +15,9 @@ type MemoryOptions struct {
 	MaxJobs int
 
 	// MaxBytes bounds what those jobs take in memory: their Data, and about 400 bytes for each job and
-	// 768 for each lane. The states of lanes without jobs take a quarter of it at most, and the IDs that
-	// left an eighth. Defaults to 24 MiB.
+	// 768 for each lane. The states of lanes without jobs, 100 bytes of a healthy one, take half of
+	// it at most, so that the default keeps those of 100,000 lanes (H6), and the IDs that left an eighth. Defaults to
+	// 24 MiB.
 	MaxBytes int64
 
 	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30 seconds.

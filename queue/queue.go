@@ -232,7 +232,7 @@ type Queue interface {
 
 	// Nack gives back leased jobs that were worked on.
 	//
-	//	N1  The job is not received before Delay has passed, and then it is.
+	//	N1  The job is not received before Delay has passed, and then it is. A Delay of more than a year counts as a year.
 	//	N2  A counted Nack adds one to Attempts and sets First if it was zero; one that is not counted changes neither.
 	Nack(ctx context.Context, nacks []Nack) error
 

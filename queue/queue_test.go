@@ -78,7 +78,7 @@ func TestErrorOfAnythingElseIsTheErrorItself(t *testing.T) {
 func TestReplayID(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
-		"j": "j~1", "j~1": "j~2", "j~9": "j~10", "j-0": "j-0~1", "j~x": "j~x~1",
+		"j": "j~1", "j~1": "j~2", "j~9": "j~10", "j-0": "j-0~1", "j~x": "j~x~1", "j~1-0": "j~1-0~1", "j~1-0~1": "j~1-0~2",
 	} {
 		if got := queue.ReplayID(id); got != want {
 			t.Errorf("ReplayID(%q) = %q, want %q", id, got, want)

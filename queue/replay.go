@@ -10,13 +10,10 @@ import (
 // repeated after a lost answer makes one job, and it differs from every earlier one, so that
 // no marker and no server's deduplication swallows it.
 func ReplayID(id string) string {
-	base, n, ok := strings.Cut(id, "~")
-	if !ok {
+	i := strings.LastIndexByte(id, '~')
+	k, err := strconv.ParseUint(id[i+1:], 10, 31)
+	if i < 0 || err != nil {
 		return id + "~1"
 	}
-	k, err := strconv.Atoi(n)
-	if err != nil {
-		return id + "~1"
-	}
-	return base + "~" + strconv.Itoa(k+1)
+	return id[:i+1] + strconv.FormatUint(k+1, 10)
 }

@@ -1,27 +1,21 @@
 #!/usr/bin/env bash
-# Sees to the programs that the tests start: redis-server, redis-cli, and Node.js with npm. As root on a
-# Debian-like system it installs what is missing; otherwise it says what to install.
+# Sees to the programs that the tests need beside Go: redis-server, redis-cli, Node.js with npm, and the C compiler of
+# the race detector. On a Debian-like system it installs what is missing, as root or by sudo; elsewhere it says what to
+# install.
 set -euo pipefail
+. "$(dirname "$0")/packages.sh"
 
-missing=()
-command -v redis-server >/dev/null || missing+=(redis-server)
-command -v redis-cli >/dev/null || missing+=(redis-tools)
-command -v node >/dev/null || missing+=(nodejs)
-command -v npm >/dev/null || missing+=(npm)
-[ ${#missing[@]} -eq 0 ] && exit 0
+need redis-server redis-server
+need redis-cli redis-tools
+need node nodejs
+need npm npm
+if [ "$(go env GOOS)" != darwin ]; then # there -race does without
+  compiler=$(go env CC)
+  need "${compiler%% *}" gcc libc6-dev
+fi
+install_missing "the tests"
 
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "the tests need these packages (Debian's names): ${missing[*]}" >&2
+if [ "$(go env GOOS)" != darwin ] && [ "$(go env CGO_ENABLED)" != 1 ]; then
+  echo "the race detector needs cgo: unset CGO_ENABLED, or set it to 1" >&2
   exit 1
 fi
-echo "installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-# Installing must not start a server of the system's own.
-printf '#!/bin/sh\nexit 101\n' >/tmp/policy.$$
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-  install -m 755 /tmp/policy.$$ /usr/sbin/policy-rc.d
-  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-fi
-rm -f /tmp/policy.$$
-apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -35,6 +35,13 @@ func TestBadLinesAreReportedAndSkipped(t *testing.T) {
 		{`{"app_id":"my-app","name":"member_added","channel":"presence-c"}`, "user_id is empty"},
 		{`{"app_id":"my-app","name":"client_event","channel":"c","data":"x"}`, "event is empty"},
 		{`{"app_id":"my-app","name":"channel_occupied","channel":"c","user_id":"u"}`, "user_id is set"},
+		{`{"app_id":"my-app","name":"member_added","channel":"chat","user_id":"u"}`, `member_added is for presence channels`},
+		{`{"app_id":"my-app","name":"member_added","channel":"presence-c","user_id":1.5}`, "user_id: must be a string or a whole number, not 1.5"},
+		{`{"app_id":"my-app","name":"client_event","channel":"private-c","event":"typing"}`, `begins with "client-"`},
+		{`{"app_id":"my-app","name":"cache_miss","channel":"c"}`, "cache_miss is for cache channels"},
+		{`{"app_id":"my-app","name":"member_updated","channel":"presence-c","user_id":"u","user_info":` + strings.Repeat("[", 98) + strings.Repeat("]", 98) + `}`, "user_info nests 98 levels deep"},
+		{`{"app_id":"my-app","name":"member_updated","channel":"presence-c","user_id":"u","user_info":1e999}`, "user_info has the number 1e999"},
+		{`{"app_id":"my-app","name":"channel_occupied","channel":"c","extra":{"a":1}}`, "extra is set, channel_occupied does not have it"},
 		{`{"app_id":"other","name":"channel_occupied","channel":"c"}`, `app_id "other" is not configured`},
 		{clientEvent(191 << 10), "at most 194560 can be sent"},
 		{clientEvent(maxLine), "longer than 2097152 bytes"},
@@ -96,6 +103,28 @@ func TestEmptyLinesAreNumbered(t *testing.T) {
 	got := relayed(t, strings.NewReader("\r\n\n"+`{"app_id":"x"}`), "-config", writeConfig(t, nil, nil))
 	got.want(exitOK, totals{Invalid: 1})
 	got.says("line 3: ")
+}
+
+func TestOwnTypesHaveOwnFields(t *testing.T) {
+	t.Parallel()
+	r := webhooktest.NewReceiver(t, testKey)
+	hook := hookTo(r.URL)
+	hook["event_types"] = []string{"order_paid", "member_added"}
+	input := `{"app_id":"my-app","name":"order_paid","channel":"orders","extra":{"total":5.50,"items":[{"sku":"a"}]}}
+{"app_id":"my-app","name":"order_paid","channel":"orders","extra":{"channel":"x"}}
+{"app_id":"my-app","name":"order_paid","channel":"orders","total":5}
+{"app_id":"my-app","name":"member_added","channel":"presence-c","user_id":12345678901234567890}
+`
+	got := relayed(t, strings.NewReader(input), "-config", writeConfig(t, nil, object{"custom_event_types": []string{"order_paid"}}, testApp(hook)))
+	got.want(exitOK, totals{Emitted: 2, Invalid: 2, Matched: 2, Delivered: 2, Attempts: 1})
+	got.says("line 2: ", `extra has the member "channel"`, "line 3: ", "total: unknown field")
+	events := r.WaitEvents(2, time.Second)
+	if want := `{"total":5.50,"items":[{"sku":"a"}]}`; events[0].Extra != want || events[1].UserID != "12345678901234567890" {
+		t.Errorf("got %+v", events)
+	}
+	if want := `{"name":"order_paid","channel":"orders","total":5.50,"items":[{"sku":"a"}]}`; !strings.Contains(string(r.Deliveries()[0].Body), want) {
+		t.Errorf("sent %s", r.Deliveries()[0].Body)
+	}
 }
 
 func TestInputThatBreaksOffIsReported(t *testing.T) {

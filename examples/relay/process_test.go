@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/pushhooks/webhook/internal/subprocess"
 	"github.com/pushhooks/webhook/internal/testredis"
 )
 
@@ -74,7 +76,7 @@ func spawnAs(t *testing.T, command string, env []string, args ...string) *proces
 	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), ended: make(chan struct{})}
 	p.cmd.Env = append(append(childEnv[:len(childEnv):len(childEnv)], asRelay+"="+command), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(p.cmd)
 	var err error
 	p.stdin, err = p.cmd.StdinPipe()
 	must(t, err)
@@ -101,6 +103,9 @@ func (p *process) kill() {
 // terminate asks the process to end, and returns what it has come to.
 func (p *process) terminate() *result {
 	p.t.Helper()
+	if runtime.GOOS == "windows" {
+		p.t.Skip("Windows has no SIGTERM")
+	}
 	must(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	return p.wait()
 }

@@ -23,9 +23,10 @@ func TestConformance(t *testing.T) {
 					f.groups, opts.Groups = groups, groups
 					return New(f, opts)
 				},
-				Another: another,
-				Reopen:  another,
-				Lacks:   queuetest.Lacks{Order: true, Partial: true, Turns: true, Stats: true},
+				Another:  another,
+				Reopen:   another,
+				MaxDelay: testOptions.MaxHidden,
+				Lacks:    queuetest.Lacks{Order: true, Partial: true, Turns: true, Stats: true},
 			})
 		})
 	}

@@ -64,12 +64,29 @@ func TestSetPacksLanesWithTheirState(t *testing.T) {
 func TestSetKeepsTheStateOfFewerLanesIfLimited(t *testing.T) {
 	t.Parallel()
 	s := New[string](lease)
-	s.LimitIdle(warmLanes + 2)
+	s.LimitIdle(2*packedBytes + packedBytes/2)
 	for i := range warmLanes + 5 {
 		s.Ack(take1(s, fmt.Sprint("lane", i)), 0)
 	}
 	if s.Lane("lane2") != nil || s.Lane("lane3") == nil || len(s.packed.byName) != 2 {
 		t.Errorf("%d lanes are packed, want 2", len(s.packed.byName))
+	}
+}
+
+// The states of failing lanes take more, and count for that.
+func TestSetKeepsTheStateOfFewerFailingLanesIfLimited(t *testing.T) {
+	t.Parallel()
+	s := New[string](lease)
+	const reason = "status 500"
+	s.LimitIdle(10 * (packedBytes + holdBytes + int64(len(reason))))
+	for i := range warmLanes + 100 {
+		s.SetLane(Update{Lane: fmt.Sprint("lane", i), Health: Failing, Hold: time.Hour, Reason: reason}, 0)
+	}
+	if n := len(s.packed.byName); n != 10 || s.packed.bytes != s.maxIdle {
+		t.Errorf("%d lanes of %d bytes are packed, want 10 of %d", n, s.packed.bytes, s.maxIdle)
+	}
+	if b := (Bounds{PerLane: 1}); s.Held(b) != s.maxIdle+warmLanes {
+		t.Errorf("%d bytes are held, want %d", s.Held(b), s.maxIdle+warmLanes)
 	}
 }
 
@@ -93,7 +110,7 @@ func TestSetCountsWhatJobsAndLanesTake(t *testing.T) {
 	}
 }
 
-// BenchmarkPackedLane is what the state of an idle lane takes; see PackedBytes.
+// BenchmarkPackedLane is what the state of an idle lane takes; see packedBytes.
 func BenchmarkPackedLane(b *testing.B) {
 	names := make([]string, maxIdleLanes)
 	for i := range names {

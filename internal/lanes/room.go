@@ -57,7 +57,7 @@ func (s *Set[T]) Room(lane string, size int64, b Bounds) Room {
 func (s *Set[T]) Held(b Bounds) int64 {
 	held := usage{s.jobs(), s.bytes}.held(b)
 	if b.PerLane > 0 {
-		held += int64(len(s.lanes))*b.PerLane + int64(len(s.packed.byName))*PackedBytes
+		held += int64(len(s.lanes))*b.PerLane + s.packed.bytes
 	}
 	return held
 }
@@ -71,5 +71,5 @@ func (s *Set[T]) fails(lane string) bool {
 		return l.health == Failing
 	}
 	p := s.packed.byName[lane]
-	return p != nil && p.health == Failing
+	return p != nil && p.health() == Failing
 }

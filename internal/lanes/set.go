@@ -32,7 +32,7 @@ type Set[T any] struct {
 
 	ages ages // of the ready jobs
 
-	maxIdle int           // lanes in idle and packed
+	maxIdle int64         // bytes of packed
 	counts  [states]int   // jobs
 	sizes   [states]int64 // of them
 	bytes   int64         // of all jobs
@@ -52,7 +52,7 @@ type usage struct {
 func New[T any](lease time.Duration) *Set[T] {
 	return &Set[T]{
 		base: time.Now(), lease: lease, number: rand.Uint64() >> 8,
-		lanes: make(map[string]*Lane[T]), ages: make(ages), maxIdle: maxIdleLanes,
+		lanes: make(map[string]*Lane[T]), ages: make(ages), maxIdle: math.MaxInt64,
 	}
 }
 

@@ -18,9 +18,17 @@ function judge(headers, rawBody) {
   return verdict
 }
 
+function encode(value) {
+  try {
+    return JSON.stringify(value)
+  } catch (error) { // JavaScript can read deeper values than it can write
+    return JSON.stringify({ ...value, events: null })
+  }
+}
+
 function answer(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json" })
-  response.end(JSON.stringify(value))
+  response.end(encode(value))
 }
 
 const server = http.createServer((request, response) => {

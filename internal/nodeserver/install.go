@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 // installing keeps the tests of one binary from doing the same work twice.
@@ -51,7 +53,7 @@ func installNew(files fs.FS, cache, dir string) error {
 	}
 	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = fresh
-	endWithParent(cmd)
+	subprocess.EndWithParent(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w\n%s", err, out)
 	}

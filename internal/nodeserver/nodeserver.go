@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 // errMissing says what the machine lacks.
@@ -44,7 +46,7 @@ func run(dir string, env []string) (url string, stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, "node", "server.mjs")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	endWithParent(cmd)
+	subprocess.EndWithParent(cmd)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	input, inputErr := cmd.StdinPipe()

@@ -27,8 +27,11 @@ func doubled(d time.Duration, n int, limit time.Duration) time.Duration {
 }
 
 // sleep waits out the delay after the nth failure, and reports false if ctx ended before.
-func (b backoff) sleep(ctx context.Context, n int) bool {
-	timer := time.NewTimer(b.delay(n))
+func (b backoff) sleep(ctx context.Context, n int) bool { return sleep(ctx, b.delay(n)) }
+
+// sleep waits for the time, and reports false if ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/cputime"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -107,9 +107,8 @@ func (j *benchJob) Run() Result {
 }
 
 func cpu() time.Duration {
-	var r syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	used, _ := cputime.Used()
+	return used
 }
 
 // BenchmarkWorkers prints attempts a second and CPU an attempt, with attempts of 20 ms.

@@ -43,6 +43,8 @@ type lane struct {
 	ownHolds  int  // in a row
 	probation bool // after such a hold one attempt decides
 
+	putOffUntil time.Time // when the last job that was put off comes back
+
 	unsent int // attempts in a row before which nothing was sent
 
 	failures failures

@@ -18,18 +18,21 @@ func (s *Scheduler) poll() {
 		if r == nil {
 			return
 		}
-		if s.receive(r) {
+		useful, surplus := s.receive(r)
+		if useful {
 			useless = 0
-			continue
+		} else if useless++; !uselessBackoff.sleep(s.stopCtx, useless) {
+			return
 		}
-		if useless++; !uselessBackoff.sleep(s.stopCtx, useless) {
+		if surplus > 0 && !sleep(s.stopCtx, time.Duration(surplus*s.pollers)*surplusPause) {
 			return
 		}
 	}
 }
 
-// receive receives once. It reports false if all that came had to be released.
-func (s *Scheduler) receive(r *reservation) (useful bool) {
+// receive receives once. It reports false if all that came had to be given back, and returns how many
+// of those jobs are of lanes that the queue cannot be asked to skip.
+func (s *Scheduler) receive(r *reservation) (useful bool, surplus int) {
 	ctx, cancel := r.ctx, context.CancelFunc(func() {})
 	if r.suspect {
 		ctx, cancel = context.WithTimeout(ctx, suspectReceive)
@@ -39,15 +42,17 @@ func (s *Scheduler) receive(r *reservation) (useful bool) {
 	cancel()
 	tasks := s.locate(leases)
 	defer func() { // also if opening a job ends this goroutine
-		released, news := s.admit(tasks, r)
-		s.release(released)
-		useful = failed || len(tasks) == 0 || len(released) < len(tasks)
+		a := s.admit(tasks, r)
+		s.release(a.released)
+		s.putOff(a.putOff)
+		useful = failed || len(tasks) == 0 || len(a.released)+len(a.putOff) < len(tasks)
+		surplus = a.surplus
 		if failed {
 			queueBackoff.sleep(s.stopCtx, s.failed(opReceive, err))
 		} else {
 			s.worked(opReceive)
 		}
-		for _, n := range news {
+		for _, n := range a.news {
 			s.laneChanged(n.lane, n.from, n.to)
 		}
 	}()
@@ -58,7 +63,7 @@ func (s *Scheduler) receive(r *reservation) (useful bool) {
 		s.open(t)
 		t.previous = nil
 	}
-	return true
+	return true, 0
 }
 
 // locate makes tasks of leases. From here on they are renewed.
@@ -82,10 +87,17 @@ func (s *Scheduler) locate(leases []queue.Lease) []*Task {
 	return tasks
 }
 
-// admit lets opened tasks begin, and returns those that have to be released: they exceed what their
-// lane or class may have, or the scheduler has stopped. It also returns what the leases tell of
+// admission is what becomes of received tasks that may not begin here, and what their leases tell of
 // lanes.
-func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task, changes []news) {
+type admission struct {
+	released []*Task // they exceed what their lane or class may have, or the scheduler has stopped
+	putOff   []*Task // surplus
+	surplus  int
+	news     []news
+}
+
+// admit lets opened tasks begin.
+func (s *Scheduler) admit(tasks []*Task, r *reservation) (a admission) {
 	rates := make([]Rate, len(tasks))
 	for i, t := range tasks {
 		rates[i] = s.rateOf(t)
@@ -102,13 +114,13 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task, chan
 		if handled(t.job) != nil {
 			l.rate.set(rates[i], now)
 		}
-		changes = s.learn(t, r, now, changes)
-		if s.stopped || t.lost || !s.wanted(t, now) {
-			t.inAll.leave()
-			released = append(released, t)
-		} else {
+		a.news = s.learn(t, r, now, a.news)
+		if !s.stopped && !t.lost && s.wanted(t, now) {
 			l.lastJob = t.job
 			s.enqueue(t)
+		} else {
+			t.inAll.leave()
+			s.refuse(t, &a, now)
 		}
 		s.update(l, now)
 	}
@@ -116,7 +128,22 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (released []*Task, chan
 		s.suspicion.nothing()
 	}
 	s.wake()
-	return released, changes
+	return a
+}
+
+// refuse has a received task be given back.
+func (s *Scheduler) refuse(t *Task, a *admission, now time.Time) {
+	if s.stopped || t.lost || !s.surplus(t, now) {
+		a.released = append(a.released, t)
+		return
+	}
+	a.surplus++
+	if !s.traits.SharedLanes || t.Lease.Ordered {
+		a.released = append(a.released, t)
+		return
+	}
+	t.delay = t.lane.putOff(now)
+	a.putOff = append(a.putOff, t)
 }
 
 // wanted reports whether a task that was just received may stay.
@@ -193,12 +220,17 @@ func (s *Scheduler) learn(t *Task, r *reservation, now time.Time, n []news) []ne
 	return n
 }
 
-// release gives back tasks unused. Where that fails their leases end by themselves, but an
-// at-most-once queue has nothing to fall back on.
+// release gives back tasks unused.
 func (s *Scheduler) release(tasks []*Task) {
+	s.giveBack(tasks, func(ctx context.Context, tasks []*Task) error { return s.q.Release(ctx, leasesOf(tasks)) })
+}
+
+// giveBack gives back tasks by a call of the queue. Where that fails their leases end by themselves, but
+// an at-most-once queue has nothing to fall back on.
+func (s *Scheduler) giveBack(tasks []*Task, call func(context.Context, []*Task) error) {
 	for len(tasks) > 0 {
 		ctx, cancel := context.WithTimeout(s.settleCtx, settleTime)
-		err := s.q.Release(ctx, leasesOf(tasks))
+		err := call(ctx, tasks)
 		cancel()
 		if err == nil {
 			s.worked(opRelease)

@@ -23,10 +23,11 @@ type Task struct {
 	inAll    node[Task] // among all tasks
 	until    time.Time  // the lease's end
 	began    time.Time
-	lost     bool // the lease ended under way
-	expired  bool // the lease ended before the task began; only its worker reads it after that
-	settling bool // the queue is being told what becomes of the job
-	trial    bool // it is the one attempt of a process that suspects itself
+	lost     bool          // the lease ended under way
+	expired  bool          // the lease ended before the task began; only its worker reads it after that
+	settling bool          // the queue is being told what becomes of the job
+	trial    bool          // it is the one attempt of a process that suspects itself
+	delay    time.Duration // of a surplus task
 
 	mu      sync.Mutex
 	aborted bool

@@ -68,6 +68,9 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 	if n <= 0 || r.watch && !s.mayWatch() {
 		return nil
 	}
+	if s.manyFull() {
+		n = min(n, surplusMax)
+	}
 	r.want = queue.Want{
 		Max:        s.portion(n),
 		MaxUntried: s.portion(s.classes[queue.Untried].room()),

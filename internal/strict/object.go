@@ -44,6 +44,11 @@ func (o Object) names() []string {
 
 func (o Object) suggest(name string) string { return Suggest(name, o.names()) }
 
+// Members reads an object whose names are data: f gets each name with its value, null included.
+func Members(f func(name string, v Value)) Field {
+	return func(v Value) { v.members(f) }
+}
+
 // Entries reads an object whose names are data: f gets each name, and its value unless that is
 // null.
 func Entries(f func(name string, v Value)) Field {

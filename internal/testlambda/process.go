@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 const functionPackage = "github.com/pushhooks/webhook/internal/testlambda/function"
@@ -24,7 +26,7 @@ func build() (program string, err error) {
 	program = filepath.Join(buildDir, "bootstrap")
 	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", program, functionPackage)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	endWithParent(cmd)
+	subprocess.EndWithParent(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -75,7 +77,7 @@ func (i *instance) launch(api string) error {
 	i.cmd.Env = append([]string{
 		"AWS_LAMBDA_RUNTIME_API=" + api + "/" + i.id, "FUNCTION_DOES=" + i.function.Does,
 	}, i.function.Env...)
-	endWithParent(i.cmd)
+	subprocess.EndWithParent(i.cmd)
 	if err := i.cmd.Start(); err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func Run(tb testing.TB, stdin, name string, args ...string) string {
 	tb.Helper()
 	cmd := exec.CommandContext(tb.Context(), name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
-	endWithParent(cmd)
+	subprocess.EndWithParent(cmd)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		tb.Fatalf("testlambda: %s: %v\n%s", name, err, out)

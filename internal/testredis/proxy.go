@@ -2,7 +2,6 @@ package testredis
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -16,11 +15,19 @@ type Proxy struct {
 	listen net.Listener
 	all    sync.WaitGroup
 
-	mu     sync.Mutex
-	conns  map[net.Conn]bool
-	down   bool
-	losing []byte
-	lost   chan struct{}
+	up, down link // to the server, and back
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+	dead  bool
+	cut   *cut
+}
+
+// cut says which answer to cut off.
+type cut struct {
+	request []byte        // what the request contains
+	after   int           // how many bytes of the answer are handed on
+	done    chan struct{} // closed when that has happened
 }
 
 // StartProxy starts a proxy in front of the server at target. It ends with the test.
@@ -35,16 +42,27 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	t.Cleanup(func() {
 		_ = l.Close()
 		p.SetDown(true)
+		p.SetLink(Link{})
 		p.all.Wait()
 	})
 	return p
 }
 
+// SetLink makes both directions as slow as l, for all connections together.
+func (p *Proxy) SetLink(l Link) {
+	p.up.set(l)
+	p.down.set(l)
+}
+
+// Sent returns how many bytes have gone to the server, and Received how many have come back.
+func (p *Proxy) Sent() int64     { return p.up.bytes() }
+func (p *Proxy) Received() int64 { return p.down.bytes() }
+
 // SetDown closes all connections and refuses new ones, until it is called with false.
 func (p *Proxy) SetDown(down bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.down = down
+	p.dead = down
 	if down {
 		for c := range p.conns {
 			_ = c.Close()
@@ -54,11 +72,14 @@ func (p *Proxy) SetDown(down bool) {
 
 // LoseAnswer makes the proxy hand the next request that contains text to the server, and close the
 // connection when the server answers. The channel is closed when that has happened.
-func (p *Proxy) LoseAnswer(text string) <-chan struct{} {
+func (p *Proxy) LoseAnswer(text string) <-chan struct{} { return p.CutAnswer(text, 0) }
+
+// CutAnswer is as LoseAnswer, but the first bytes of the answer, as many as after says, arrive.
+func (p *Proxy) CutAnswer(text string, after int) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.losing, p.lost = []byte(text), make(chan struct{})
-	return p.lost
+	p.cut = &cut{request: []byte(text), after: after, done: make(chan struct{})}
+	return p.cut.done
 }
 
 func (p *Proxy) accept() {
@@ -86,13 +107,13 @@ func (p *Proxy) keep(ends ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, end := range ends {
-		if p.down {
+		if p.dead {
 			_ = end.Close()
 		} else {
 			p.conns[end] = true
 		}
 	}
-	return !p.down
+	return !p.dead
 }
 
 // conn is one connection through the proxy.
@@ -100,56 +121,45 @@ type conn struct {
 	p              *Proxy
 	client, server net.Conn
 
-	mu     sync.Mutex
-	losing chan struct{} // closed when the next answer was lost; nil: hand it on
+	mu  sync.Mutex
+	cut *cut // how the next answer is cut off; nil: hand it on
 }
 
 func (c *conn) requests() {
 	defer c.close()
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := c.client.Read(buf)
-		if err != nil {
-			return
-		}
-		c.match(buf[:n])
-		if _, err := c.server.Write(buf[:n]); err != nil {
-			return
-		}
-	}
+	c.p.up.carry(c.server, c.client, func(block []byte) ([]byte, bool) {
+		c.match(block)
+		return block, true
+	})
 }
 
-// match looks whether the answer to this request is to be lost.
+// match looks whether the answer to this request is to be cut off.
 func (c *conn) match(request []byte) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
-	if c.p.losing != nil && bytes.Contains(request, c.p.losing) {
+	if c.p.cut != nil && bytes.Contains(request, c.p.cut.request) {
 		c.mu.Lock()
-		c.losing = c.p.lost
+		c.cut = c.p.cut
 		c.mu.Unlock()
-		c.p.losing = nil
+		c.p.cut = nil
 	}
 }
 
 func (c *conn) answers() {
 	defer c.close()
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := c.server.Read(buf)
-		if err != nil {
-			return
-		}
+	c.p.down.carry(c.client, c.server, func(block []byte) ([]byte, bool) {
 		c.mu.Lock()
-		losing := c.losing
-		c.mu.Unlock()
-		if losing != nil {
-			close(losing)
-			return
+		defer c.mu.Unlock()
+		if c.cut == nil {
+			return block, true
 		}
-		if _, err := io.Copy(c.client, bytes.NewReader(buf[:n])); err != nil {
-			return
+		if len(block) < c.cut.after {
+			c.cut.after -= len(block)
+			return block, true
 		}
-	}
+		close(c.cut.done)
+		return block[:c.cut.after], false
+	})
 }
 
 func (c *conn) close() {

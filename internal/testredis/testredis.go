@@ -10,11 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 // Require is the environment variable that, when it is "require", makes a missing redis-server a
@@ -90,7 +91,7 @@ func (s *Server) Start() {
 
 func (s *Server) start() error {
 	s.cmd = exec.Command("redis-server", s.args...)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("redis-server: %w", err)
 	}
@@ -112,14 +113,14 @@ func (s *Server) Kill() {
 }
 
 // Pause stops the server as if its machine hung: connections stay open, and nothing answers.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() { s.must(subprocess.Pause(s.cmd.Process)) }
 
 // Resume lets a paused server go on.
-func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+func (s *Server) Resume() { s.must(subprocess.Resume(s.cmd.Process)) }
 
-func (s *Server) signal(sig syscall.Signal) {
+func (s *Server) must(err error) {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err != nil {
 		s.t.Fatalf("signal redis-server: %v", err)
 	}
 }

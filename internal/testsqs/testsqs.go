@@ -22,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 var (
@@ -81,7 +83,7 @@ func run() (url string, err error) {
 	}
 	cmd := exec.Command(node, "server.mjs")
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(cmd)
 	if stdin, err = cmd.StdinPipe(); err != nil {
 		return "", err
 	}

@@ -123,7 +123,7 @@ func BenchmarkThrough(b *testing.B) {
 
 // reportCommits reports how many jobs shared a commit.
 func reportCommits(b *testing.B, q *Queue) {
-	must(b, q.db.View(func(tx *bbolt.Tx) error {
+	must(b, q.store.db.View(func(tx *bbolt.Tx) error {
 		b.ReportMetric(float64(b.N)/float64(tx.ID()), "jobs/commit")
 		return nil
 	}))

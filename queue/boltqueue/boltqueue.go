@@ -20,7 +20,7 @@ import (
 type Queue struct {
 	opts  Options
 	path  string
-	db    *bbolt.DB
+	store *store
 	inbox inbox
 
 	mu    sync.Mutex
@@ -99,8 +99,11 @@ func (q *Queue) close() error {
 	q.index.set.WakeAll()
 	q.mu.Unlock()
 	q.inbox.close()
-	<-q.inbox.drained
-	return errors.Join(q.update(q.markClosed), q.fileError("close", q.db.Close()))
+	select {
+	case <-q.inbox.drained:
+	case <-q.store.broken: // the committer may wait for a lock that nobody gives back
+	}
+	return errors.Join(q.update(q.markClosed), q.fileError("close", q.store.close()))
 }
 
 // markClosed writes that the file is closed, and counts the leases that end with it.
@@ -125,12 +128,12 @@ func (q *Queue) markClosed(tx *bbolt.Tx) error {
 
 // view runs a transaction that reads.
 func (q *Queue) view(f func(tx *bbolt.Tx) error) error {
-	return q.fileError("read", guard(func() error { return q.db.View(f) }))
+	return q.fileError("read", q.store.view(f))
 }
 
 // update runs a transaction that writes.
 func (q *Queue) update(f func(tx *bbolt.Tx) error) error {
-	return q.fileError("write", guard(func() error { return q.db.Update(f) }))
+	return q.fileError("write", q.store.update(f))
 }
 
 // fileError adds the file's name to an error. A closed file is a closed queue.

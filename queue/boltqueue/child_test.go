@@ -7,8 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 // The kill tests run this test binary again as a child, which these variables tell what to do.
@@ -24,7 +25,7 @@ const childBatch = 20
 func childCommand(task, path string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childTask+"="+task, childFile+"="+path)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(cmd)
 	return cmd
 }
 

@@ -1,12 +1,16 @@
 package boltqueue
 
 import (
+	"math"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -100,5 +104,74 @@ func TestADelayFromAClockThatWasBehindHasEnded(t *testing.T) {
 		path := crashed(t, q)
 		shift(t, path, -years)
 		expect(t, receive(t, open(t, path, Options{}), 1), "j")
+	})
+}
+
+// jump sets a queue's wall clock wrong, as a correction or a lost battery would.
+func jump(q *Queue, by time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.index.clock = func() time.Time { return time.Now().Add(by) }
+}
+
+// same checks that jobs were received, in any order.
+func same(t *testing.T, leases []queue.Lease, want string) {
+	t.Helper()
+	slices.SortFunc(leases, func(a, b queue.Lease) int { return strings.Compare(a.ID, b.ID) })
+	expect(t, leases, want)
+}
+
+// While a queue is open, its delays, holds and dead letters do not care for the wall clock, and what a
+// wrong clock has written lasts no longer after a reopen than it was to.
+func TestAClockThatJumpsDelaysNothing(t *testing.T) {
+	t.Parallel()
+	for name, by := range map[string]time.Duration{"ahead": years, "behind": -years} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := open(t, file(t), Options{})
+				enqueue(t, q, job("dead", "z"))
+				must(t, q.DeadLetter(t.Context(), receive(t, q, 1)[0], "gone"))
+				enqueue(t, q, job("j", "a"))
+				jump(q, by)
+				must(t, q.Nack(t.Context(), []queue.Nack{{Lease: receive(t, q, 1)[0], Delay: time.Minute, Counted: true}}))
+				fail(t, q, "b", time.Minute)
+				jump(q, -by)
+				enqueue(t, q, job("k", "b"))
+				expect(t, receive(t, q, 10), "")
+				equalDead(t, q, "dead", 0)
+				path := crashed(t, q)
+
+				time.Sleep(time.Minute - 50*time.Millisecond)
+				same(t, receive(t, q, 10), "j k")
+
+				again := open(t, path, Options{})
+				time.Sleep(queue.MaxHold)
+				same(t, receive(t, again, 10), "j k")
+			})
+		})
+	}
+}
+
+// A damaged delay is no longer than one that can have been asked for.
+func TestNoDelayInTheFileIsLongerThanTheLongest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, file(t), Options{})
+		enqueue(t, q, job("j", "a"))
+		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: receive(t, q, 1)[0], Delay: time.Minute}}))
+		path := crashed(t, q)
+		edit(t, path, func(tx *bbolt.Tx) error {
+			b := tx.Bucket([]byte(jobsBucket))
+			k, v := b.Cursor().First()
+			r, err := decodeRecord(v)
+			must(t, err)
+			r.due, r.delay = time.Now().Add(290*365*24*time.Hour).UnixNano(), math.MaxInt64
+			return b.Put(k, r.append(nil))
+		})
+		q = open(t, path, Options{})
+		expect(t, receive(t, q, 1), "")
+		time.Sleep(limits.Delay)
+		expect(t, receive(t, q, 1), "j")
 	})
 }

@@ -142,7 +142,7 @@ func (q *Queue) admit(tasks []*task) *tables {
 		}
 	}
 	if len(t.ops) > 0 {
-		t.evicted = x.dead.evict(&q.opts, time.Now())
+		t.evicted = x.dead.evict(&q.opts, now)
 		t.planLanes(now)
 	}
 	return t
@@ -162,6 +162,8 @@ func (q *Queue) do(ctx context.Context, o op) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-q.store.broken:
+		return q.fileError("write", q.store.damage())
 	}
 }
 

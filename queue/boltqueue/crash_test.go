@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/pushhooks/webhook/internal/lanes"
 	"github.com/pushhooks/webhook/queue"
 )
@@ -180,13 +178,13 @@ func TestAFullDiskTakesNothingAndLosesNothing(t *testing.T) {
 // breakDisk has every read and write of a queue fail until mend is called. The committer is idle.
 func breakDisk(t *testing.T, q *Queue) (mend func()) {
 	t.Helper()
-	broken := open(t, file(t), Options{}).db
-	must(t, broken.Close())
-	whole := q.db
-	set := func(db *bbolt.DB) {
+	broken := open(t, file(t), Options{}).store
+	must(t, broken.close())
+	whole := q.store
+	set := func(s *store) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.db = db
+		q.store = s
 	}
 	set(broken)
 	mend = func() { set(whole) }

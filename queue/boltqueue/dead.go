@@ -47,14 +47,14 @@ func (o *deadOp) admit(x *index, now time.Duration) bool {
 		attempts: uint32(e.Attempts()) + 1, first: x.unix(first), at: x.unix(now),
 		data: e.Value.seq, size: uint32(e.Size()),
 	}
-	o.letter = x.addDead(&o.record)
+	o.letter = x.addDead(&o.record, now)
 	return true
 }
 
 // addDead takes a dead letter into the index, with the next key.
-func (x *index) addDead(d *deadRecord) *deadLetter {
+func (x *index) addDead(d *deadRecord, now time.Duration) *deadLetter {
 	x.dead.last++
-	n := &deadLetter{key: x.dead.last, hash: x.hash(d.id), size: int64(d.size), at: d.at}
+	n := &deadLetter{key: x.dead.last, hash: x.hash(d.id), size: int64(d.size), at: now}
 	x.dead.add(n, d.lane)
 	return n
 }
@@ -130,11 +130,11 @@ func (trimOp) finish(*index, time.Duration, error) {}
 
 // dropOld evicts dead letters that have become too old.
 func (q *Queue) dropOld(ctx context.Context) error {
-	x, _, err := q.begin()
+	x, now, err := q.begin()
 	if err != nil {
 		return err
 	}
-	beyond := x.dead.excess(&q.opts, time.Now()) != nil
+	beyond := x.dead.excess(&q.opts, now) != nil
 	q.end()
 	if !beyond {
 		return nil

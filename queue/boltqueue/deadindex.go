@@ -21,10 +21,10 @@ type deadIndex struct {
 
 // deadLetter is the place of a dead letter.
 type deadLetter struct {
-	key  uint64 // grows with time
-	hash idHash // of its ID
-	size int64  // of its Data
-	at   int64  // when the job was given up, in Unix nanoseconds
+	key  uint64        // grows with time
+	hash idHash        // of its ID
+	size int64         // of its Data
+	at   time.Duration // when the job was given up
 	lane *deadLane
 }
 
@@ -125,13 +125,13 @@ func (d *deadIndex) fix(l *deadLane) {
 
 // excess returns the dead letter that is to be evicted next, or nil: the oldest if there are too
 // many or if it is too old, and the oldest of the lane with the most bytes if they are too large.
-func (d *deadIndex) excess(opts *Options, now time.Time) *deadLetter {
+func (d *deadIndex) excess(opts *Options, now time.Duration) *deadLetter {
 	if len(d.byID) == 0 {
 		return nil
 	}
 	oldest := d.oldest.lanes[0].letters[0]
 	switch {
-	case len(d.byID) > opts.MaxDead || oldest.at <= now.Add(-opts.MaxDeadAge).UnixNano():
+	case len(d.byID) > opts.MaxDead || now-oldest.at >= opts.MaxDeadAge:
 		return oldest
 	case d.bytes > opts.MaxDeadBytes:
 		return d.largest.lanes[0].letters[0]
@@ -140,7 +140,7 @@ func (d *deadIndex) excess(opts *Options, now time.Time) *deadLetter {
 }
 
 // evict takes out what is beyond the bounds.
-func (d *deadIndex) evict(opts *Options, now time.Time) (evicted []*deadLetter) {
+func (d *deadIndex) evict(opts *Options, now time.Duration) (evicted []*deadLetter) {
 	for n := d.excess(opts, now); n != nil; n = d.excess(opts, now) {
 		d.remove(n)
 		evicted = append(evicted, n)

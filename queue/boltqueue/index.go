@@ -35,6 +35,7 @@ type idHash [2]uint64
 type index struct {
 	seeds   [2]maphash.Seed
 	set     *lanes.Set[slot]
+	clock   func() time.Time  // the wall clock
 	zero    int64             // the set's time 0 by the wall clock as it is now, in Unix nanoseconds
 	known   map[idHash]*entry // nil for an ID that left the queue
 	recent  recent
@@ -51,6 +52,7 @@ func newIndex(lease time.Duration) *index {
 	x := &index{
 		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		set:    lanes.New[slot](lease),
+		clock:  time.Now,
 		known:  make(map[idHash]*entry),
 		recent: recent{jobs: make(map[uint64]recentJob)},
 		dead:   newDeadIndex(),
@@ -61,7 +63,7 @@ func newIndex(lease time.Duration) *index {
 }
 
 // setClock reads the wall clock. It is read for each commit, because it may have been corrected.
-func (x *index) setClock() { x.zero = time.Now().UnixNano() - int64(x.set.Now()) }
+func (x *index) setClock() { x.zero = x.clock().UnixNano() - int64(x.set.Now()) }
 
 // unix converts a time of the set to Unix nanoseconds.
 func (x *index) unix(at time.Duration) int64 { return x.zero + int64(at) }

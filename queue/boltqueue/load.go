@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/pushhooks/webhook/internal/lanes"
+	"github.com/pushhooks/webhook/internal/limits"
 )
 
 // load makes the buckets that are missing, and reads the index.
@@ -44,13 +45,13 @@ func (t *tables) loadAll() error {
 		x.dead.evicted = int64(binary.BigEndian.Uint64(n))
 	}
 	t.loadMarkers()
-	t.loadDead()
+	t.loadDead(now)
 	unreadable, err := t.loadJobs(t.meta.Get([]byte(closedKey)) == nil, now)
 	if err != nil {
 		return err
 	}
 	for _, seq := range unreadable {
-		if err := t.addUnreadable(seq); err != nil {
+		if err := t.addUnreadable(seq, now); err != nil {
 			return err
 		}
 	}
@@ -66,13 +67,13 @@ func (t *tables) loadMarkers() {
 
 // loadDead reads the places of the dead letters. One that cannot be read is neither listed nor
 // counted.
-func (t *tables) loadDead() {
+func (t *tables) loadDead(now time.Duration) {
 	d := t.x.dead
 	c := t.dead.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		d.last = number(k)
 		if r, err := decodeDead(v); err == nil {
-			d.add(&deadLetter{key: d.last, hash: t.x.hash(r.id), size: int64(r.size), at: r.at}, r.lane)
+			d.add(&deadLetter{key: d.last, hash: t.x.hash(r.id), size: int64(r.size), at: t.x.at(r.at, now)}, r.lane)
 		}
 	}
 }
@@ -108,22 +109,22 @@ func (x *index) restore(r *record, s slot, now time.Duration) {
 		Returned: r.returned,
 	}
 	if r.due != 0 {
-		p.Due = min(time.Duration(r.due-x.zero), now+time.Duration(r.delay))
+		p.Due = min(time.Duration(r.due-x.zero), now+min(time.Duration(r.delay), limits.Delay))
 	}
 	x.set.Restore(e, p, now)
 }
 
 // addUnreadable moves a record that cannot be read to the dead letters, so that it is seen, and
 // tried once only.
-func (t *tables) addUnreadable(seq uint64) error {
+func (t *tables) addUnreadable(seq uint64, now time.Duration) error {
 	_, err := decodeRecord(t.jobs.Get(key(seq)))
 	name := "unreadable-" + strconv.FormatUint(seq, 10)
 	d := deadRecord{
-		id: name, lane: name, reason: fmt.Sprintf("unreadable: %v", err), at: time.Now().UnixNano(),
+		id: name, lane: name, reason: fmt.Sprintf("unreadable: %v", err), at: t.x.unix(now),
 		data: seq, size: uint32(len(t.data.Get(key(seq)))),
 	}
 	if err := t.jobs.Delete(key(seq)); err != nil {
 		return err
 	}
-	return t.dead.Put(key(t.x.addDead(&d).key), d.encode())
+	return t.dead.Put(key(t.x.addDead(&d, now).key), d.encode())
 }

@@ -1,12 +1,10 @@
 package boltqueue
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -52,15 +50,20 @@ func Open(path string, o Options) (*Queue, error) {
 	}
 	options := boltOptions()
 	options.MaxSize = o.maxFile
-	db, err := openBolt(path, options)
+	db, file, err := openBolt(path, options)
 	if err != nil {
 		return nil, openError(path, err)
 	}
 	o = o.withDefaults()
-	q := &Queue{opts: o, path: path, db: db, inbox: newInbox(), index: newIndex(o.Lease)}
-	if err := guard(func() error { return db.Update(q.load) }); err != nil {
-		return nil, openError(path, errors.Join(err, db.Close()))
+	q := &Queue{opts: o, path: path, store: newStore(db, file), inbox: newInbox(), index: newIndex(o.Lease)}
+	if err := q.store.update(q.load); err != nil {
+		return nil, openError(path, errors.Join(err, q.store.close()))
 	}
+	if err := o.syncDir(filepath.Dir(path)); err != nil {
+		err = fmt.Errorf("its directory cannot be synced, so that a loss of power may lose the file: %w", err)
+		return nil, openError(path, errors.Join(err, q.store.close()))
+	}
+	warnNetwork(o.Logger, path)
 	go q.run()
 	return q, nil
 }
@@ -107,25 +110,53 @@ func openError(path string, err error) error {
 	return fmt.Errorf("boltqueue: open %s: %w", path, err)
 }
 
-// inspect looks at an existing file before it is opened for writing, since bbolt ends the process
-// when it comes across a damaged page then.
+// inspect looks at an existing file before it is opened for writing.
 func inspect(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
+	if err := inspectMeta(path); err != nil {
+		return err
+	}
 	options := boltOptions()
 	options.ReadOnly = true
-	db, err := openBolt(path, options)
+	db, file, err := openBolt(path, options) // which locks the file
 	if err != nil {
 		return err
 	}
-	return errors.Join(guard(func() error { return db.View(walk) }), db.Close())
+	return errors.Join(inspectPages(db, file), db.Close())
+}
+
+// inspectMeta looks at the meta pages of a file that may be in use.
+func inspectMeta(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	_, err = readMeta(f, info.Size())
+	return err
+}
+
+// inspectPages looks at all pages of a file that is locked.
+func inspectPages(db *bbolt.DB, file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := verify(file, info.Size()); err != nil {
+		return err
+	}
+	return guard(func() error { return db.View(checkFormat) })
 }
 
 // openBolt opens a database, and leaves no lock behind if it cannot.
-func openBolt(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
-	var file *os.File
+func openBolt(path string, options *bbolt.Options) (db *bbolt.DB, file *os.File, err error) {
 	options.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
 		file, err = os.OpenFile(name, flag, mode)
 		return file, err
@@ -137,39 +168,7 @@ func openBolt(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
 	if err != nil && file != nil {
 		file.Close() //nolint:errcheck // bbolt has closed it, unless it panicked
 	}
-	return db, err
-}
-
-// guard calls f and turns its panics, those for pages beyond the end of the file included, into
-// errors.
-func guard(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if damage := recover(); damage != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, damage)
-		}
-	}()
-	return f()
-}
-
-// walk visits every page of the file, along the leaves and down from the root to every key.
-func walk(tx *bbolt.Tx) error {
-	if err := checkFormat(tx); err != nil {
-		return err
-	}
-	return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-		leaves, root := b.Cursor(), b.Cursor()
-		var last []byte
-		for k, v := leaves.First(); k != nil; k, v = leaves.Next() {
-			found, _ := root.Seek(k)
-			isBucket := v == nil // there are none in buckets
-			if isBucket || bytes.Compare(k, last) <= 0 || !bytes.Equal(k, found) {
-				return fmt.Errorf("%w: key %x of bucket %q is not where it belongs", errDamaged, k, name)
-			}
-			last = k
-		}
-		return nil
-	})
+	return db, file, err
 }
 
 // checkFormat returns an error unless the file is one of ours, or has nothing in it yet.

@@ -3,6 +3,7 @@ package boltqueue
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -36,7 +37,12 @@ type Options struct {
 	// taken for a new job. Defaults to 100,000.
 	MaxMarkers int
 
-	maxFile int // bytes, for tests: makes the disk full
+	// Logger gets a warning from [Open] if the file is on a network file system. Defaults to
+	// slog.Default().
+	Logger *slog.Logger
+
+	maxFile int                    // bytes, for tests: makes the disk full
+	syncDir func(dir string) error // for tests
 }
 
 // maxData bounds the Data of one job, whatever MaxBytes is.
@@ -51,6 +57,10 @@ func (o Options) withDefaults() Options {
 	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 64<<20)
 	o.MaxDeadAge = cmp.Or(o.MaxDeadAge, 7*24*time.Hour)
 	o.MaxMarkers = cmp.Or(o.MaxMarkers, 100_000)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	if o.syncDir == nil {
+		o.syncDir = syncDir
+	}
 	return o
 }
 

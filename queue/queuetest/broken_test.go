@@ -10,10 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/subprocess"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -51,6 +51,8 @@ var brokenDrivers = []struct {
 	{"R2", "Load", func(m *queue.Memory) queue.Queue { return losesLimits{m} }},
 	{"E4", "Load", func(m *queue.Memory) queue.Queue { return reverses{m} }},
 	{"R5", "Load", func(m *queue.Memory) queue.Queue { return ordersNothing{m, &sync.Map{}} }},
+	{"N1", "N1", func(m *queue.Memory) queue.Queue { return overflows{m} }},
+	{"N1", "N1", func(m *queue.Memory) queue.Queue { return keepsAnyDelay{m} }},
 	{"N2", "Load", func(m *queue.Memory) queue.Queue { return uncounts{m} }},
 	{"L1", "Load", func(m *queue.Memory) queue.Queue { return doubles{m} }},
 	{"H1", "H1", func(m *queue.Memory) queue.Queue { return staysUntried{m} }},
@@ -127,7 +129,7 @@ func failingRun(t *testing.T, driver int, checks string) string {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBrokenDriversAreCaught$/^"+checks+"$")
 	child.Env = append(os.Environ(), brokenDriver+"="+strconv.Itoa(driver))
-	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(child)
 	output, err := child.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -318,6 +320,31 @@ func (q shortensDelays) Nack(ctx context.Context, nacks []queue.Nack) error {
 	nacks = slices.Clone(nacks)
 	for i := range nacks {
 		nacks[i].Delay /= 2
+	}
+	return q.Memory.Nack(ctx, nacks)
+}
+
+// overflows has the longest delays end at once.
+type overflows struct{ *queue.Memory }
+
+func (q overflows) Nack(ctx context.Context, nacks []queue.Nack) error {
+	nacks = slices.Clone(nacks)
+	for i := range nacks {
+		if nacks[i].Delay > 365*24*time.Hour {
+			nacks[i].Delay = 0
+		}
+	}
+	return q.Memory.Nack(ctx, nacks)
+}
+
+// keepsAnyDelay keeps the longest delays for centuries.
+type keepsAnyDelay struct{ *queue.Memory }
+
+func (q keepsAnyDelay) Nack(ctx context.Context, nacks []queue.Nack) error {
+	for _, n := range nacks {
+		if n.Delay > 365*24*time.Hour {
+			return q.Memory.Ack(ctx, []queue.Lease{n.Lease})
+		}
 	}
 	return q.Memory.Nack(ctx, nacks)
 }

@@ -3,6 +3,7 @@ package queuetest
 import (
 	"bytes"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -58,6 +59,17 @@ var keepChecks = onTwoHandles([]check{
 
 // reopenChecks close the queue, so that they run on one handle only.
 var reopenChecks = []check{
+	{"N1", "TheLongestDelayIsKeptByTheStore", func(r *rig) {
+		if r.h.Reopen == nil {
+			return
+		}
+		r.enqueue(r.job("a"))
+		l := r.takeOne()
+		r.sleep(r.h.Delay)
+		r.nack(l, math.MaxInt64, false)
+		r.reopen()
+		r.none(r.quiet(), "the longest delay has passed at the reopen")
+	}},
 	{"H6", "HealthOutlivesTheHandle", reopened(func(r *rig) {
 		r.makeHealthy("a")
 		r.makeFailing("b")

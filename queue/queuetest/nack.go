@@ -34,11 +34,27 @@ var nackChecks = []check{
 	{"N1", "TheLongestDelayIsKept", func(r *rig) {
 		r.enqueue(r.jobs("a", 2)...)
 		leases := r.take(2)
+		r.sleep(r.h.Delay) // so that a time that is the longest delay away overflows
 		start := time.Now()
 		r.nack(leases[0], math.MaxInt64, false)
 		r.nack(leases[1], r.h.Delay, false)
 		r.after(leases[1], start.Add(r.h.Delay))
 		r.none(r.quiet(), "the longest delay has passed at once")
+	}},
+	{"N1", "TheLongestDelayEnds", func(r *rig) {
+		if r.h.Later == nil && !r.h.Virtual {
+			return
+		}
+		r.enqueue(r.job("a"))
+		l := r.takeOne()
+		r.sleep(r.h.Delay)
+		r.nack(l, math.MaxInt64, false)
+		r.later(r.h.MaxDelay - time.Minute)
+		r.none(r.quiet(), "the longest delay has passed too early")
+		r.later(time.Minute)
+		if got := r.takeOne(); got.ID != l.ID {
+			r.stop("received %q; want %q", got.ID, l.ID)
+		}
 	}},
 	{"N1", "ACountedDelayIsKept", func(r *rig) {
 		if t := r.q.Traits(); t.AtMostOnce || t.OwnRetry {
@@ -223,6 +239,15 @@ var nackChecks = []check{
 			r.release(again)
 		}
 	})},
+}
+
+// later lets d pass by the store's clock.
+func (r *rig) later(d time.Duration) {
+	if r.h.Virtual {
+		r.sleep(d)
+		return
+	}
+	r.h.Later(r.T, r.base, d)
 }
 
 // after checks that the next job is l's, and that it comes at its time.

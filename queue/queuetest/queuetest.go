@@ -73,9 +73,17 @@ type Harness struct {
 	// called inside the bubble.
 	Virtual bool
 
+	// Later moves the clock of q's store ahead, or the times in the store back, so that what is to end
+	// within d has ended. Nil if that cannot be done; then the suite cannot see that the longest delay
+	// ends (rule N1). A Virtual harness needs none.
+	Later func(t *testing.T, q queue.Queue, d time.Duration)
+
 	// Delay is the shortest delay that the store keeps; it must be shorter than a lease. Defaults
 	// to one second.
 	Delay time.Duration
+
+	// MaxDelay is the longest delay that the store keeps (rule N1). Defaults to a year.
+	MaxDelay time.Duration
 
 	// Seed makes the random operations. Defaults to 1. Failures print it.
 	Seed uint64
@@ -128,6 +136,7 @@ func Run(t *testing.T, h Harness) {
 		t.Fatal("queuetest: Harness.Open is nil; it must open an empty queue")
 	}
 	h.Delay = cmp.Or(h.Delay, time.Second)
+	h.MaxDelay = cmp.Or(h.MaxDelay, 365*24*time.Hour)
 	h.Seed = cmp.Or(h.Seed, 1)
 	// Most of the time is spent waiting, so more checks run at once than go test's -parallel would
 	// allow.

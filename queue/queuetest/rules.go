@@ -63,7 +63,8 @@ var rules = map[string]string{
 		"higher and First set.",
 	"A1": "An acked job is never received again, and its ID is remembered for a while " +
 		"(E2).",
-	"N1": "The job is not received before Delay has passed, and then it is.",
+	"N1": "The job is not received before Delay has passed, and then it is. A Delay of " +
+		"more than a year counts as a year.",
 	"N2": "A counted Nack adds one to Attempts and sets First if it was zero; one that " +
 		"is not counted changes neither.",
 	"N3": "The job is as it was before it was received, at the head of its lane: before " +

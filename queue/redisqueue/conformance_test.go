@@ -1,6 +1,9 @@
 package redisqueue_test
 
 import (
+	"context"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,8 +47,42 @@ func harness(client redis.UniversalClient, base redisqueue.Options) queuetest.Ha
 			return start(t, redisqueue.Options{MaxBytes: bytes, Partitions: 1})
 		},
 		OpenDead: func(t *testing.T, n int) queue.Queue { return start(t, redisqueue.Options{MaxDead: n}) },
+		Later: func(t *testing.T, q queue.Queue, d time.Duration) {
+			later(t, client, q.(named).opts.Prefix, d)
+		},
 		TooLarge: 5 << 20,
 		Delay:    200 * time.Millisecond,
+	}
+}
+
+// later has everything in a queue's store end earlier.
+func later(t *testing.T, client redis.UniversalClient, prefix string, by time.Duration) {
+	t.Helper()
+	var changed atomic.Int64
+	move := func(ctx context.Context, c redis.Cmdable) error {
+		keys, err := c.Keys(ctx, strings.NewReplacer("{", `\{`, "[", `\[`).Replace(prefix)+"*:due").Result()
+		for _, key := range keys {
+			due, err := c.ZRangeWithScores(ctx, key, 0, -1).Result()
+			if err != nil {
+				return err
+			}
+			for _, z := range due {
+				changed.Add(1)
+				if err := c.ZIncrBy(ctx, key, -float64(by.Microseconds()), z.Member.(string)).Err(); err != nil {
+					return err
+				}
+			}
+		}
+		return err
+	}
+	err := error(nil)
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error { return move(ctx, c) })
+	} else {
+		err = move(t.Context(), client)
+	}
+	if err != nil || changed.Load() == 0 {
+		t.Fatalf("%d times were moved: %v", changed.Load(), err)
 	}
 }
 

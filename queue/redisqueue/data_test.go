@@ -134,9 +134,6 @@ func TestReceiveThatCannotReadTheDataReleasesTheJobs(t *testing.T) {
 	if leases, err := q.Receive(t.Context(), want(5)); err == nil {
 		t.Fatalf("Receive returned %d jobs without their data", len(leases))
 	}
-	if s, _ := q.Stats(t.Context()); s.Leased != 5 {
-		t.Fatalf("%d jobs are leased; want 5: the test shows nothing", s.Leased)
-	}
 	if err := client.Rename(t.Context(), "hidden", largeKey).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,9 @@ const (
 
 // Enqueue takes jobs, in one round trip per partition and batch.
 //
-// When one master of a cluster does not answer, the error is a *queue.BatchError that names its
-// jobs: they may or may not have been taken, and offering them again is right.
+// When one master of a cluster does not answer, or ctx ends after some jobs were taken, the error is
+// a *queue.BatchError that names the other jobs: they may or may not have been taken, and offering
+// them again is right.
 func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	jobs = slices.Clone(jobs) // a call that ctx has ended may still be sending them
 	return q.spread(ctx, len(jobs), func(i int) string { return jobs[i].Lane },
@@ -43,10 +44,15 @@ type enqueuer struct {
 func (e *enqueuer) all(ctx context.Context, indexes []int) {
 	for len(indexes) > 0 {
 		batch, n := e.batch(indexes)
-		if err := e.send(ctx, batch); err != nil {
+		err := ctx.Err()
+		if err == nil {
+			err = e.send(ctx, batch)
+		}
+		if err != nil {
 			e.results.fail(append(batch, indexes[n:]...), err)
 			return
 		}
+		e.results.done(batch)
 		indexes = indexes[n:]
 	}
 }

@@ -75,33 +75,36 @@ func (b *inbox) consume(ctx context.Context, q queue.Queue) {
 		if err != nil {
 			return
 		}
-		lost := make([]error, len(leases))
 		_ = persist(ctx, func() error {
 			err := q.Ack(ctx, leases)
-			for i := range leases {
-				lost[i] = queue.ErrorOf(err, i)
-			}
-			if errors.Is(err, queue.ErrLeaseLost) {
+			leases = b.note(leases, err)
+			if len(leases) == 0 {
 				return nil
 			}
 			return err
 		})
-		b.note(leases, lost)
 	}
 }
 
-func (b *inbox) note(leases []queue.Lease, lost []error) {
+// note notes what became of an Ack, and returns the leases to ack again.
+func (b *inbox) note(leases []queue.Lease, err error) (again []queue.Lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.acked == nil {
 		b.acked = make(map[string]int)
 	}
 	for i, l := range leases {
+		lost := queue.ErrorOf(err, i)
+		if lost != nil && !errors.Is(lost, queue.ErrLeaseLost) {
+			again = append(again, l)
+			continue
+		}
 		b.acked[l.ID]++
-		if b.acked[l.ID] > 1 || lost[i] != nil {
+		if b.acked[l.ID] > 1 || lost != nil {
 			b.copies++
 		}
 	}
+	return again
 }
 
 func (b *inbox) count() int {

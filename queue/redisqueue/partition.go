@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pushhooks/webhook/queue"
 )
 
 // partition is one part of the lanes. All its keys have one hash tag, so that a script can use them
@@ -14,23 +16,34 @@ type partition struct {
 	number int
 	base   string // how the names of its keys begin
 
-	// looking says that a look at the partition has not been answered yet, so that a server that
-	// hangs is not asked by more and more goroutines.
-	looking atomic.Bool
-
 	// skew is Redis's clock minus ours, in microseconds, as of the last answer; 0: not known.
 	skew atomic.Int64
 
 	mu     sync.Mutex
-	ready  bool      // it may have ready jobs: we were woken for it, or lanes were left in its ring
-	armed  bool      // we shall be woken when a lane enters its ring
+	ready  rings     // where lanes may be: some were left there, or we were woken
+	armed  bool      // we shall be woken when a lane enters a ring
 	wakes  uint64    // how often we were woken for it
-	looked time.Time // when a look at it was answered
+	looked time.Time // when it was asked last, or when that was answered
 	due    time.Time // when the next delay or lease ends, as far as is known; zero: unknown or none
-	failed error     // what the last look ended with
-	retry  time.Time // when to look again after a failure
+	failed error     // what the last call ended with
+	retry  time.Time // when to ask again after a failure
 	lost   []lostTake
+
+	// left counts the calls that Receives did not wait for. While there are some nobody asks again,
+	// so that a server that hangs is not asked by more and more goroutines.
+	left int
+
+	rtt     time.Duration // a round trip, smoothed; 0: not known
+	idleRTT time.Duration // about the lowest
+	slows   int           // how often in a row calls were not answered in time
 }
+
+// rings is a set of the rings that lanes are in, by the healths of the lanes.
+type rings uint8
+
+const allRings = 1<<queue.Untried | 1<<queue.Healthy | 1<<queue.Failing
+
+func ring(h queue.Health) rings { return 1 << h }
 
 // lostTake is a take call whose answer was lost, so it may have leased jobs under a token that
 // nobody holds. Later calls release those leases. It is forgotten when its deadline has passed by
@@ -38,6 +51,7 @@ type partition struct {
 type lostTake struct {
 	token    string
 	deadline int64 // by Redis's clock, in microseconds
+	timeout  int64 // how long before that it was sent, in microseconds
 }
 
 // maxLost bounds what a partition remembers of them. The leases of others end by themselves.

@@ -63,7 +63,7 @@ func TestFlushedPartitionNumberIsStoredAgain(t *testing.T) {
 
 func TestLostTakesAreKeptUntilTheyCannotRunAnyMore(t *testing.T) {
 	t.Parallel()
-	early, late := lostTake{"early", 100}, lostTake{"late", 300}
+	early, late := lostTake{"early", 100, 50}, lostTake{"late", 300, 50}
 	p := &partition{lost: []lostTake{early, late}}
 	p.forget([]lostTake{early, late}, 100) // early may just have run
 	if len(p.lostTakes()) != 2 {

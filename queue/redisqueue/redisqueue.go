@@ -34,6 +34,8 @@ type Queue struct {
 	name  string        // unique to this Queue: how its tokens begin
 	calls atomic.Uint64 // numbers its tokens
 	turn  atomic.Uint64 // the partition that a Receive begins with
+	kept  kept          // what came too late for its Receive
+	rate  rate          // of the link to Redis
 	rings atomic.Int64  // the ring that a take begins with
 
 	maintained atomic.Int64 // when maintain ran last, Unix ns

@@ -54,7 +54,7 @@ func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, hea
 	}
 	return q.spread(ctx, len(leases), func(i int) string { return leases[i].Lane },
 		func(p *partition, indexes []int, v *results) {
-			v.chunks(indexes, func(chunk []int) error {
+			v.chunks(ctx, indexes, func(chunk []int) error {
 				args := slices.Clone(head)
 				for _, i := range chunk {
 					args = append(args, timers[i])
@@ -86,7 +86,7 @@ func (q *Queue) ackOnce(ctx context.Context, leases []queue.Lease) error {
 	})
 	return q.spread(ctx, len(leases), func(i int) string { return leases[i].Lane },
 		func(p *partition, indexes []int, v *results) {
-			v.chunks(indexes, func(chunk []int) error {
+			v.chunks(ctx, indexes, func(chunk []int) error {
 				var args []any
 				for _, i := range chunk {
 					args = append(args, leases[i].Lane, began(&leases[i]))
@@ -114,7 +114,7 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 					worked = append(worked, i)
 				}
 			}
-			v.chunks(worked, func(chunk []int) error {
+			v.chunks(ctx, worked, func(chunk []int) error {
 				var args []any
 				for _, i := range chunk {
 					n := &nacks[i]
@@ -122,7 +122,7 @@ func (q *Queue) Nack(ctx context.Context, nacks []queue.Nack) error {
 				}
 				return q.runFenced(ctx, nackScript, p, args, chunk, v)
 			})
-			v.chunks(unused, func(chunk []int) error {
+			v.chunks(ctx, unused, func(chunk []int) error {
 				var args []any
 				for _, i := range chunk {
 					args = append(args, timer(&nacks[i].Lease))

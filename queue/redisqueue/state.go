@@ -15,14 +15,7 @@ func (p *partition) wake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wakes++
-	p.ready = true
-}
-
-// revive lets a partition that has failed be taken from again.
-func (p *partition) revive() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed, p.ready = nil, true
+	p.ready = allRings
 }
 
 // disarm notes that a wake message for the partition may have been missed.
@@ -40,8 +33,8 @@ func (p *partition) wakesSoFar() uint64 {
 	return p.wakes
 }
 
-// note keeps what a look at the partition has told. wakes is wakesSoFar of before the look: what
-// has happened since then may not be in the answer.
+// note keeps what a call has told of the partition. wakes is wakesSoFar of before the call: what has
+// happened since then may not be in the answer.
 func (p *partition) note(t taken, err error, wakes uint64) {
 	now := time.Now()
 	p.mu.Lock()
@@ -49,47 +42,66 @@ func (p *partition) note(t taken, err error, wakes uint64) {
 	p.failed, p.looked, p.due = err, now, time.Time{}
 	if err != nil {
 		p.retry = now.Add(retryAfter)
-		p.ready, p.armed = false, false
+		p.ready, p.armed = 0, false
 		return
 	}
 	if t.due >= 0 {
 		p.due = now.Add(t.due)
 	}
-	p.ready = t.left > 0 || p.wakes != wakes
+	p.ready = t.left
+	if p.wakes != wakes {
+		p.ready = allRings
+	}
 	p.armed = p.wakes == wakes && (t.left == 0 || len(t.leases) == 0)
 }
 
-// mayGive reports whether the partition may have ready jobs, as far as is known here. One that has
-// failed is only looked at, which nobody waits for, until it answers.
-func (p *partition) mayGive(now time.Time) bool {
+// mayGive returns the rings that may have lanes, as far as is known here, and whether that is known
+// well enough. If it is not, the caller asks, and others need not. A partition that has failed is
+// asked again after a while, and one that hangs is not. What a caller has asked already, it knows.
+func (p *partition) mayGive(now time.Time, asked bool) (open rings, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.failed == nil && (p.ready || !p.due.IsZero() && !now.Before(p.due))
-}
-
-// unknown reports whether there is a reason to look whether the partition has ready jobs.
-func (p *partition) unknown(now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.failed != nil {
-		return !now.Before(p.retry)
+	switch {
+	case p.left > 0 || p.failed != nil && (asked || now.Before(p.retry)):
+		return 0, true
+	case p.failed != nil:
+		p.retry = now.Add(retryAfter)
+		return allRings, false
+	case asked || p.armed && now.Sub(p.looked) < staleAfter:
+		if !p.due.IsZero() && !now.Before(p.due) {
+			return allRings, true
+		}
+		return p.ready, true
 	}
-	return !p.ready && (!p.armed || now.Sub(p.looked) >= staleAfter)
+	p.looked = now
+	if p.armed || p.ready == 0 {
+		return allRings, false
+	}
+	return p.ready, false
 }
 
-// pause is how long there is no reason to look at the partition, unless it is woken.
+// pause is how long there is no reason to ask the partition, unless it is woken.
 func (p *partition) pause(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.looking.Load():
+	case p.left > 0:
 		return pollEvery
 	case p.failed != nil:
 		return p.retry.Sub(now)
-	case !p.due.IsZero():
-		return min(pollEvery, p.due.Sub(now))
 	}
-	return pollEvery
+	d := p.looked.Add(pollEvery).Sub(now)
+	if !p.due.IsZero() {
+		d = min(d, p.due.Sub(now))
+	}
+	return d
+}
+
+// leave notes that nobody waits for n more of its calls, or for fewer if n is negative.
+func (p *partition) leave(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left += n
 }
 
 // failure returns what the last look ended with.
@@ -100,12 +112,12 @@ func (p *partition) failure() error {
 }
 
 // deadline is when a call that starts now is given up, by Redis's clock; 0 if that is not known.
-func (p *partition) deadline(start time.Time) int64 {
+func (p *partition) deadline(start time.Time, timeout time.Duration) int64 {
 	skew := p.skew.Load()
 	if skew == 0 {
 		return 0
 	}
-	return start.Add(takeTimeout).UnixMicro() + skew
+	return start.Add(timeout).UnixMicro() + skew
 }
 
 // remember keeps a call whose answer was lost, unless Redis itself refused it, or it leased

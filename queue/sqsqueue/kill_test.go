@@ -7,10 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/subprocess"
 	"github.com/pushhooks/webhook/internal/testsqs"
 )
 
@@ -62,7 +62,7 @@ func startWorker(ctx context.Context, t *testing.T, spec string, delivered chan<
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), workerEnv+"="+spec)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

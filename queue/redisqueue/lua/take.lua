@@ -12,19 +12,21 @@
 --          how long the IDs of settled jobs are remembered
 --          how many are remembered at most
 --          the number of named lanes
+--          bytes of data at most, but for the first job
 -- ARGV[4…] name and limit of each named lane, and then for each earlier call whose answer was lost:
 --          its token, and from when to when its leases end
 --
 -- If nothing is taken or no lane is left in the rings, the caller is woken when a lane enters one.
 --
--- Returns in one list: now, how long until something is due (-1: nothing is), the number of lanes
--- left in the rings, and if there are jobs, the number of lanes; name, ordered, health, held and
--- holds of each lane; and ticket, index of its lane from 0, and data of each job, which is "" for a
--- large one: the caller reads that.
+-- Returns in one list: now, how long until something is due (-1: nothing is), in which rings there
+-- are lanes left (the sum of 1 untried, 2 healthy and 4 failing; -1: the call was late), and if
+-- there are jobs, the number of lanes; name, ordered, health, held and holds of each lane; and
+-- ticket, index of its lane from 0, and data of each job, which is "" for a large one: the caller
+-- reads that.
 
-local token, lease, deadline, want, perlane, untried, failing, begin, once, ttl, maxmarks, named =
-  struct.unpack('<c16ddddddddddd', ARGV[3])
-if deadline > 0 and now > deadline then return {now, -1, 0} end
+local token, lease, deadline, want, perlane, untried, failing, begin, once, ttl, maxmarks, named, budget =
+  struct.unpack('<c16dddddddddddd', ARGV[3])
+if deadline > 0 and now > deadline then return {now, -1, -1} end
 
 --@ state
 --@ place
@@ -62,14 +64,25 @@ if named > 0 then
 end
 
 local visits, tickets, ids, names, from, count = {nil}, {nil}, {nil}, {nil}, {nil}, 0
+local spare = totals.bytes > budget and budget -- the bytes left of the budget; false: all jobs fit
 
--- pop takes up to n jobs off a list of a lane.
+-- pop takes up to n jobs off a list of a lane. What exceeds the budget goes back, and ends the take.
 local function pop(list, visit, n)
-  if n <= 0 then return 0 end
+  if n <= 0 or want == count then return 0 end
   local name, index = visit.name, visit.index
   local got = n > 1 and call('LPOP', base .. list .. name, n) or {call('LPOP', base .. list .. name) or nil}
   for i = 1, #got do
     local ticket = got[i]
+    if spare then
+      spare = spare - tonumber(sub(ticket, 17, 25))
+      if spare < 0 and count > 0 then
+        local rest = {}
+        for j = #got, i, -1 do rest[#rest + 1] = got[j] end
+        call('LPUSH', base .. list .. name, unpack(rest))
+        want = count
+        return i - 1
+      end
+    end
     count = count + 1
     tickets[count], names[count], from[count] = ticket, name, index
     ids[count] = sub(ticket, byte(ticket, 26) == 45 and 27 or 48)
@@ -106,11 +119,14 @@ for i = 0, 2 do
   -- Each round gives every lane an equal share, so that none waits for another's backlog. The jobs
   -- of a lane that came back go first, but for a probe.
   while max > 0 and n > 0 do
-    local share, more = math.max(1, math.floor(max / n)), 0
+    local share, part, more = math.max(1, math.floor(max / n)), spare and spare / n, 0
     for j = 1, n do
       local v = open[j]
       local s, k, fresh, popped = v.s, math.min(share, v.limit - v.taken, max), 0, 0
-      if k > 0 then
+      if part and k > 1 then k = math.min(k, math.floor(part * s.n / math.max(s.bytes, 1)) + 1) end
+      if want == count then
+        max = 0
+      elseif k > 0 then
         fresh = s.n - s.leased - s.delayed - s.back
         if v.probe and s.ordered == 0 and fresh > 0 then popped = pop('lane:', v, k) end
         if popped < k and s.back > 0 then
@@ -119,7 +135,7 @@ for i = 0, 2 do
         end
         if popped < k then popped = popped + pop('lane:', v, k - popped) end
         v.taken, max = v.taken + popped, max - popped
-        if popped < k then -- somebody has removed jobs
+        if popped < k and want > count then -- somebody has removed jobs
           local ready = call('LLEN', base .. 'back:' .. v.name)
           s.back, ready = ready, ready + call('LLEN', base .. 'lane:' .. v.name)
           totals.n, s.n = totals.n - s.n, s.leased + s.delayed + v.taken + ready
@@ -167,7 +183,7 @@ end
 
 if count == 0 then call('ZREM', due, 'X') end -- a removal first, as in the fragment full
 flush()
-local left = totals[1] + totals[2] + totals[3]
+local left = (totals[1] > 0 and 1 or 0) + (totals[2] > 0 and 2 or 0) + (totals[3] > 0 and 4 or 0)
 if count == 0 or left == 0 then totals.waiting = now + 5000000 end
 finish()
 if count == 0 then return {now, soonest, left} end

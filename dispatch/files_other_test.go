@@ -1,0 +1,7 @@
+//go:build !unix
+
+package dispatch_test
+
+const mayLimitFiles = false
+
+func limitFiles() {}

@@ -1,0 +1,2 @@
+// Package subprocess is for tests that start other programs: it ends them with the test binary, and pauses them.
+package subprocess

@@ -1,0 +1,266 @@
+package redisqueue
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// look is one attempt of a Receive to get jobs. It asks the partitions side by side. What the Want
+// allows is divided among those that may have jobs; where one has used up its share and has more,
+// what is left is divided again.
+type look struct {
+	q      *Queue
+	want   queue.Want
+	left   queue.Want    // what may still be received
+	named  [][]laneLimit // by partition: the lanes that the Want names
+	done   []rings       // by partition: the rings that have given what they may
+	asked  []bool        // by partition
+	leases []queue.Lease
+}
+
+// call is a partition to ask.
+type call struct {
+	p        *partition
+	open     rings // that may have lanes
+	known    bool  // what it has
+	share          // of what is left
+	answered bool
+}
+
+// answer is what a call has brought.
+type answer struct {
+	call   *call
+	leases []queue.Lease
+}
+
+func (q *Queue) newLook(w *queue.Want) *look {
+	n := len(q.parts)
+	l := &look{q: q, want: *w, left: *w, named: make([][]laneLimit, n), done: make([]rings, n), asked: make([]bool, n)}
+	for name := range w.Lanes {
+		n := q.ofLane(name)
+		l.named[n] = append(l.named[n], laneLimit{name, w.Limit(name)})
+	}
+	return l
+}
+
+// round asks the partitions that may have jobs, and reports whether to go on.
+func (l *look) round(ctx context.Context) (more bool) {
+	if l.left.Max <= 0 || ctx.Err() != nil {
+		return false
+	}
+	calls := l.divide(l.calls(time.Now()))
+	if len(calls) == 0 {
+		return false
+	}
+	answers := make(chan answer, len(calls))
+	for i := range calls {
+		if l.q.begin() != nil {
+			return false
+		}
+		c := &calls[i]
+		l.asked[c.p.number] = true
+		go func() {
+			defer l.q.work.Done()
+			answers <- answer{c, l.q.take(ctx, c.p, &c.share)}
+		}()
+	}
+	return l.collect(ctx, calls, answers)
+}
+
+// calls returns the partitions to ask, beginning with another one each time.
+func (l *look) calls(now time.Time) []call {
+	var calls []call
+	n := len(l.q.parts)
+	first := int(l.q.turn.Add(1) % uint64(n))
+	for k := range n {
+		p := l.q.parts[(first+k)%n]
+		open, known := p.mayGive(now, l.asked[p.number])
+		open &= allowed(&l.left) &^ l.done[p.number]
+		if open != 0 || !known {
+			calls = append(calls, call{p: p, open: open, known: known})
+		}
+	}
+	return calls
+}
+
+// divide divides what is left among the calls, beginning with the first one, and drops those that
+// get nothing. A partition of which it is not known what it has is looked at nevertheless.
+func (l *look) divide(calls []call) []call {
+	var in [3]int
+	for i := range calls {
+		for h := range in {
+			in[h] += has(calls[i].open, queue.Health(h))
+		}
+	}
+	untried := divider{l.left.MaxUntried, in[queue.Untried]}
+	failing := divider{l.left.MaxFailing, in[queue.Failing]}
+	useful := calls[:0]
+	for _, c := range calls {
+		if has(c.open, queue.Untried) > 0 {
+			c.MaxUntried = untried.next()
+		}
+		if has(c.open, queue.Failing) > 0 {
+			c.MaxFailing = failing.next()
+		}
+		if !c.known || has(c.open, queue.Healthy) > 0 || c.MaxUntried > 0 || c.MaxFailing > 0 {
+			useful = append(useful, c)
+		}
+	}
+	all := divider{l.left.Max, len(useful)}
+	for i := range useful {
+		c := &useful[i]
+		c.Max, c.MaxPerLane = all.next(), l.want.MaxPerLane
+		c.named, c.bytes = l.limits(c.p), l.q.budget(c.p, len(useful))
+	}
+	return slices.DeleteFunc(useful, func(c call) bool { return c.known && c.Max == 0 })
+}
+
+// divider divides a number into n parts that are equal but for one.
+type divider struct{ rest, n int }
+
+func (d *divider) next() int {
+	part := (d.rest + d.n - 1) / d.n
+	d.rest, d.n = d.rest-part, d.n-1
+	return part
+}
+
+// limits returns the lanes of p whose limits are below the Want's for all lanes, after what was
+// received.
+func (l *look) limits(p *partition) []laneLimit {
+	if len(l.leases) == 0 {
+		return l.named[p.number]
+	}
+	got := make(map[string]int)
+	for i := range l.leases {
+		if lane := l.leases[i].Lane; l.q.ofLane(lane) == p.number {
+			got[lane]++
+		}
+	}
+	var named []laneLimit
+	for _, n := range l.named[p.number] {
+		if got[n.name] == 0 {
+			named = append(named, n)
+		}
+	}
+	for name, n := range got {
+		named = append(named, laneLimit{name, max(0, l.want.Limit(name)-n)})
+	}
+	return named
+}
+
+// collect waits for answers, and reports whether all have come. What comes later is kept for the
+// next Receive.
+func (l *look) collect(ctx context.Context, calls []call, answers chan answer) (all bool) {
+	patience := time.NewTimer(patienceWith(calls))
+	defer patience.Stop()
+	ended := ctx.Done()
+	for n := len(calls); n > 0; {
+		select {
+		case a := <-answers:
+			a.call.answered = true
+			l.add(a)
+			n--
+		case <-ended:
+			ended = nil
+			patience.Reset(takeGrace)
+		case <-patience.C:
+			l.q.leave(calls, answers)
+			return false
+		case <-l.q.life.Done():
+			l.q.leave(calls, answers)
+			return false
+		}
+	}
+	return true
+}
+
+// patienceWith is how long a Receive waits for these calls, while others may have jobs.
+func patienceWith(calls []call) time.Duration {
+	d := probeTimeout
+	for i := range calls {
+		_, idle := calls[i].p.roundTrips()
+		d = max(d, 2*idle)
+	}
+	return d
+}
+
+// add takes what a call has brought.
+func (l *look) add(a answer) {
+	var got [3]int
+	for i := range a.leases {
+		lease := &a.leases[i]
+		got[healthOf(lease)]++
+		l.left = without(l.left, lease)
+	}
+	if l.leases = append(l.leases, a.leases...); len(a.leases) >= a.call.Max {
+		return
+	}
+	done := &l.done[a.call.p.number]
+	*done |= ring(queue.Healthy)
+	if got[queue.Untried] < a.call.MaxUntried {
+		*done |= ring(queue.Untried)
+	}
+	if got[queue.Failing] < a.call.MaxFailing {
+		*done |= ring(queue.Failing)
+	}
+}
+
+// leave leaves the calls behind that were not answered.
+func (q *Queue) leave(calls []call, answers <-chan answer) {
+	var left int
+	for i := range calls {
+		if !calls[i].answered {
+			calls[i].p.leave(1)
+			left++
+		}
+	}
+	go func() { // ends when the calls do, for which Close waits
+		for range left {
+			a := <-answers
+			a.call.p.leave(-1)
+			q.keep(a.leases)
+			q.wakeups.broadcast()
+		}
+	}()
+}
+
+// healthOf returns the health that a lease counts for.
+func healthOf(l *queue.Lease) queue.Health {
+	if l.Probe {
+		return queue.Failing
+	}
+	return l.Health
+}
+
+// without returns what is left of w after a lease.
+func without(w queue.Want, l *queue.Lease) queue.Want {
+	w.Max--
+	switch healthOf(l) {
+	case queue.Failing:
+		w.MaxFailing--
+	case queue.Untried:
+		w.MaxUntried--
+	}
+	return w
+}
+
+// allowed returns the rings that w allows jobs of.
+func allowed(w *queue.Want) rings {
+	if w.Max <= 0 {
+		return 0
+	}
+	open := ring(queue.Healthy)
+	if w.MaxUntried > 0 {
+		open |= ring(queue.Untried)
+	}
+	if w.MaxFailing > 0 {
+		open |= ring(queue.Failing)
+	}
+	return open
+}
+
+// has returns 1 if the rings hold that of a health, else 0.
+func has(r rings, h queue.Health) int { return int(r >> h & 1) }

@@ -1,0 +1,70 @@
+package redisqueue_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/pushhooks/webhook/internal/testredis"
+	"github.com/pushhooks/webhook/queue"
+	"github.com/pushhooks/webhook/queue/redisqueue"
+)
+
+// largeJobs makes jobs of size bytes.
+func largeJobs(prefix string, n, lanes, size int) []queue.Job {
+	jobs := makeJobs(prefix, n, lanes)
+	for i := range jobs {
+		jobs[i].Data = bytes.Repeat([]byte{byte('a' + i%26)}, size)
+	}
+	return jobs
+}
+
+// A backlog crosses a slow link once: nothing is read in vain, or again.
+func TestBacklogCrossesASlowLink(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name             string
+		link             testredis.Link
+		partitions, want int
+		jobs, size       int
+	}{
+		{"2 MiB a second", testredis.Link{BytesPerSecond: 2 << 20}, 1, 40, 40, 190 << 10},
+		{"2 MiB a second, 4 partitions", testredis.Link{BytesPerSecond: 2 << 20}, 4, 40, 40, 190 << 10},
+		{"2 MiB a second, 60 ms", testredis.Link{BytesPerSecond: 2 << 20, Delay: 30 * time.Millisecond}, 1, 40, 40, 190 << 10},
+		{"100 Mbit a second", testredis.Link{BytesPerSecond: 100e6 / 8}, 1, 200, 200, 190 << 10},
+		{"256 KiB a second, small jobs", testredis.Link{BytesPerSecond: 256 << 10}, 1, 2000, 2000, 1000},
+		{"260 ms, 2 partitions", testredis.Link{Delay: 130 * time.Millisecond}, 2, 40, 5, 50},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			q, direct, proxy := behindProxy(t, redisqueue.Options{Partitions: c.partitions})
+			mustEnqueue(t, direct, largeJobs("j", c.jobs, 10, c.size)...)
+			proxy.SetLink(c.link)
+			begun, before := time.Now(), proxy.Received()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for got := 0; got < c.jobs; {
+				leases, err := q.Receive(ctx, want(c.want))
+				if err != nil {
+					t.Fatalf("with %d of %d jobs: %v", got, c.jobs, err)
+				}
+				for _, l := range leases {
+					if len(l.Data) != c.size || l.Attempts != 0 {
+						t.Fatalf("%s came with %d bytes and %d attempts; want %d and 0", l.ID, len(l.Data), l.Attempts, c.size)
+					}
+				}
+				if err := q.Ack(ctx, leases); err != nil {
+					t.Fatal(err)
+				}
+				got += len(leases)
+			}
+			elapsed, came, data := time.Since(begun), proxy.Received()-before, int64(c.jobs*c.size)
+			t.Logf("%v for %d bytes of data: %.0f %% of the link", elapsed, data,
+				100*float64(data)/float64(max(1, c.link.BytesPerSecond))/elapsed.Seconds())
+			if data > 1<<20 && came > data+data/5 {
+				t.Errorf("%d bytes came for %d bytes of data: some were read in vain", came, data)
+			}
+		})
+	}
+}
