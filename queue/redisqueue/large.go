@@ -32,8 +32,7 @@ func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Leas
 	}
 	r.run(ctx)
 	all.Wait()
-	_, idle := p.roundTrips()
-	q.rate.stop(idle)
+	q.rate.stop(p.roundTrip())
 	if r.err == nil {
 		return leases, nil
 	}

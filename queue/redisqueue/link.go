@@ -50,12 +50,11 @@ func (p *partition) timeout() time.Duration {
 	return min(maxTimeout, max(minTimeout, 8*p.rtt)<<p.slowsAt(time.Now()))
 }
 
-// roundTrips returns what a round trip takes, and what it takes on an idle link; 0 if that is not
-// known.
-func (p *partition) roundTrips() (smoothed, idle time.Duration) {
+// roundTrip returns what a round trip takes on an idle link; 0 if that is not known.
+func (p *partition) roundTrip() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rtt, p.idleRTT
+	return p.idleRTT
 }
 
 // slower notes that a call was not answered in time. Calls that fail together count once.
@@ -96,8 +95,7 @@ func (q *Queue) noteAnswer(p *partition, leases []queue.Lease, elapsed time.Dura
 		p.answered(elapsed)
 		return
 	}
-	_, idle := p.roundTrips()
-	q.rate.sample(n, max(elapsed-idle, elapsed/4))
+	q.rate.sample(n, max(elapsed-p.roundTrip(), elapsed/4))
 }
 
 // isTimeout reports whether a call has ended because an answer did not come in time.
@@ -118,8 +116,7 @@ func (q *Queue) noteFailure(p *partition, err error, bytes int64, elapsed time.D
 // budget is how much data a call on p may take when n of them begin side by side. The data has come
 // before much of the leases' time has passed.
 func (q *Queue) budget(p *partition, n int) int64 {
-	_, idle := p.roundTrips()
-	d := min(budgetTime+4*idle, q.opts.Lease/4)
+	d := min(budgetTime+4*p.roundTrip(), q.opts.Lease/4)
 	return min(maxBudget, max(minBudget, q.rate.in(d)/int64(n)))
 }
 

@@ -124,3 +124,64 @@ func TestEnqueueOverASlowLinkEnds(t *testing.T) {
 		})
 	}
 }
+
+// Renewals and acks do not wait until a backlog has come, even where there is only one connection.
+func TestLeasesAreRenewedWhileABacklogComes(t *testing.T) {
+	t.Parallel()
+	server := testredis.StartServer(t, testredis.Options{})
+	proxy := testredis.StartProxy(t, server.Addr)
+	direct, client := server.Client(), redis.NewClient(&redis.Options{Addr: proxy.Addr, PoolSize: 1})
+	defer direct.Close()
+	defer client.Close()
+	q := open(t, client, redisqueue.Options{Lease: 6 * time.Second})
+	mustEnqueue(t, q, makeJobs("held", 10, 1)...)
+	held := mustReceive(t, q, want(10), 10)
+	mustEnqueue(t, open(t, direct, redisqueue.Options{}), largeJobs("j", 100, 10, 190<<10)...)
+	proxy.SetLink(testredis.Link{BytesPerSecond: 2 << 20})
+	var in inbox
+	start(t, func(ctx context.Context) { in.consume(ctx, q) })
+	for begun := time.Now(); in.count() < 100; {
+		if time.Since(begun) > time.Minute {
+			t.Fatalf("%d of 100 jobs came in a minute", in.count())
+		}
+		if err := q.Extend(t.Context(), held); err != nil {
+			t.Fatalf("Extend after %v: %v", time.Since(begun), err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if err := q.Ack(t.Context(), held); err != nil {
+		t.Error(err)
+	}
+	if in.copies > 0 {
+		t.Errorf("%d jobs came more than once", in.copies)
+	}
+}
+
+// The same on a cluster all of whose masters are behind slow links, with a client whose timeouts are
+// shorter than what one job takes.
+func TestClusterBehindSlowLinks(t *testing.T) {
+	t.Parallel()
+	cluster := testredis.SharedCluster(t)
+	direct := cluster.Client()
+	defer direct.Close()
+	client, proxies := cluster.Behind(t, func(o *redis.ClusterOptions) { o.ReadTimeout = time.Second })
+	defer client.Close()
+	opts := redisqueue.Options{Prefix: newPrefix()}
+	q := open(t, client, opts)
+	mustEnqueue(t, open(t, direct, opts), largeJobs("j", 8, 8, 190<<10)...)
+	for _, p := range proxies {
+		p.SetLink(testredis.Link{BytesPerSecond: 150 << 10, Delay: 20 * time.Millisecond})
+	}
+	var in inbox
+	start(t, func(ctx context.Context) { in.consume(ctx, q) })
+	more := largeJobs("k", 2, 2, 190<<10)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := persist(ctx, func() error { return q.Enqueue(ctx, more) }); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, 2*time.Minute, "all jobs are delivered", func() bool { return in.count() == 10 })
+	if in.copies > 0 {
+		t.Errorf("%d jobs came more than once", in.copies)
+	}
+}
