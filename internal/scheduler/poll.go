@@ -44,11 +44,12 @@ func (s *Scheduler) receive(r *reservation) (useful bool) {
 		useful = failed || len(tasks) == 0 || len(released) < len(tasks)
 		if failed {
 			queueBackoff.sleep(s.stopCtx, s.failed(opReceive, err))
-		} else {
-			s.worked(opReceive)
 		}
 		for _, n := range news {
 			s.laneChanged(n.lane, n.from, n.to)
+		}
+		if err == nil {
+			s.worked(opReceive)
 		}
 	}()
 	for i, t := range tasks {
