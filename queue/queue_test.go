@@ -58,6 +58,13 @@ func TestBatchErrorTellsEachJob(t *testing.T) {
 	if !errors.Is(err, queue.ErrFull) || !errors.Is(err, queue.ErrTooLarge) || errors.Is(err, queue.ErrClosed) {
 		t.Errorf("%v does not match what it holds", err)
 	}
+	if want := "2 of the batch failed, the first at index 1: queue is full"; err.Error() != want {
+		t.Errorf("the error is %q, want %q", err, want)
+	}
+	var one *queue.BatchError
+	if want := "index 7 failed: queue is closed"; one.Fail(7, queue.ErrClosed).Error() != want {
+		t.Errorf("the error of one is not %q", want)
+	}
 	for i, want := range []error{nil, queue.ErrFull, nil, queue.ErrTooLarge} {
 		if got := queue.ErrorOf(err, i); got != want {
 			t.Errorf("ErrorOf(err, %d) = %v, want %v", i, got, want)
