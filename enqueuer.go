@@ -182,6 +182,9 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 		if !away {
 			q.offered()
 			q.settle(batches, err)
+			if n > 1 {
+				q.log.queueWorks("enqueue")
+			}
 			return
 		}
 		q.stats.enqueued.Add(-events)
@@ -222,7 +225,7 @@ func (q *enqueuer) tell(batches []*batch, result error, i int) {
 		case errors.Is(err, queue.ErrTooLarge):
 			q.drop(batches[i], err)
 		case !errors.Is(err, queue.ErrLaneFailing):
-			q.log.queueFailed("enqueue", 1, err)
+			q.log.refused(batches[i].hook, batches[i].job.ID, err)
 		}
 	}
 }
