@@ -17,7 +17,9 @@ type Options struct {
 	// seconds.
 	Lease time.Duration
 
-	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 1,000,000.
+	// MaxJobs bounds the jobs that are ready, delayed or leased. Each takes up to 170 bytes of memory.
+	// Defaults to 100,000, so that a process with the defaults stays below 150 MiB; raise it for longer
+	// backlogs.
 	MaxJobs int
 
 	// MaxBytes bounds the Data of those jobs. The file is somewhat larger. Defaults to 4 GiB.
@@ -51,7 +53,7 @@ const maxData = math.MaxInt32 / 2
 // withDefaults returns o with its zero fields filled in.
 func (o Options) withDefaults() Options {
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
-	o.MaxJobs = cmp.Or(o.MaxJobs, 1_000_000)
+	o.MaxJobs = cmp.Or(o.MaxJobs, 100_000)
 	o.MaxBytes = cmp.Or(o.MaxBytes, 4<<30)
 	o.MaxDead = cmp.Or(o.MaxDead, 10_000)
 	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 64<<20)
