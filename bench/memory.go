@@ -33,7 +33,7 @@ const outboxBound = 24 << 20
 
 var queueBounds = map[string]int64{
 	"memory": 24 << 20,
-	"disk":   32 << 20, // docs/queue-disk.md
+	"disk":   40 << 20, // docs/queue-disk.md
 	"sqs":    32 << 20, // parked
 }
 

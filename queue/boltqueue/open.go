@@ -56,6 +56,7 @@ func Open(path string, o Options) (*Queue, error) {
 	}
 	o = o.withDefaults()
 	q := &Queue{opts: o, path: path, store: newStore(db, file), inbox: newInbox(), index: newIndex(o.Lease)}
+	q.index.set.LimitIdle(o.bounds().Index / 2)
 	if err := q.store.update(q.load); err != nil {
 		return nil, openError(path, errors.Join(err, q.store.close()))
 	}
