@@ -181,9 +181,17 @@ func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.redacted()) }
 func (a App) clone() App {
 	a.PreviousKeys = slices.Clone(a.PreviousKeys)
 	a.Webhooks = slices.Clone(a.Webhooks)
+	n := 0
+	for i := range a.Webhooks {
+		n += len(a.Webhooks[i].EventTypes)
+	}
+	types := make([]EventType, 0, n) // of all webhooks, as there may be many
 	for i := range a.Webhooks {
 		w := &a.Webhooks[i]
-		w.EventTypes = slices.Clone(w.EventTypes)
+		if n := len(w.EventTypes); n > 0 {
+			types = append(types, w.EventTypes...)
+			w.EventTypes = slices.Clip(types[len(types)-n:])
+		}
 		w.Headers = maps.Clone(w.Headers)
 		w.Filter.ChannelNamespaces = slices.Clone(w.Filter.ChannelNamespaces)
 		if w.Lambda != nil {
