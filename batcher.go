@@ -11,6 +11,8 @@ import (
 // the configuration changes, the new hook has the old one's slot.
 type slot struct {
 	account  account      // what it holds in the outbox
+	untried  atomic.Bool  // the account counts as failing because the queue has no room for new webhooks
+	worked   atomic.Bool  // it has taken a delivery of this process
 	line     []*waiter    // EmitWaits; guarded by the outbox's mutex
 	sizeHint atomic.Int32 // size of the last batch's body, for the next one's buffer
 	maxBody  atomic.Int64 // largest body that the receiver is thought to accept; 0: any

@@ -216,8 +216,11 @@ func (q *enqueuer) strikeOff(batches []*batch, result error) {
 			continue
 		}
 		refused.add(b, err)
-		if errors.Is(err, queue.ErrLaneFailing) {
+		switch {
+		case errors.Is(err, queue.ErrLaneFailing):
 			q.outbox.setFailing(b.hook, true)
+		case errors.Is(err, queue.ErrLaneUntried):
+			q.outbox.setUntried(b.hook)
 		}
 	}
 	q.blocked.block(refused, now)

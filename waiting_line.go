@@ -161,7 +161,7 @@ func (o *outbox) reserveAll(hooks []*hook, size int64) (n int, ok bool) {
 		case result == roomFound:
 			hooks[n], hooks[i] = h, hooks[n]
 			n++
-		case result == shareFull && h.slot.account.isFailing():
+		case result == shareFull && h.slot.account.isFailing() && !h.slot.untried.Load():
 		default:
 			for _, h := range hooks[:n] {
 				o.charge(h.slot, -size)
