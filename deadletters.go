@@ -49,7 +49,7 @@ func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] 
 			after = page[len(page)-1].ID
 		}
 		if err != nil {
-			yield(DeadLetter{}, fmt.Errorf("webhook: dead letters: %w", shortened(err)))
+			yield(DeadLetter{}, fmt.Errorf("webhook: dead letters: %w", readable(err)))
 		}
 	}
 }
@@ -93,12 +93,12 @@ func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) boo
 	for after, more := "", true; more; {
 		page, err := q.DeadLetters(ctx, after, deadLetterPage)
 		if err != nil {
-			return total, fmt.Errorf("webhook: replay: %w", shortened(err))
+			return total, fmt.Errorf("webhook: replay: %w", readable(err))
 		}
 		if len(letters) > 0 {
 			n, err := q.Replay(ctx, letters)
 			if total += n; err != nil {
-				return total, fmt.Errorf("webhook: replay: %w", shortened(err))
+				return total, fmt.Errorf("webhook: replay: %w", readable(err))
 			}
 			letters = nil
 		}
@@ -146,7 +146,7 @@ func (e *Emitter) Discard(ctx context.Context, ids ...string) (int, error) {
 	}
 	n, err := q.Discard(ctx, ids)
 	if err != nil {
-		err = fmt.Errorf("webhook: discard: %w", shortened(err))
+		err = fmt.Errorf("webhook: discard: %w", readable(err))
 	}
 	return n, err
 }

@@ -148,6 +148,9 @@ func (j *deliveryJob) conclude(out dispatch.Outcome) scheduler.Result {
 		j.tried = 0
 		d.stats.attempts.Add(-1)
 	}
+	if out.Verdict == dispatch.Delivered && !h.slot.worked.Load() {
+		h.slot.worked.Store(true)
+	}
 	took := time.Since(j.began)
 	r := j.classify(h, h.Retry.or(d.retry), out)
 	r.Host = h.host()

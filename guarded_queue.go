@@ -9,34 +9,68 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// guardedQueue is a queue whose panics are errors. The enqueuer and the scheduler use it. Texts that
-// come from the driver, and reasons that go to it, are one line of at most 1 KiB.
+// guardedQueue is a queue whose panics are errors, and whose errors can be looked at. The enqueuer and
+// the scheduler use it. Texts that come from the driver, and reasons that go to it, are one line of at
+// most 1 KiB.
 type guardedQueue struct {
 	queue.Queue
 	log *logger
 }
 
-var errQueuePanicked = errors.New("webhook: the queue panicked")
+var (
+	errQueuePanicked = errors.New("webhook: the queue panicked")
+	errQueueError    = errors.New("webhook: the queue returned an error that panics")
+)
 
 // recovered is deferred in each method.
 func (q *guardedQueue) recovered(err *error) {
 	if v := recover(); v != nil {
 		q.log.panicked("queue", panicText(v), debug.Stack())
 		*err = errQueuePanicked
+		return
 	}
-	*err = shortened(*err)
+	*err = readable(*err)
 }
 
-// shortened returns an error of a queue, which may hold what a server or another program wrote, with
-// its text on one line.
-func shortened(err error) error {
+// queueErrors are the errors that the callers tell apart.
+var queueErrors = []error{
+	queue.ErrFull, queue.ErrLaneFailing, queue.ErrLaneUntried, queue.ErrTooLarge, queue.ErrLeaseLost,
+	queue.ErrLaneHealthy, queue.ErrClosed,
+}
+
+// readable returns err if its methods can be called, and else an error that says that they cannot. Its
+// text may hold what a server or another program wrote; it becomes one line. Of a *queue.BatchError it
+// keeps the errors that are some; without any, such as in a nil one, it is none.
+func readable(err error) (read error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if recover() != nil {
+			read = errQueueError
+		}
+	}()
 	var batch *queue.BatchError
 	if errors.As(err, &batch) {
-		for i := range batch.Failed {
-			batch.Failed[i] = oneline.Error(batch.Failed[i])
-		}
+		return readableBatch(batch)
+	}
+	for _, known := range queueErrors {
+		_ = errors.Is(err, known)
 	}
 	return oneline.Error(err)
+}
+
+func readableBatch(b *queue.BatchError) error {
+	if b == nil {
+		return nil
+	}
+	var read *queue.BatchError
+	for i, err := range b.Failed {
+		if err := readable(err); err != nil {
+			read = read.Fail(i, err)
+		}
+	}
+	return read.Err()
 }
 
 func (q *guardedQueue) Enqueue(ctx context.Context, jobs []queue.Job) (err error) {

@@ -17,6 +17,10 @@ var (
 	// the store (rule H7). It wraps ErrFull.
 	ErrLaneFailing = fmt.Errorf("the failing lanes hold their share: %w", ErrFull)
 
+	// ErrLaneUntried is returned when a job's lane is Untried and the lanes that are not Healthy hold
+	// their share of the store (rule H7). It wraps ErrFull.
+	ErrLaneUntried = fmt.Errorf("the lanes that have not worked yet hold their share: %w", ErrFull)
+
 	// ErrTooLarge is returned when a job can never be taken: its Data is larger than this queue
 	// carries.
 	ErrTooLarge = errors.New("job is too large for this queue")

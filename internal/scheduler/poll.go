@@ -37,11 +37,11 @@ func (s *Scheduler) receive(r *reservation) (useful bool, surplus int) {
 	if r.suspect {
 		ctx, cancel = context.WithTimeout(ctx, suspectReceive)
 	}
-	leases, err := s.q.Receive(ctx, r.want)
-	failed := err != nil && ctx.Err() == nil
-	cancel()
-	tasks := s.locate(leases)
-	defer func() { // also if opening a job ends this goroutine
+	var tasks []*Task
+	err := errNoAnswer
+	defer func() { // also if the queue, or opening a job, ends this goroutine
+		failed := err != nil && ctx.Err() == nil
+		cancel()
 		a := s.admit(tasks, r)
 		s.release(a.released)
 		s.putOff(a.putOff)
@@ -57,6 +57,9 @@ func (s *Scheduler) receive(r *reservation) (useful bool, surplus int) {
 			s.worked(opReceive)
 		}
 	}()
+	var leases []queue.Lease
+	leases, err = s.q.Receive(ctx, r.want)
+	tasks = s.locate(leases)
 	for i, t := range tasks {
 		if i > 0 && tasks[i-1].Lease.Lane == t.Lease.Lane {
 			t.previous = handled(tasks[i-1].job)

@@ -110,6 +110,8 @@ func (x *index) room(opts *Options, job *queue.Job) error {
 		return fmt.Errorf("lane %q holds its share: %w", job.Lane, queue.ErrFull)
 	case lanes.FailingFull:
 		return fmt.Errorf("lane %q: %w", job.Lane, queue.ErrLaneFailing)
+	case lanes.UntriedFull:
+		return fmt.Errorf("lane %q: %w", job.Lane, queue.ErrLaneUntried)
 	case lanes.Fits:
 		return nil
 	}
