@@ -114,7 +114,7 @@ func (q *Queue) giveUp(left []*call, now time.Time) (n int) {
 		if l := c.flight.giveUp(now); l != nil {
 			n++
 			c.p.leave(-1)
-			q.failed(c.p, l, context.DeadlineExceeded, c.bytes, minTimeout, c.p.wakesSoFar())
+			q.failed(c.p, l, context.DeadlineExceeded, c.bytes, takeTimeout, c.p.wakesSoFar())
 		}
 	}
 	return n

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// minTimeout is how long Redis has at least to lease jobs. A call that it comes to later does
+	// takeTimeout is how long Redis has at least to lease jobs. A call that it comes to later does
 	// nothing.
-	minTimeout = 2 * time.Second
+	takeTimeout = 2 * time.Second
 
 	// maxTake is how many jobs one script leases.
 	maxTake = 2000
