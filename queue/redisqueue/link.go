@@ -47,7 +47,7 @@ const (
 func (p *partition) timeout() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return min(maxTimeout, max(minTimeout, 8*p.rtt)<<p.slowsAt(time.Now()))
+	return min(maxTimeout, max(takeTimeout, 8*p.rtt)<<p.slowsAt(time.Now()))
 }
 
 // roundTrip returns what a round trip takes on an idle link; 0 if that is not known.
@@ -61,7 +61,7 @@ func (p *partition) roundTrip() time.Duration {
 func (p *partition) slower() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := time.Now(); now.Sub(p.slowed) > minTimeout/4 {
+	if now := time.Now(); now.Sub(p.slowed) > takeTimeout/4 {
 		p.slows, p.slowed = min(maxSlows, p.slowsAt(now)+1), now
 	}
 }
