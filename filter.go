@@ -18,7 +18,7 @@ type Filter struct {
 	ChannelNamespaces []string
 
 	// ChannelExcludePrefix keeps out the channels that start with this, such as "private-encrypted-":
-	// receivers that use Pusher's PHP library and do not have the master key lose every batch with an
-	// event of such a channel. In JSON "channel_exclude_prefix". Neither Pusher nor Sockudo has it.
+	// Pusher's libraries for PHP and Go, with the master key or without, refuse every batch with an event
+	// of such a channel. In JSON "channel_exclude_prefix". Neither Pusher nor Sockudo has it.
 	ChannelExcludePrefix string
 }
