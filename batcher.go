@@ -164,7 +164,10 @@ const refusalLasts = 10 * time.Minute
 // bodyLimit returns the largest body that the receiver is thought to accept, or 0 for any.
 func (s *slot) bodyLimit() int64 {
 	m := s.maxBody.Load()
-	if m > 0 && time.Now().UnixNano()-s.refused.Load() > int64(refusalLasts) {
+	if m == 0 {
+		return 0
+	}
+	if age := time.Now().UnixNano() - s.refused.Load(); age < 0 || age > int64(refusalLasts) { // or the clock was set back
 		return 0
 	}
 	return m

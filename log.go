@@ -28,10 +28,11 @@ type logger struct {
 // pace lets an event through once in a while.
 type pace struct{ last atomic.Int64 } // Unix nanoseconds
 
-// due reports whether the last time that it reported true is longer ago than d.
+// due reports whether the last time that it reported true is longer ago than d, or in the future: the
+// clock was set back.
 func (p *pace) due(d time.Duration) bool {
 	now, last := time.Now().UnixNano(), p.last.Load()
-	return now-last >= int64(d) && p.last.CompareAndSwap(last, now)
+	return (now-last >= int64(d) || now < last) && p.last.CompareAndSwap(last, now)
 }
 
 // line writes a line. Of texts that others wrote it keeps one line of 1 KiB. A handler that panics
