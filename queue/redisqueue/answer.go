@@ -65,12 +65,20 @@ func cut(text *string) string {
 	return part
 }
 
+// letter is a dead letter and the size of its data, which is not there yet if it is large.
+type letter struct {
+	queue.DeadLetter
+	size int
+}
+
 // readLetter reads a dead letter, as lua/letters.lua describes it.
-func readLetter(p *partition, at any, id, value string) queue.DeadLetter {
-	d := queue.DeadLetter{At: p.local(int64(number(at)))}
+func readLetter(p *partition, at any, id, value string) letter {
+	var d letter
+	d.At = p.local(int64(number(at)))
 	d.Attempts, d.First = number(cut(&value)), p.local(int64(number(cut(&value))))
 	d.ID, d.Ordered = id, cut(&value) == "1"
 	reason, lane := number(cut(&value)), number(cut(&value))
+	d.size = number(cut(&value))
 	reason = min(reason, len(value))
 	lane = min(lane, len(value)-reason)
 	d.Reason, d.Lane, d.Data = value[:reason], value[reason:reason+lane], []byte(value[reason+lane:])

@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -109,7 +110,7 @@ func (q *Queue) look(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
 	if len(leases) > 0 {
 		return leases, nil
 	}
-	return nil, q.outage()
+	return nil, cmp.Or(q.outage(), q.unreadError())
 }
 
 // without returns what is left of w after some leases.

@@ -36,8 +36,9 @@ type Queue struct {
 	turn  atomic.Uint64 // the partition that a Receive begins with
 	rings atomic.Int64  // the ring that a take begins with
 
-	maintained atomic.Int64 // when maintain ran last, Unix ns
-	swept      atomic.Int64 // when it forgot old lanes last
+	unread     atomic.Pointer[error] // to be returned by a Receive
+	maintained atomic.Int64          // when maintain ran last, Unix ns
+	swept      atomic.Int64          // when it forgot old lanes last
 	wakeups    wakeups
 	listen     sync.Once
 
@@ -98,7 +99,7 @@ func (q *Queue) open(ctx context.Context) error {
 }
 
 // layout is the version of what stands in Redis. A store of another version is refused.
-const layout = 2
+const layout = 3
 
 // layoutText is what the key space records.
 const layoutText = "layout %d, partitions %d"

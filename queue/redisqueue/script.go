@@ -37,10 +37,11 @@ var (
 	findScript    = newScript("find")
 	replayScript  = newScript("replay")
 	discardScript = newScript("discard")
+	evictScript   = newScript("evict")
+	readScript    = newScript("read")
 	statsScript   = newScript("stats")
 	oldestScript  = newScript("oldest")
 	sweepScript   = newScript("sweep")
-	readScript    = newScript("read")
 	layoutLua     = luaFile("layout")
 )
 

@@ -78,7 +78,7 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, w *queue.Want, names
 	}
 	p.forget(lost, t.now)
 	p.note(t, nil, wakes)
-	return t.leases
+	return q.withData(p, t.leases)
 }
 
 // withGrace returns a context that ends after d, or a moment after ctx.
@@ -155,8 +155,7 @@ func (p *partition) readLease(l *queue.Lease, lane []any, text, token string, no
 }
 
 // readLarge reads the data of large jobs, which the take script does not return. With AtMostOnce
-// the script does return it, since the job is gone then. What HMGET does not find is read again by
-// a script: HMGET may have asked a replica.
+// the script does return it, since the job is gone then.
 func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Lease) error {
 	var ids []any
 	for i := range leases {
@@ -180,10 +179,12 @@ func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Leas
 	return nil
 }
 
-// readData returns the data of large jobs by their IDs, as far as it is there.
+// readData returns the data of large jobs by their IDs, as far as it is there. What the master does
+// not seem to have is read again by a script, which no replica runs: the master may just have become
+// one.
 func (q *Queue) readData(ctx context.Context, p *partition, ids []any) (map[string]string, error) {
 	cmd := single{redis.NewCmd(ctx, append([]any{"hmget", p.large()}, ids...)...)}
-	_ = q.client.Process(ctx, cmd)
+	_ = q.master(ctx, p).Process(ctx, cmd)
 	values, err := cmd.Slice()
 	if err != nil {
 		return nil, err

@@ -7,11 +7,12 @@
 
 --@ state
 --@ place
-local timers, ttl, maxmarks = {unpack(ARGV, 5)}, ARGV[3], ARGV[4]
+local timers, ttl, maxmarks, fence = {unpack(ARGV, 5)}, ARGV[3], ARGV[4], 'ZREM'
 --@ settle
 if n == 0 then return lost end
 local changed = false
 --@ remove
+if large then call('HDEL', base .. 'large', unpack(large)) end
 for i = 1, n do
   local s, began = lanes[names[i]], tonumber(sub(live[i], 18, 33))
   if s.health == 1 and not s.holds then

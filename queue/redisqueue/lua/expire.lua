@@ -3,11 +3,11 @@
 local head, soonest = call('ZRANGE', due, '0', '0', 'WITHSCORES'), -1
 if head[2] then soonest = head[2] - now end
 if head[2] and soonest <= 0 then
+  --@ full
   --@ lane
   --@ ticket
   --@ worked
   local timers, touched = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, 100), {}
-  call('ZREM', due, unpack(timers))
   for _, timer in ipairs(timers) do
     local kind, name, ticket = byte(timer), nil, nil
     if kind == 88 then -- X
@@ -28,6 +28,7 @@ if head[2] and soonest <= 0 then
     end
     touched[name] = true
   end
+  call('ZREM', due, unpack(timers))
   for name in pairs(touched) do place(name, lanes[name]) end
   flush()
   head = call('ZRANGE', due, '0', '0', 'WITHSCORES')

@@ -5,11 +5,12 @@
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
+--@ full
 --@ state
 --@ place
 --@ worked
 --@ again
-local timers, args = {}, {}
+local timers, args, fence = {}, {}, 'ZSCORE'
 for i = 3, #ARGV, 3 do
   timers[#timers + 1] = ARGV[i]
   args[ARGV[i]] = i
@@ -29,6 +30,7 @@ for i, timer in ipairs(live) do
   end
   if not counted then again(timer, s, delay) end
 end
+call('ZREM', due, unpack(live))
 for name, s in pairs(lanes) do place(name, s) end
 finish()
 return lost

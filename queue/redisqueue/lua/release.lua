@@ -4,10 +4,11 @@
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
+--@ full
 --@ state
 --@ place
 --@ again
-local timers = {unpack(ARGV, 3)}
+local timers, fence = {unpack(ARGV, 3)}, 'ZSCORE'
 --@ settle
 if n == 0 then return lost end
 for i = #live, 1, -1 do
@@ -17,6 +18,7 @@ for i = #live, 1, -1 do
   if not fresh then s.back = s.back + 1 end
   again(live[i], s, 0)
 end
+call('ZREM', due, unpack(live))
 for name, s in pairs(lanes) do place(name, s) end
 finish()
 return lost
