@@ -169,7 +169,7 @@ func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Leas
 	data, err := q.readData(ctx, p, ids)
 	if err != nil {
 		// Not wrapped, because this is no refusal of Redis to lease: the jobs are leased.
-		return fmt.Errorf("redisqueue: read jobs: %s", err.Error())
+		return fmt.Errorf("redisqueue: receive from partition %d: read large jobs: %s", p.number, err.Error())
 	}
 	for i := range leases {
 		if len(leases[i].Data) == 0 {

@@ -40,13 +40,16 @@ if call('HEXISTS', letters, id) == 0 then
   call('HSET', letters, id, head .. reason .. name .. data)
   weigh(name, #reason + size + overhead)
 end
+local tickets, names, ids = {ticket}, {name}, {id}
 if not once then
-  call('ZREM', due, timer)
-  local tickets, names, ids = {ticket}, {name}, {id}
   --@ remove
 end
 again(timer, s, 0)
 place(name, s)
-trim(tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
 finish()
-return {call('ZCARD', dead), tonumber(call('HGET', counts, 'bytes') or 0)}
+if not once then
+  call('ZREM', due, timer)
+  call('HDEL', jobs, id)
+end
+trim(tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
+return refused or {call('ZCARD', dead), tonumber(call('HGET', counts, 'bytes') or 0)}

@@ -6,4 +6,4 @@
 
 --@ letters
 local n = forget({unpack(ARGV, 3)})
-return n
+return refused or n

@@ -10,6 +10,7 @@
 
 --@ state
 --@ place
+--@ commit
 --@ droplarge
 local maxjobs, maxbytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local names, k = {}, 5
@@ -70,13 +71,9 @@ for i = 1, n do
   end
   k = k + 3
 end
-for name, list in pairs(lists) do
-  local pushed = redis.pcall('RPUSH', base .. 'lane:' .. name, unpack(list))
-  if type(pushed) == 'table' then -- refused. The jobs must not stay known.
-    call('HDEL', jobs, unpack(new))
-    return pushed
-  end
-  place(name, lanes[name])
+if next(lists) then
+  for name in pairs(lists) do place(name, lanes[name]) end
+  commit(new)
+  for name, list in pairs(lists) do push('RPUSH', base .. 'lane:' .. name, list, new) end
 end
-if next(lists) then finish() end
 return #refused > 0 and refused or 0

@@ -14,5 +14,5 @@ while drop < tonumber(ARGV[3]) and freed < tonumber(ARGV[4]) do
   local _, bytes = forget({id})
   drop, freed = drop + 1, freed + bytes
 end
-if drop > 0 then call('HINCRBY', counts, 'dropped', drop) end
-return {drop, burden()}
+if drop > 0 then try('HINCRBY', counts, 'dropped', drop) end
+return refused or {drop, burden()}

@@ -4,12 +4,13 @@
 -- of data ":" reason lane data; the data of a large job stays in the hash large. counts is a hash
 -- with the bytes of all and how many were dropped.
 
+--@ try
 local dead, heavy, letters, counts = base .. 'dead', base .. 'heavy', base .. 'letters', base .. 'counts'
 
 -- weigh adds to the bytes of a lane's dead letters, and of all.
 local function weigh(name, bytes)
-  call('HINCRBY', counts, 'bytes', bytes)
-  if tonumber(call('ZINCRBY', heavy, bytes, name)) <= 0 or call('EXISTS', base .. 'dead:' .. name) == 0 then
+  try('HINCRBY', counts, 'bytes', bytes)
+  if try('ZINCRBY', heavy, bytes, name) <= 0 or call('EXISTS', base .. 'dead:' .. name) == 0 then
     call('ZREM', heavy, name)
   end
 end
@@ -34,8 +35,8 @@ local function forget(ids)
     if name then
       call('ZREM', base .. 'dead:' .. name, id)
       weigh(name, -bytes)
-      if size > inline then call('HDEL', base .. 'large', id) end
-      call('HDEL', letters, id)
+      if size > inline then try('HDEL', base .. 'large', id) end
+      try('HDEL', letters, id)
       freed = freed + bytes
     end
   end
@@ -63,7 +64,7 @@ local function trim(max, age, maxbytes)
     local _, freed = forget({id})
     n, bytes, drop = n - 1, bytes - freed, drop + 1
   end
-  if drop > 0 then call('HINCRBY', counts, 'dropped', drop) end
+  if drop > 0 then try('HINCRBY', counts, 'dropped', drop) end
 end
 
 -- burden returns the number and the bytes of the dead letters, when the oldest was given up, and the

@@ -24,17 +24,19 @@ s = lanes[name]
 totals.marks = totals.marks - here
 totals.n, totals.bytes, s.n, s.bytes = totals.n + 1, totals.bytes + #data, s.n + 1, s.bytes + #data
 if s.health == 2 then totals.failing, totals.failingbytes = totals.failing + 1, totals.failingbytes + #data end
+local move
 if delay > 0 then
-  call('ZADD', due, now + delay, 'D' .. worked(ticket, false) .. ' ' .. name)
+  move = {'ZADD', due, now + delay, 'D' .. worked(ticket, false) .. ' ' .. name}
   s.delayed, totals.delayed = s.delayed + 1, totals.delayed + 1
 else
   local fresh = byte(ticket, 26) == 45
-  call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
+  move = {'LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket}
   if not fresh then s.back = s.back + 1 end
 end
-call('SREM', base .. 'done', id)
-call('SREM', base .. 'done-', id)
 again(timer, s, delay)
 place(name, s)
 finish()
+call(unpack(move))
+call('SREM', base .. 'done', id)
+call('SREM', base .. 'done-', id)
 return 1

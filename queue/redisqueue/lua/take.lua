@@ -36,6 +36,7 @@ if #ARGV > 3 + 2 * named then
   --@ lane
   --@ ticket
   --@ again
+  local pushes, ended = {}, {}
   for i = 4 + 2 * named, #ARGV, 3 do
     local timers = call('ZRANGEBYSCORE', due, ARGV[i + 1], ARGV[i + 2])
     for j = #timers, 1, -1 do
@@ -43,16 +44,20 @@ if #ARGV > 3 + 2 * named then
       if sub(timer, 2, 17) == ARGV[i] and (byte(timer) == 76 or byte(timer) == 80) then
         local ticket, name = split(timer, 34)
         local s, fresh = lane(name), byte(ticket, 26) == 45
-        call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
-        call('ZREM', due, timer)
+        ended[#ended + 1] = timer
+        pushes[#pushes + 1], pushes[#pushes + 2] = base .. (fresh and 'lane:' or 'back:') .. name, ticket
         s.leased, totals.leased = s.leased - 1, totals.leased - 1
         if not fresh then s.back = s.back + 1 end
         again(timer, s, 0)
       end
     end
   end
-  for name, s in pairs(lanes) do place(name, s) end
-  flush()
+  if #ended > 0 then
+    for name, s in pairs(lanes) do place(name, s) end
+    finish()
+    for i = 1, #pushes, 2 do call('LPUSH', pushes[i], pushes[i + 1]) end
+    for _, timer in ipairs(ended) do call('ZREM', due, timer) end
+  end
 end
 --@ expire
 
@@ -173,7 +178,9 @@ if count > 0 then
     for i = 1, count do
       if tonumber(sub(tickets[i], 17, 25)) > inline then data[i] = call('HGET', base .. 'large', ids[i]) or '' end
     end
+    --@ try
     --@ remove
+    call('HDEL', jobs, unpack(ids))
     if large then call('HDEL', base .. 'large', unpack(large)) end
   end
   for i = 1, #visits do
