@@ -31,6 +31,20 @@ func StartCluster(t testing.TB) *Cluster {
 	return c
 }
 
+// StartSingleNodeCluster starts a cluster of one node, which has all slots and no replica.
+func StartSingleNodeCluster(t testing.TB, opts Options) *Server {
+	t.Helper()
+	opts.Args = append([]string{"--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-announce-ip", "127.0.0.1"}, opts.Args...)
+	s := StartServer(t, opts)
+	client := s.Client()
+	defer client.Close()
+	do(t, client, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	if err := eventually(30*time.Second, "the cluster takes writes", s.settled); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 var shared struct {
 	sync.Once
 	cluster *Cluster
