@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -169,6 +170,17 @@ func (c *Cluster) Master(t testing.TB, key string) *Server {
 	}
 	t.Fatalf("%s is not a node of the cluster", master.Options().Addr)
 	return nil
+}
+
+// Replicas returns the nodes that are replicas now.
+func (c *Cluster) Replicas(t testing.TB) []*Server {
+	t.Helper()
+	return slices.DeleteFunc(slices.Clone(c.Nodes), func(s *Server) bool {
+		client := s.Client()
+		defer client.Close()
+		role, _ := do(t, client, "ROLE").([]any)
+		return len(role) == 0 || role[0] != "slave"
+	})
 }
 
 func (c *Cluster) kill() {

@@ -62,6 +62,17 @@ func StartSentinel(t testing.TB, master *Server) string {
 	return net.JoinHostPort("127.0.0.1", port)
 }
 
+// WaitForSentinel waits until the sentinel at addr answers.
+func WaitForSentinel(t testing.TB, addr string) {
+	t.Helper()
+	client := redis.NewSentinelClient(&redis.Options{Addr: addr})
+	defer client.Close()
+	err := eventually(30*time.Second, "the sentinel answers", func(ctx context.Context) bool { return client.Ping(ctx).Err() == nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // WaitForReplicas waits until the sentinel at addr knows a replica of the master that is online.
 func WaitForReplicas(t testing.TB, addr string) {
 	t.Helper()

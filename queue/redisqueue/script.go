@@ -43,7 +43,7 @@ var (
 	oldestScript      = newScript("oldest", "find the oldest job of")
 	permissionsScript = newScript("permissions", "check permissions in")
 	sweepScript       = newScript("sweep", "forget idle lanes of")
-	layoutLua         = luaFile("layout")
+	layoutLua         = flags + luaFile("layout")
 )
 
 type script struct {
