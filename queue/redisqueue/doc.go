@@ -8,7 +8,8 @@
 // data: with an append-only file, across a restart; on a cluster, as far as a replica had it when
 // its master died. The lanes' state is kept with the jobs, so every process and every restart knows
 // which endpoints work. Redis must not evict keys: set maxmemory-policy to noeviction. A full Redis
-// refuses new jobs, which is queue.ErrFull, and can still be worked off.
+// evicts dead letters for new jobs, and then refuses new jobs, which is queue.ErrFull. It can still be
+// worked off.
 //
 // # In Redis
 //

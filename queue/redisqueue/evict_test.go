@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pushhooks/webhook/internal/testredis"
 	"github.com/pushhooks/webhook/queue"
@@ -88,5 +89,27 @@ func TestDeadLettersGiveRoomToJobsWhenRedisIsFull(t *testing.T) {
 	s, err := q.Stats(t.Context())
 	if err != nil || s.Dead < 100 || s.DeadDropped == 0 || s.Dead+int(s.DeadDropped) != 400 {
 		t.Errorf("the statistics are %+v, %v; want some of 400 dead letters to be dropped, and no more than is needed", s, err)
+	}
+}
+
+// However many dead letters are too old, a listing shows none of them, and the statistics count none.
+func TestManyOldDeadLettersAreDroppedAtOnce(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	defer client.Close()
+	q := open(t, client, redisqueue.Options{MaxDeadAge: time.Second})
+	const n = 250
+	mustEnqueue(t, q, makeJobs("j", n, 5)...)
+	for _, l := range mustReceive(t, q, want(n), n) {
+		if err := q.DeadLetter(t.Context(), l, "gone"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-time.After(1100 * time.Millisecond)
+	if letters, err := q.DeadLetters(t.Context(), "", 10); err != nil || len(letters) > 0 {
+		t.Errorf("%d dead letters are listed, %v", len(letters), err)
+	}
+	if s, err := q.Stats(t.Context()); err != nil || s.Dead != 0 || s.DeadDropped != n {
+		t.Errorf("the statistics are %+v, %v", s, err)
 	}
 }

@@ -40,8 +40,8 @@ func (q *Queue) counts(ctx context.Context) (queue.Stats, error) {
 	return s, err
 }
 
-// countsOf returns the statistics of a partition. A script ends a hundred of what is due, so it takes
-// several after nobody has received for a while.
+// countsOf returns the statistics of a partition. A script ends a hundred of what is due, and drops a
+// hundred dead letters beyond the bounds, so it may take several.
 func (q *Queue) countsOf(ctx context.Context, p *partition) (counts, error) {
 	for {
 		answer, err := q.eval(ctx, statsScript, p, q.deadLimits())

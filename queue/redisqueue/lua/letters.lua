@@ -53,7 +53,8 @@ local function heaviest()
 end
 
 -- trim drops dead letters, a hundred at most: the oldest while they are too many or too old, and those
--- of the lane with the most bytes while they are too large together.
+-- of the lane with the most bytes while they are too large together. It reports whether there may be
+-- more to drop.
 local function trim(max, age, maxbytes)
   local n, bytes, drop = call('ZCARD', dead), tonumber(call('HGET', counts, 'bytes') or 0), 0
   while drop < 100 do
@@ -65,6 +66,7 @@ local function trim(max, age, maxbytes)
     n, bytes, drop = n - 1, bytes - freed, drop + 1
   end
   if drop > 0 then try('HINCRBY', counts, 'dropped', drop) end
+  return drop == 100
 end
 
 -- burden returns the number and the bytes of the dead letters, when the oldest was given up, and the
