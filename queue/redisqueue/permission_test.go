@@ -176,8 +176,8 @@ func survive(t *testing.T, rule string, q *redisqueue.Queue, restrict func(witho
 	seen := map[string]bool{}
 	deadline, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
-	for missing := ""; ; {
-		missing = ""
+	for {
+		missing := ""
 		letters, err := q.DeadLetters(deadline, "", 100)
 		if err != nil {
 			t.Fatal(err)

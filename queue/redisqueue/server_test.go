@@ -1,10 +1,11 @@
 package redisqueue_test
 
 import (
+	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,8 +110,13 @@ func useReplicas(t *testing.T, cluster *testredis.Cluster) {
 				t.Fatal(err)
 			}
 		}
-		slots, err := client.ClusterSlots(t.Context()).Result()
-		return err == nil && !slices.ContainsFunc(slots, func(s redis.ClusterSlot) bool { return len(s.Nodes) < 2 })
+		client.ReloadState(t.Context())
+		var known atomic.Int64
+		err := client.ForEachSlave(t.Context(), func(context.Context, *redis.Client) error {
+			known.Add(1)
+			return nil
+		})
+		return err == nil && int(known.Load()) == len(cluster.Replicas(t))
 	})
 }
 
