@@ -69,12 +69,13 @@ func cut(text *string) string {
 type letter struct {
 	queue.DeadLetter
 	size int
+	at   int // when it was given up, by Redis's clock
 }
 
 // readLetter reads a dead letter, as lua/letters.lua describes it.
 func readLetter(p *partition, at any, id, value string) letter {
-	var d letter
-	d.At = p.local(int64(number(at)))
+	d := letter{at: number(at)}
+	d.At = p.local(int64(d.at))
 	d.Attempts, d.First = number(cut(&value)), p.local(int64(number(cut(&value))))
 	d.ID, d.Ordered = id, cut(&value) == "1"
 	reason, lane := number(cut(&value)), number(cut(&value))

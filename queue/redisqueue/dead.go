@@ -78,7 +78,7 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	}
 	all := slices.Concat(pages...)
 	slices.SortFunc(all, func(a, b letter) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.ID, b.ID)) // by the same clock as the next page
 	})
 	all = all[:min(limit, len(all))]
 	if err := q.readLetters(ctx, all); err != nil {
