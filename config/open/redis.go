@@ -75,7 +75,7 @@ func redisClient(cfg *config.Config) (client *redis.Client, address string, err 
 	case cfg.Queue.Redis.URL != "":
 		opts, err := urlOptions(cfg)
 		if err != nil {
-			return nil, "", fmt.Errorf("url: %w", err)
+			return nil, "", err
 		}
 		return redis.NewClient(opts), opts.Addr, nil
 	case len(s.Sentinels) > 0:
@@ -95,10 +95,10 @@ func redisClient(cfg *config.Config) (client *redis.Client, address string, err 
 func urlOptions(cfg *config.Config) (*redis.Options, error) {
 	opts, err := parseRedisURL(string(cfg.Queue.Redis.URL))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("url: %w", err)
 	}
 	opts.ContextTimeoutEnabled = true
-	opts.TLSConfig, err = withFiles(opts.TLSConfig, &cfg.Database.Redis.TLS, cfg.Queue.Redis.TLSCAFile)
+	opts.TLSConfig, err = withFiles(opts.TLSConfig, &cfg.Database.Redis.TLS, "queue.redis.tls_ca_file", cfg.Queue.Redis.TLSCAFile)
 	return opts, err
 }
 
@@ -117,7 +117,7 @@ func serverOptions(cfg *config.Config) (*redis.Options, error) {
 		opts.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	}
 	var err error
-	opts.TLSConfig, err = withFiles(opts.TLSConfig, &s.TLS, cfg.Queue.Redis.TLSCAFile)
+	opts.TLSConfig, err = withFiles(opts.TLSConfig, &s.TLS, "queue.redis.tls_ca_file", cfg.Queue.Redis.TLSCAFile)
 	return opts, err
 }
 
@@ -133,7 +133,7 @@ func sentinelOptions(cfg *config.Config) (*redis.FailoverOptions, error) {
 		opts.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	var err error
-	opts.TLSConfig, err = withFiles(opts.TLSConfig, &s.TLS, cfg.Queue.Redis.TLSCAFile)
+	opts.TLSConfig, err = withFiles(opts.TLSConfig, &s.TLS, "queue.redis.tls_ca_file", cfg.Queue.Redis.TLSCAFile)
 	return opts, err
 }
 
@@ -173,7 +173,7 @@ func clusterOptions(cfg *config.Config) (*redis.ClusterOptions, error) {
 		o.TLSConfig.ServerName = "" // each node has its own, which the client fills in
 	}
 	var err error
-	o.TLSConfig, err = withFiles(o.TLSConfig, &s.TLS, cfg.Queue.RedisCluster.TLSCAFile)
+	o.TLSConfig, err = withFiles(o.TLSConfig, &s.TLS, "queue.redis_cluster.tls_ca_file", cfg.Queue.RedisCluster.TLSCAFile)
 	return o, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,20 @@ func StartCluster(t testing.TB) *Cluster {
 	}
 	c.join(t)
 	return c
+}
+
+// StartSingleNodeCluster starts a cluster of one node, which has all slots and no replica.
+func StartSingleNodeCluster(t testing.TB, opts Options) *Server {
+	t.Helper()
+	opts.Args = append([]string{"--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-announce-ip", "127.0.0.1"}, opts.Args...)
+	s := StartServer(t, opts)
+	client := s.Client()
+	defer client.Close()
+	do(t, client, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	if err := eventually(30*time.Second, "the cluster takes writes", s.settled); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 var shared struct {
@@ -178,6 +193,17 @@ func (c *Cluster) Master(t testing.TB, key string) *Server {
 	}
 	t.Fatalf("%s is not a node of the cluster", master.Options().Addr)
 	return nil
+}
+
+// Replicas returns the nodes that are replicas now.
+func (c *Cluster) Replicas(t testing.TB) []*Server {
+	t.Helper()
+	return slices.DeleteFunc(slices.Clone(c.Nodes), func(s *Server) bool {
+		client := s.Client()
+		defer client.Close()
+		role, _ := do(t, client, "ROLE").([]any)
+		return len(role) == 0 || role[0] != "slave"
+	})
 }
 
 func (c *Cluster) kill() {

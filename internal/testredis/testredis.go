@@ -4,6 +4,7 @@ package testredis
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -39,13 +40,16 @@ func Available(t testing.TB) {
 // Options says how to start a server.
 type Options struct {
 	AppendOnly bool     // keep the data on disk, synced at every write
+	TLS        bool     // take encrypted connections alone; see Server.CAFile
 	Args       []string // further arguments for redis-server
 }
 
 // Server is a running redis-server.
 type Server struct {
-	Addr string // host:port
+	Addr   string // host:port
+	CAFile string // with Options.TLS, the PEM file with the certificate to trust
 
+	tls  *tls.Config
 	t    testing.TB
 	dir  string
 	args []string
@@ -69,6 +73,9 @@ func newServer(t testing.TB, dir string, opts Options) *Server {
 	s.args = []string{
 		"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--daemonize", "no", "--save", "",
 		"--appendonly", yesNo(opts.AppendOnly), "--appendfsync", "always",
+	}
+	if opts.TLS {
+		s.encrypt(port)
 	}
 	s.args = append(s.args, opts.Args...)
 	return s
@@ -127,7 +134,7 @@ func (s *Server) must(err error) {
 
 // Client returns a new client of this server. The caller closes it.
 func (s *Server) Client() *redis.Client {
-	return redis.NewClient(&redis.Options{Addr: s.Addr})
+	return redis.NewClient(&redis.Options{Addr: s.Addr, TLSConfig: s.tls})
 }
 
 // Files returns the contents of all files that the server has written, such as its append-only

@@ -30,6 +30,16 @@ func number(v any) int {
 	return 0
 }
 
+// texts reads a script's answer that is a list of strings.
+func texts(answer any) []string {
+	list, _ := answer.([]any)
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i], _ = v.(string)
+	}
+	return out
+}
+
 // list reads a part of a script's answer that is a list.
 func list(answer any) []any {
 	out, _ := answer.([]any)
@@ -55,12 +65,21 @@ func cut(text *string) string {
 	return part
 }
 
+// letter is a dead letter and the size of its data, which is not there yet if it is large.
+type letter struct {
+	queue.DeadLetter
+	size int
+	at   int // when it was given up, by Redis's clock
+}
+
 // readLetter reads a dead letter, as lua/letters.lua describes it.
-func readLetter(p *partition, at any, id, value string) queue.DeadLetter {
-	d := queue.DeadLetter{At: p.local(int64(number(at)))}
+func readLetter(p *partition, at any, id, value string) letter {
+	d := letter{at: number(at)}
+	d.At = p.local(int64(d.at))
 	d.Attempts, d.First = number(cut(&value)), p.local(int64(number(cut(&value))))
 	d.ID, d.Ordered = id, cut(&value) == "1"
 	reason, lane := number(cut(&value)), number(cut(&value))
+	d.size = number(cut(&value))
 	reason = min(reason, len(value))
 	lane = min(lane, len(value)-reason)
 	d.Reason, d.Lane, d.Data = value[:reason], value[reason:reason+lane], []byte(value[reason+lane:])

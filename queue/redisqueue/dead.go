@@ -3,6 +3,7 @@ package redisqueue
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -45,38 +46,16 @@ func (q *Queue) deadLimits() []any {
 	return []any{q.opts.MaxDead, q.opts.MaxDeadAge.Microseconds(), q.opts.MaxDeadBytes}
 }
 
-// dropDead drops the oldest dead letters of all partitions together if there are too many.
-func (q *Queue) dropDead(ctx context.Context) error {
-	if len(q.parts) == 1 {
-		return nil
-	}
-	c, err := q.counts(ctx)
-	if err != nil || c.Dead <= q.opts.MaxDead && c.deadBytes <= q.opts.MaxDeadBytes {
-		return err
-	}
-	oldest, err := q.DeadLetters(ctx, "", max(c.Dead-q.opts.MaxDead, dropAtOnce))
-	if err != nil {
-		return err
-	}
-	var ids []string
-	for i := range oldest {
-		if c.Dead <= q.opts.MaxDead && c.deadBytes <= q.opts.MaxDeadBytes {
-			break
-		}
-		c.Dead--
-		c.deadBytes -= int64(len(oldest[i].Data))
-		ids = append(ids, oldest[i].ID)
-	}
-	_, err = q.discard(ctx, ids, true)
-	return err
-}
-
 const (
 	// maxList is how many dead letters are listed in one call.
 	maxList = 1000
 
-	// dropAtOnce is how many dead letters are looked at when they are too large together.
-	dropAtOnce = 10
+	// deadPage is how many dead letters one script lists or forgets. Redis does nothing else
+	// meanwhile.
+	deadPage = 100
+
+	// readBytes is how much data one command reads, unless a single job is larger.
+	readBytes = 1 << 20
 )
 
 // DeadLetters lists dead letters, oldest first, at most 1,000 in a call. If after is not one of
@@ -93,34 +72,98 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	if from == 0 {
 		after = ""
 	}
-	args := append(q.deadLimits(), limit, from, after)
-	pages, err := gather(ctx, q, func(p *partition) ([]queue.DeadLetter, error) { return q.lettersOf(ctx, p, args) })
+	pages, err := gather(ctx, q, func(p *partition) ([]letter, error) { return q.lettersOf(ctx, p, from, after, limit) })
 	if err != nil {
 		return nil, err
 	}
 	all := slices.Concat(pages...)
-	slices.SortFunc(all, func(a, b queue.DeadLetter) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+	slices.SortFunc(all, func(a, b letter) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.ID, b.ID)) // by the same clock as the next page
 	})
-	return all[:min(limit, len(all))], nil
-}
-
-// lettersOf lists dead letters of a partition.
-func (q *Queue) lettersOf(ctx context.Context, p *partition, args []any) ([]queue.DeadLetter, error) {
-	start := time.Now()
-	answer, err := q.eval(ctx, listScript, p, args)
-	fields := list(answer)
-	if err != nil || len(fields) == 0 {
+	all = all[:min(limit, len(all))]
+	if err := q.readLetters(ctx, all); err != nil {
 		return nil, err
 	}
-	p.noteClock(start, int64(number(fields[0])))
-	letters := make([]queue.DeadLetter, 0, len(fields)/3)
-	for f := range slices.Chunk(fields[1:], 3) {
-		id, _ := f[1].(string)
-		value, _ := f[2].(string)
-		letters = append(letters, readLetter(p, f[0], id, value))
+	letters := make([]queue.DeadLetter, len(all))
+	for i := range all {
+		letters[i] = all[i].DeadLetter
 	}
 	return letters, nil
+}
+
+// lettersOf lists dead letters of a partition, page by page, without the data of large jobs.
+func (q *Queue) lettersOf(ctx context.Context, p *partition, from int, after string, limit int) ([]letter, error) {
+	var letters []letter
+	for len(letters) < limit {
+		start, page := time.Now(), min(limit-len(letters), deadPage)
+		answer, err := q.eval(ctx, listScript, p, append(q.deadLimits(), page, from, after))
+		if err != nil {
+			return nil, err
+		}
+		fields := list(answer)
+		if len(fields) == 0 {
+			continue // a script drops a hundred of those beyond the bounds
+		}
+		p.noteClock(start, int64(number(fields[0])))
+		for f := range slices.Chunk(fields[1:], 3) {
+			id, _ := f[1].(string)
+			value, _ := f[2].(string)
+			letters = append(letters, readLetter(p, f[0], id, value))
+			from, after = number(f[0]), id
+		}
+		if len(fields) < 1+3*page {
+			break
+		}
+	}
+	return letters, nil
+}
+
+// readLetters reads the data of large jobs among dead letters, a part at a time.
+func (q *Queue) readLetters(ctx context.Context, letters []letter) error {
+	byPart := make(map[*partition][]*letter)
+	for i := range letters {
+		if d := &letters[i]; d.size > inlineBytes {
+			p := q.parts[q.ofLane(d.Lane)]
+			byPart[p] = append(byPart[p], d)
+		}
+	}
+	if len(byPart) == 0 {
+		return nil
+	}
+	_, err := gather(ctx, q, func(p *partition) (any, error) {
+		for large := byPart[p]; len(large) > 0; {
+			n, err := q.readSome(ctx, p, large)
+			if err != nil {
+				return nil, err
+			}
+			large = large[n:]
+		}
+		return nil, nil
+	})
+	return err
+}
+
+// readSome reads the data of the first n of these dead letters.
+func (q *Queue) readSome(ctx context.Context, p *partition, letters []*letter) (n int, err error) {
+	var ids []any
+	bytes := 0
+	for _, d := range letters {
+		if n > 0 && bytes+d.size > readBytes {
+			break
+		}
+		n++
+		bytes += d.size
+		ids = append(ids, d.ID)
+	}
+	data, err := q.readData(ctx, p, ids)
+	if err != nil {
+		return n, fmt.Errorf("redisqueue: read dead letters of partition %d: %w", p.number, err)
+	}
+	for i, d := range letters[:n] {
+		text, _ := data[i].(string)
+		d.Data = bytesOf(text)
+	}
+	return n, nil
 }
 
 // find returns when the dead letter with this ID was given up, in microseconds, or 0.
@@ -145,8 +188,11 @@ func (q *Queue) Replay(ctx context.Context, letters []queue.Replayed) (int, erro
 		func(p *partition, indexes []int, v *results) {
 			defer p.wake()
 			for len(indexes) > 0 {
-				n, args := replayArgs(letters, indexes)
-				answer, err := q.eval(ctx, replayScript, p, args)
+				n, args, large := replayArgs(p, letters, indexes)
+				answer, err := q.evalAfter(ctx, large, replayScript, p, args)
+				if isFull(err) {
+					err = fmt.Errorf("%w: %w", queue.ErrFull, err)
+				}
 				if err != nil {
 					v.fail(indexes, err)
 					return
@@ -158,8 +204,9 @@ func (q *Queue) Replay(ctx context.Context, letters []queue.Replayed) (int, erro
 	return int(replayed.Load()), err
 }
 
-// replayArgs returns the arguments for the first n of these letters.
-func replayArgs(letters []queue.Replayed, indexes []int) (n int, args []any) {
+// replayArgs returns the arguments for the first n of these letters, and the command that writes the
+// data of large jobs before, nil if there are none.
+func replayArgs(p *partition, letters []queue.Replayed, indexes []int) (n int, args, large []any) {
 	bytes := 0
 	for _, i := range indexes {
 		j := &letters[i].Job
@@ -168,34 +215,24 @@ func replayArgs(letters []queue.Replayed, indexes []int) (n int, args []any) {
 		}
 		n++
 		bytes += len(j.Data)
-		args = append(args, letters[i].ID, ticketTail(j), j.Lane, flag(j.Ordered), j.Data)
+		var data []byte
+		data, large = p.dataArgs(j, large)
+		args = append(args, letters[i].ID, ticketTail(j), j.Lane, flag(j.Ordered), data)
 	}
-	return n, args
+	return n, args, large
 }
 
-// Discard forgets dead letters.
+// Discard forgets dead letters. An ID does not tell where its letter is, so every partition is asked.
 func (q *Queue) Discard(ctx context.Context, ids []string) (int, error) {
-	return q.discard(ctx, ids, false)
-}
-
-func (q *Queue) discard(ctx context.Context, ids []string, dropped bool) (int, error) {
-	return q.count(ctx, ids, func(p *partition, ids []string) (any, error) {
-		args := []any{flag(dropped)}
-		for _, id := range ids {
-			args = append(args, id)
-		}
-		return q.eval(ctx, discardScript, p, args)
-	})
-}
-
-// count asks every partition to do something with dead letters, since an ID does not tell where it
-// is, and adds up how many they had. Of several that fail it returns one error.
-func (q *Queue) count(ctx context.Context, ids []string, do func(p *partition, ids []string) (any, error)) (int, error) {
 	ids = slices.Clone(ids)
 	answers, err := gather(ctx, q, func(p *partition) (int, error) {
 		n := 0
-		for chunk := range slices.Chunk(ids, maxBatch) {
-			answer, err := do(p, chunk)
+		for chunk := range slices.Chunk(ids, deadPage) {
+			args := make([]any, len(chunk))
+			for i, id := range chunk {
+				args[i] = id
+			}
+			answer, err := q.eval(ctx, discardScript, p, args)
 			if err != nil {
 				return n, err
 			}

@@ -8,7 +8,8 @@
 // data: with an append-only file, across a restart; on a cluster, as far as a replica had it when
 // its master died. The lanes' state is kept with the jobs, so every process and every restart knows
 // which endpoints work. Redis must not evict keys: set maxmemory-policy to noeviction. A full Redis
-// refuses new jobs, which is queue.ErrFull, and can still be worked off.
+// evicts dead letters for new jobs, and then refuses new jobs, which is queue.ErrFull. It can still be
+// worked off.
 //
 // # In Redis
 //
@@ -31,7 +32,9 @@
 //	names      zset  lanes in the order of their names
 //	done done- set   IDs of jobs settled lately, and of the time before
 //	dead       zset  IDs of dead letters by when they were given up
-//	letters    hash  their IDs -> attempts, reason, lane and data
+//	dead:L     zset  those of lane L
+//	heavy      zset  lanes by the bytes of their dead letters
+//	letters    hash  their IDs -> attempts, reason, lane and data; large data stays in the hash large
 //	counts     hash  bytes of the dead letters, and how many were evicted
 //
 // A ticket holds what the queue knows of a job besides its data, so a job is one field of a hash
@@ -57,8 +60,12 @@
 // round trip.
 //
 // When its memory is full, Redis refuses a write that needs more, unless the script has written
-// already. So scripts that lease or settle begin with a removal. Leases are written before anything
-// that may fail, and a wake message is published last.
+// already. So scripts that lease or settle begin with a removal.
+//
+// A script that fails is not undone. So a job's new place, such as its lease, is written before its
+// old one is removed, a job that can be put in no list does not stay known, and the wake message,
+// which is published last, may fail. What a script was refused in its middle may be received twice;
+// it is not lost.
 //
 // # Times
 //

@@ -100,6 +100,9 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	}
 	args, large := e.args(batch)
 	answer, err := e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
+	if isFull(err) && e.q.makeRoom(ctx, e.p, e.bytes(batch)) {
+		answer, err = e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
+	}
 	switch {
 	case isFull(err):
 		for _, i := range batch {
@@ -143,16 +146,31 @@ func (e *enqueuer) args(batch []int) (args, large []any) {
 	args[2] = n
 	for _, i := range batch {
 		j := &e.jobs[i]
-		data := j.Data
-		if len(data) > inlineBytes {
-			if large == nil {
-				large = []any{"hset", e.p.large()}
-			}
-			large, data = append(large, j.ID, j.Data), nil
-		}
+		var data []byte
+		data, large = e.p.dataArgs(j, large)
 		args = append(args, ticketTail(j), j.Lane, data)
 	}
 	return args, large
+}
+
+// bytes returns how much data a batch has.
+func (e *enqueuer) bytes(batch []int) (n int64) {
+	for _, i := range batch {
+		n += int64(len(e.jobs[i].Data))
+	}
+	return n
+}
+
+// dataArgs returns the data of a job that a script is given: none if it is large. That is then added
+// to large, the command that writes it before.
+func (p *partition) dataArgs(j *queue.Job, large []any) (inline []byte, command []any) {
+	if len(j.Data) <= inlineBytes {
+		return j.Data, large
+	}
+	if large == nil {
+		large = []any{"hset", p.large()}
+	}
+	return nil, append(large, j.ID, j.Data)
 }
 
 func flag(b bool) int {

@@ -58,7 +58,7 @@ func (q *Queue) lanesOf(ctx context.Context, p *partition, after string, limit i
 		}
 		lanes := list(answer)
 		if len(lanes) == 0 {
-			return infos, nil
+			continue // a script ends a hundred of what is due
 		}
 		now := int64(number(lanes[0]))
 		p.noteClock(start, now)

@@ -99,7 +99,7 @@ func (r *reading) run(ctx context.Context) {
 		if err := r.read(ctx, c); err != nil {
 			r.mu.Lock()
 			// Not wrapped, because this is no refusal of Redis to lease: the jobs are leased.
-			r.err = fmt.Errorf("redisqueue: read jobs: %s", err.Error())
+			r.err = fmt.Errorf("redisqueue: receive from partition %d: read large jobs: %s", r.p.number, err.Error())
 			r.mu.Unlock()
 			r.q.noteFailure(r.p, err, readers*int64(c.bytes), time.Since(begun))
 			return
@@ -152,14 +152,14 @@ func (r *reading) sorted() (read, unread []queue.Lease) {
 	return read, unread
 }
 
-// readData returns the data of large jobs. What HMGET does not find is read again by a script: HMGET
-// may have asked a replica.
+// readData returns the data of large jobs, in the order of their IDs. What the master does not seem to
+// have is read again by a script, which no replica runs: the master may just have become one.
 func (q *Queue) readData(ctx context.Context, p *partition, ids []any) ([]any, error) {
 	var data []any
 	var err error
 	q.send(ctx, p, func(c commander) error {
 		cmd := single{redis.NewCmd(ctx, append([]any{"hmget", p.large()}, ids...)...)}
-		_ = c.Process(ctx, cmd)
+		_ = q.master(ctx, c, p).Process(ctx, cmd)
 		data, err = cmd.Slice()
 		return err
 	})

@@ -53,7 +53,7 @@ func TestFlushedPartitionNumberIsStoredAgain(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	go func() { _, _ = q.Receive(ctx, queue.Want{Max: 1, MaxPerLane: 1, MaxUntried: 1, MaxFailing: 1}) }()
-	for client.Get(ctx, "p:partitions").Val() != "layout 2, partitions 3" {
+	for client.Get(ctx, "p:partitions").Val() != "layout 3, partitions 3" {
 		if ctx.Err() != nil {
 			t.Fatal("the number of partitions was not stored again")
 		}

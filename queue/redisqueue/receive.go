@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -109,7 +110,7 @@ func (q *Queue) look(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
 	if len(l.leases) > 0 {
 		return l.leases, nil
 	}
-	return nil, q.outage()
+	return nil, cmp.Or(q.outage(), q.unreadError())
 }
 
 // outage returns an error if no partition answers.

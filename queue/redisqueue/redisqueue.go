@@ -37,8 +37,9 @@ type Queue struct {
 	kept  kept          // what came too late for its Receive
 	rate  rate          // of the link to Redis
 
-	maintained atomic.Int64 // when maintain ran last, Unix ns
-	swept      atomic.Int64 // when it forgot old lanes last
+	unread     atomic.Pointer[error] // to be returned by a Receive
+	maintained atomic.Int64          // when maintain ran last, Unix ns
+	swept      atomic.Int64          // when it forgot old lanes last
 	wakeups    wakeups
 	listen     sync.Once
 
@@ -55,8 +56,9 @@ const (
 )
 
 // New opens the queue that client and opts name, and stores its layout if it is the first. It fails
-// if an option is wrong, if Redis does not answer, or if the queue in Redis has another layout
-// version or number of partitions.
+// if an option is wrong, if Redis does not answer or is of another kind than the client (a node of a
+// cluster, or a Sentinel), if the Redis user lacks a permission, or if the queue in Redis has another
+// layout version or number of partitions.
 //
 // client stays the caller's, who closes it after the Queue. Its timeouts apply.
 func New(ctx context.Context, client redis.UniversalClient, opts Options) (*Queue, error) {
@@ -82,11 +84,16 @@ func (q *Queue) open(ctx context.Context) error {
 	n := q.opts.Partitions
 	if n == 0 {
 		n = 1
-		if _, cluster := q.client.(*redis.ClusterClient); cluster {
+		if _, ok := q.client.(cluster); ok {
 			n = clusterPartitions
 		}
 	}
-	stored, err := await(ctx, q, func() (int, error) { return q.stored(ctx, n) })
+	stored, err := await(ctx, q, func() (int, error) {
+		if err := q.checkMode(ctx); err != nil {
+			return 0, err
+		}
+		return q.stored(ctx, n)
+	})
 	if err != nil {
 		return err
 	}
@@ -95,11 +102,12 @@ func (q *Queue) open(ctx context.Context) error {
 			"use that number, leave it out, or take another Prefix", q.opts.Partitions, q.opts.Prefix, stored)
 	}
 	q.parts = newPartitions(q.opts.Prefix, stored)
-	return nil
+	_, err = await(ctx, q, func() (any, error) { return nil, q.checkPermissions(ctx) })
+	return err
 }
 
 // layout is the version of what stands in Redis. A store of another version is refused.
-const layout = 2
+const layout = 3
 
 // layoutText is what the key space records.
 const layoutText = "layout %d, partitions %d"
@@ -109,9 +117,12 @@ const layoutText = "layout %d, partitions %d"
 func (q *Queue) stored(ctx context.Context, n int) (int, error) {
 	key := q.opts.Prefix + "partitions"
 	text, err := q.client.Eval(ctx, layoutLua, []string{key}, fmt.Sprintf(layoutText, layout, n)).Text()
+	if isDenied(err) {
+		return 0, q.denied(fmt.Sprintf("EVAL, GET or SET on the key %s (%v)", key, err))
+	}
 	if err != nil {
 		q.reload(ctx, err)
-		return 0, fmt.Errorf("redisqueue: partitions: %w", err)
+		return 0, fmt.Errorf("redisqueue: read the layout, key %q: %w", key, explain(err))
 	}
 	var version, stored int
 	if _, err := strconv.Atoi(text); err == nil {

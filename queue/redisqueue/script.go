@@ -21,37 +21,44 @@ var (
 	//go:embed lua/*.lua
 	files embed.FS
 
-	enqueueScript = newScript("enqueue")
-	takeScript    = newScript("take")
-	extendScript  = newScript("extend")
-	ackScript     = newScript("ack")
-	ackOnceScript = newScript("ackonce")
-	nackScript    = newScript("nack")
-	releaseScript = newScript("release")
-	putbackScript = newScript("putback")
-	replaceScript = newScript("replace")
-	buryScript    = newScript("bury")
-	setLaneScript = newScript("setlane")
-	lanesScript   = newScript("lanes")
-	listScript    = newScript("list")
-	findScript    = newScript("find")
-	replayScript  = newScript("replay")
-	discardScript = newScript("discard")
-	statsScript   = newScript("stats")
-	oldestScript  = newScript("oldest")
-	sweepScript   = newScript("sweep")
-	readScript    = newScript("read")
-	layoutLua     = luaFile("layout")
+	enqueueScript     = newScript("enqueue", "enqueue to")
+	takeScript        = newScript("take", "receive from")
+	extendScript      = newScript("extend", "renew leases in")
+	ackScript         = newScript("ack", "ack jobs in")
+	ackOnceScript     = newScript("ackonce", "note successes in")
+	nackScript        = newScript("nack", "give back jobs to")
+	releaseScript     = newScript("release", "release jobs to")
+	putbackScript     = newScript("putback", "give back a job to")
+	replaceScript     = newScript("replace", "replace a job in")
+	buryScript        = newScript("bury", "dead-letter a job in")
+	setLaneScript     = newScript("setlane", "change a lane's state in")
+	lanesScript       = newScript("lanes", "list the lanes of")
+	listScript        = newScript("list", "list the dead letters of")
+	findScript        = newScript("find", "look for a dead letter in")
+	replayScript      = newScript("replay", "replay dead letters in")
+	discardScript     = newScript("discard", "discard dead letters of")
+	evictScript       = newScript("evict", "evict dead letters of")
+	readScript        = newScript("read", "read large jobs from")
+	statsScript       = newScript("stats", "count the jobs of")
+	oldestScript      = newScript("oldest", "find the oldest job of")
+	permissionsScript = newScript("permissions", "check permissions in")
+	sweepScript       = newScript("sweep", "forget idle lanes of")
+	layoutLua         = flags + luaFile("layout")
 )
 
 type script struct {
-	name, source, sha string
+	doing       string // what it does to a partition, for errors
+	source, sha string
 }
 
-func newScript(name string) *script {
-	source := luaFile("base") + luaFile(name)
+// flags is the first line of every script. Dragonfly refuses scripts that make the names of keys,
+// which all of ours do within their hash tag, unless a flag allows it. To others it is a comment.
+const flags = "--!df flags=allow-undeclared-keys\n"
+
+func newScript(name, doing string) *script {
+	source := flags + luaFile("base") + luaFile(name)
 	sum := sha1.Sum([]byte(source))
-	return &script{name: name, source: source, sha: hex.EncodeToString(sum[:])}
+	return &script{doing: doing, source: source, sha: hex.EncodeToString(sum[:])}
 }
 
 var (
@@ -96,7 +103,7 @@ func (q *Queue) evalAfter(ctx context.Context, first []any, s *script, p *partit
 	}
 	if err != nil {
 		q.reload(ctx, err)
-		return nil, fmt.Errorf("redisqueue: %s: %w", s.name, err)
+		return nil, fmt.Errorf("redisqueue: %s partition %d: %w", s.doing, p.number, err)
 	}
 	return answer, nil
 }
@@ -127,7 +134,18 @@ func run(ctx context.Context, c commander, first, line []any) (any, error) {
 		_ = tx.Process(ctx, cmd)
 		return nil
 	})
-	return cmd.Val(), cmp.Or(before.Err(), cmd.Err(), err)
+	return cmd.Val(), cause(before.Err(), cmd.Err(), err)
+}
+
+// cause returns the error of a transaction that says why it failed: that of the command which was
+// refused, and not that the others were not run because of it.
+func cause(errs ...error) error {
+	for _, err := range errs {
+		if err != nil && !redis.HasErrorPrefix(err, "EXECABORT Transaction discarded because of previous errors") {
+			return err
+		}
+	}
+	return cmp.Or(errs...)
 }
 
 // isFull reports whether Redis has refused a write because its memory is full.
@@ -141,8 +159,7 @@ func isFull(err error) bool {
 // a few times a second.
 func (q *Queue) reload(ctx context.Context, err error) {
 	var fromServer redis.Error
-	cluster, ok := q.client.(interface{ ReloadState(context.Context) })
-	if ok && !errors.As(err, &fromServer) && ctx.Err() == nil {
-		cluster.ReloadState(ctx)
+	if c, ok := q.client.(cluster); ok && !errors.As(err, &fromServer) && ctx.Err() == nil {
+		c.ReloadState(ctx)
 	}
 }

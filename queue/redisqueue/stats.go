@@ -10,42 +10,53 @@ import (
 // Stats returns what the queue holds. The partitions are asked at about the same time. Oldest is
 // the age of the oldest ready job that is at the head of its lane.
 func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
-	c, err := q.counts(ctx)
+	s, err := q.counts(ctx)
 	if err != nil {
 		return queue.Stats{}, err
 	}
 	ages, err := gather(ctx, q, func(p *partition) (time.Duration, error) { return q.oldest(ctx, p) })
 	for _, age := range ages {
-		c.Oldest = max(c.Oldest, age)
+		s.Oldest = max(s.Oldest, age)
 	}
-	return c.Stats, err
+	return s, err
 }
 
 // counts is what the stats script returns.
 type counts struct {
-	queue.Stats       // without Oldest
-	deadBytes   int64 // of the dead letters
+	queue.Stats // without Oldest
+	burden
 }
 
 // counts returns the statistics of all partitions together. It also drops dead letters that are too
 // old.
-func (q *Queue) counts(ctx context.Context) (counts, error) {
-	answers, err := gather(ctx, q, func(p *partition) (any, error) {
-		return q.eval(ctx, statsScript, p, q.deadLimits())
-	})
-	var c counts
-	for _, answer := range answers {
-		if n := numbers(answer); len(n) == 7 {
-			c.Ready += n[0]
-			c.Delayed += n[1]
-			c.Leased += n[2]
-			c.Dead += n[3]
-			c.Bytes += int64(n[4])
-			c.DeadDropped += int64(n[5])
-			c.deadBytes += int64(n[6])
+func (q *Queue) counts(ctx context.Context) (queue.Stats, error) {
+	all, err := gather(ctx, q, func(p *partition) (counts, error) { return q.countsOf(ctx, p) })
+	var s queue.Stats
+	for i := range all {
+		c := &all[i]
+		s.Ready, s.Delayed, s.Leased, s.Bytes = s.Ready+c.Ready, s.Delayed+c.Delayed, s.Leased+c.Leased, s.Bytes+c.Bytes
+		s.Dead, s.DeadDropped = s.Dead+c.letters, s.DeadDropped+c.DeadDropped
+	}
+	return s, err
+}
+
+// countsOf returns the statistics of a partition. A script ends a hundred of what is due, and drops a
+// hundred dead letters beyond the bounds, so it may take several.
+func (q *Queue) countsOf(ctx context.Context, p *partition) (counts, error) {
+	for {
+		answer, err := q.eval(ctx, statsScript, p, q.deadLimits())
+		if err != nil {
+			return counts{}, err
+		}
+		n := numbers(answer)
+		if len(n) < 6 {
+			return counts{}, nil
+		}
+		if n[5] == 0 {
+			s := queue.Stats{Ready: n[0], Delayed: n[1], Leased: n[2], Bytes: int64(n[3]), DeadDropped: int64(n[4])}
+			return counts{s, readBurden(n[6:])}, nil
 		}
 	}
-	return c, err
 }
 
 // oldest asks the lanes of a partition, page by page.

@@ -57,7 +57,7 @@ func (q *Queue) take(ctx context.Context, c *call) []queue.Lease {
 	if len(read) == 0 && err != nil {
 		c.p.note(taken{}, err, c.p.wakesSoFar())
 	}
-	return read
+	return q.withData(c.p, read)
 }
 
 // takeOnce runs the take script, and reports whether it was answered.

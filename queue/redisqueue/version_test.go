@@ -14,8 +14,9 @@ func TestNewRefusesAnotherLayout(t *testing.T) {
 	client := testredis.StartServer(t, testredis.Options{}).Client()
 	defer client.Close()
 	for name, c := range map[string]struct{ stored, version string }{
-		"older":   {"16", "version 1,"},
-		"newer":   {"layout 3, partitions 16", "version 3,"},
+		"first":   {"16", "version 1,"},
+		"older":   {"layout 2, partitions 16", "version 2,"},
+		"newer":   {"layout 4, partitions 16", "version 4,"},
 		"unknown": {"layout 12 of a kind that is not known yet", "version 12,"},
 	} {
 		prefix := name + ":"
@@ -26,8 +27,8 @@ func TestNewRefusesAnotherLayout(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := redisqueue.New(t.Context(), client, redisqueue.Options{Prefix: prefix})
-		if err == nil || !strings.Contains(err.Error(), c.version) || !strings.Contains(err.Error(), "version 2") {
-			t.Errorf("%s: New returned %v; want an error that names %s and version 2", name, err, c.version)
+		if err == nil || !strings.Contains(err.Error(), c.version) || !strings.Contains(err.Error(), "version 3") {
+			t.Errorf("%s: New returned %v; want an error that names %s and version 3", name, err, c.version)
 		}
 		if stored := client.Get(t.Context(), prefix+"partitions").Val(); stored != c.stored {
 			t.Errorf("%s: the stored layout is %q now; it was %q", name, stored, c.stored)
@@ -42,7 +43,7 @@ func TestNewRefusesWhatIsNoLayout(t *testing.T) {
 	t.Parallel()
 	client := testredis.StartServer(t, testredis.Options{}).Client()
 	defer client.Close()
-	for _, stored := range []string{"", "something else", "layout 2, partitions 0", "layout 2, partitions 257", "layout 2"} {
+	for _, stored := range []string{"", "something else", "layout 3, partitions 0", "layout 3, partitions 257", "layout 3"} {
 		if err := client.Set(t.Context(), "p:partitions", stored, 0).Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -7,10 +7,11 @@
 
 --@ state
 --@ place
-local timers, ttl, maxmarks = {unpack(ARGV, 5)}, ARGV[3], ARGV[4]
+local timers, ttl, maxmarks, fence = {unpack(ARGV, 5)}, ARGV[3], ARGV[4], 'ZREM'
 --@ settle
 if n == 0 then return lost end
 local changed = false
+--@ try
 --@ remove
 for i = 1, n do
   local s, began = lanes[names[i]], tonumber(sub(live[i], 18, 33))
@@ -26,4 +27,6 @@ for name, s in pairs(lanes) do
   if s.ordered == 1 or s.place == 0 and s.n > s.leased + s.delayed or changed then place(name, s) end
 end
 finish()
-return lost
+call('HDEL', jobs, unpack(ids))
+if large then call('HDEL', base .. 'large', unpack(large)) end
+return refused or lost

@@ -14,29 +14,42 @@
 --@ worked
 --@ again
 --@ letters
-local timer, reason, ttl, maxmarks = ARGV[5], ARGV[6], ARGV[3], ARGV[4]
-local ticket, name, data
-if ARGV[10] == '1' then
-  --@ ticket
-  ticket, name = split(timer, 34)
-  data = ARGV[11]
-  load({name})
-else
+--@ ticket
+local timer, reason, ttl, maxmarks, fence = ARGV[5], ARGV[6], ARGV[3], ARGV[4], 'ZSCORE'
+local once, ticket, name = ARGV[10] == '1', split(timer, 34)
+load({name})
+if not once then
   local timers = {timer}
   --@ settle
   if n == 0 then return {-1, 0} end
-  ticket, name = tickets[1], names[1]
-  data = call('HGET', tonumber(sub(ticket, 17, 25)) > inline and base .. 'large' or jobs, ids[1]) or ''
+end
+local s, size, data = lanes[name], tonumber(sub(ticket, 17, 25)), ''
+local attempts, first, id = tries(ticket, true, sub(timer, 18, 33))
+if once and size > inline then
+  call('HSET', base .. 'large', id, ARGV[11])
+elseif once then
+  data = ARGV[11]
+elseif size <= inline then
+  data = call('HGET', jobs, id) or ''
+end
+if size <= inline then size = #data end
+if call('HEXISTS', letters, id) == 0 then
+  local head = string.format('%d:%s:%d:%d:%d:%d:', attempts, first, s.ordered, #reason, #name, size)
+  call('ZADD', dead, now, id)
+  call('ZADD', base .. 'dead:' .. name, now, id)
+  call('HSET', letters, id, head .. reason .. name .. data)
+  weigh(name, #reason + size + overhead)
+end
+local tickets, names, ids = {ticket}, {name}, {id}
+if not once then
   --@ remove
 end
-local s = lanes[name]
-local attempts, first, id = tries(ticket, true, sub(timer, 18, 33))
-local value = string.format('%d:%s:%d:%d:%d:', attempts, first, s.ordered, #reason, #name) .. reason .. name .. data
-call('ZADD', dead, now, id)
-call('HSET', letters, id, value)
-call('HINCRBY', counts, 'bytes', #value)
 again(timer, s, 0)
 place(name, s)
-trim(tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
 finish()
-return {call('ZCARD', dead), tonumber(call('HGET', counts, 'bytes') or 0)}
+if not once then
+  call('ZREM', due, timer)
+  call('HDEL', jobs, id)
+end
+trim(tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]))
+return refused or {call('ZCARD', dead), tonumber(call('HGET', counts, 'bytes') or 0)}

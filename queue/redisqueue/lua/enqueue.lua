@@ -10,6 +10,8 @@
 
 --@ state
 --@ place
+--@ commit
+--@ droplarge
 local maxjobs, maxbytes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local names, k = {}, 5
 for i = 1, ARGV[5] do
@@ -33,7 +35,7 @@ else
 end
 
 -- A lane may hold 16 times the room that is free, and failing lanes together half of the partition.
-local t, refused, closed, lists = totals, {}, {}, {}
+local t, refused, closed, lists, new = totals, {}, {}, {}, {}
 local stamp = string.format('%016d', now)
 for i = 1, n do
   if done[i] == 0 and before[i] == 0 then
@@ -47,13 +49,14 @@ for i = 1, n do
       why = 1
     end
     if not why then
-      if call('HSETNX', jobs, ids[i], data) == 1 then
+      if (size <= inline or call('HEXISTS', base .. 'letters', ids[i]) == 0) and call('HSETNX', jobs, ids[i], data) == 1 then
         local list = lists[name]
         if list then
           list[#list + 1] = stamp .. ARGV[k + 1]
         else
           lists[name] = {stamp .. ARGV[k + 1]}
         end
+        new[#new + 1] = ids[i]
         s.n, s.bytes, t.n, t.bytes = s.n + 1, s.bytes + size, t.n + 1, t.bytes + size
         if s.health == 2 then t.failing, t.failingbytes = t.failing + 1, t.failingbytes + size end
       end
@@ -61,16 +64,16 @@ for i = 1, n do
       local r = #refused
       refused[r + 1], refused[r + 2] = i - 1, why
       if s.ordered == 1 then closed[name] = why end
-      if size > inline then call('HDEL', base .. 'large', ids[i]) end
+      if size > inline then droplarge(ids[i]) end
     end
-  elseif ARGV[k + 3] == '' and call('HEXISTS', jobs, ids[i]) == 0 then
-    call('HDEL', base .. 'large', ids[i])
+  elseif ARGV[k + 3] == '' then
+    droplarge(ids[i])
   end
   k = k + 3
 end
-for name, list in pairs(lists) do
-  call('RPUSH', base .. 'lane:' .. name, unpack(list))
-  place(name, lanes[name])
+if next(lists) then
+  for name in pairs(lists) do place(name, lanes[name]) end
+  commit(new)
+  for name, list in pairs(lists) do push('RPUSH', base .. 'lane:' .. name, list, new) end
 end
-if next(lists) then finish() end
 return #refused > 0 and refused or 0

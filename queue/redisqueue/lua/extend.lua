@@ -4,6 +4,7 @@
 --
 -- Returns the indexes of those that are not current, counted from 0.
 
+--@ full
 --@ state
 --@ place
 --@ lane
@@ -21,10 +22,7 @@ for i, timer in ipairs(timers) do
     lost[#lost + 1] = i - 1
   end
 end
-if #live > 0 then
-  call('ZREM', due, unpack(live))
-  call('ZADD', due, unpack(args))
-end
+if #live > 0 then call('ZADD', due, unpack(args)) end
 if #probes > 0 then
   load({})
   for _, timer in ipairs(probes) do

@@ -2,20 +2,19 @@
 --
 -- ARGV[3] the name after which to start  ARGV[4] limit
 --
--- Returns now, and of each lane in lists: name, ready, when the oldest was enqueued, delayed,
--- leased, bytes, health, since when, held, when the hold ends, holds and reason.
+-- It ends a hundred of what is due, and returns 0 if more is. Else it returns now, and of each lane in
+-- lists: name, ready, when the oldest was enqueued, delayed, leased, bytes, health, since when, held,
+-- when the hold ends, holds and reason.
 
 --@ full
 --@ state
 --@ place
 --@ page
 load({})
-repeat
-  --@ expire
-until soonest ~= 0
-local list = page(ARGV[3], ARGV[4])
+--@ expire
 finish()
-local out = {now}
+if soonest == 0 then return 0 end
+local list, out = page(ARGV[3], ARGV[4]), {now}
 for i, name in ipairs(list) do
   local s = lanes[name]
   out[i + 1] = {

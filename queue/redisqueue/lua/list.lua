@@ -4,10 +4,11 @@
 -- ARGV[6] limit  ARGV[7] the time after which to start
 -- ARGV[8] the ID after which to start at that same time
 --
--- Returns now, and time, ID and value of each in one list.
+-- It drops a hundred beyond the bounds, and returns 0 if there may be more of them. Else it returns now,
+-- and time, ID and value of each in one list.
 
 --@ letters
-trim(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
+if trim(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])) then return 0 end
 local out, limit, after = {now}, tonumber(ARGV[6]), tonumber(ARGV[7])
 local page = call('ZRANGEBYSCORE', dead, ARGV[7], '+inf', 'WITHSCORES', 'LIMIT', 0, limit + 16)
 for i = 1, #page, 2 do

@@ -5,32 +5,38 @@
 --
 -- Returns 1, or 0 if it is not out.
 
+--@ full
 --@ state
 --@ place
 --@ ticket
 --@ worked
 --@ again
---@ put
 local timer, delay = ARGV[3], tonumber(ARGV[5])
 local ticket, name = split(timer, 34)
 local id, s = sub(ticket, byte(ticket, 26) == 45 and 27 or 48), nil
-local here = call('SREM', base .. 'done', id)
-if here + call('SREM', base .. 'done-', id) == 0 then return 0 end
-put(id, ARGV[4])
+local data, large = ARGV[4], #ARGV[4] > inline
+local here = call('SISMEMBER', base .. 'done', id)
+if here + call('SISMEMBER', base .. 'done-', id) == 0 then return 0 end
+if large then call('HSET', base .. 'large', id, data) end
+call('HSET', jobs, id, large and '' or data)
 load({name})
 s = lanes[name]
 totals.marks = totals.marks - here
-totals.n, totals.bytes, s.n, s.bytes = totals.n + 1, totals.bytes + #ARGV[4], s.n + 1, s.bytes + #ARGV[4]
-if s.health == 2 then totals.failing, totals.failingbytes = totals.failing + 1, totals.failingbytes + #ARGV[4] end
+totals.n, totals.bytes, s.n, s.bytes = totals.n + 1, totals.bytes + #data, s.n + 1, s.bytes + #data
+if s.health == 2 then totals.failing, totals.failingbytes = totals.failing + 1, totals.failingbytes + #data end
+local move
 if delay > 0 then
-  call('ZADD', due, now + delay, 'D' .. worked(ticket, false) .. ' ' .. name)
+  move = {'ZADD', due, now + delay, 'D' .. worked(ticket, false) .. ' ' .. name}
   s.delayed, totals.delayed = s.delayed + 1, totals.delayed + 1
 else
   local fresh = byte(ticket, 26) == 45
-  call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
+  move = {'LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket}
   if not fresh then s.back = s.back + 1 end
 end
 again(timer, s, delay)
 place(name, s)
 finish()
+call(unpack(move))
+call('SREM', base .. 'done', id)
+call('SREM', base .. 'done-', id)
 return 1

@@ -1,14 +1,14 @@
--- settle ends the leases that timers lists and loads their lanes. It sets live to those that were
+-- settle looks up the leases that timers lists and loads their lanes. It sets live to those that are
 -- current, tickets, names and ids to the ticket, lane and job ID of each, n to how many they are,
 -- and lost to the indexes of the others, counted from 0, or to 0 if there are none, since a table
--- costs time in an answer. A lease is current until somebody has ended it. A removal comes first:
--- when its memory is full, Redis refuses the writes of a script that has not written yet, and ZREM
--- is none of those.
+-- costs time in an answer. A lease is current until somebody has ended it. With fence 'ZREM' it ends
+-- the leases; with 'ZSCORE' the script does when the jobs have their new places.
 local live, lost, n = timers, {}, #timers
 if n == 1 then
   local kind = byte(timers[1])
   lost = 0
-  if (kind ~= 76 and kind ~= 80) or call('ZREM', due, timers[1]) == 0 then n, lost = 0, {0} end
+  local found = (kind == 76 or kind == 80) and call(fence, due, timers[1])
+  if not found or found == 0 then n, lost = 0, {0} end
 else
   local scores, seen = call('ZMSCORE', due, unpack(timers)), {}
   live, n = {}, 0
@@ -22,7 +22,7 @@ else
       lost[#lost + 1] = i - 1
     end
   end
-  if n > 0 then call('ZREM', due, unpack(live)) end
+  if n > 0 and fence == 'ZREM' then call('ZREM', due, unpack(live)) end
   if #lost == 0 then lost = 0 end
 end
 local find, tickets, names, ids = string.find, {nil}, {nil}, {nil}

@@ -13,7 +13,7 @@ for _, name in ipairs(list) do
   if s.n == 0 and s.touched < now - ARGV[5] then old[#old + 1] = name end
 end
 if #old > 0 then
-  call('ZREM', base .. 'names', unpack(old))
   call('HDEL', states, unpack(old))
+  call('ZREM', base .. 'names', unpack(old))
 end
 return list[tonumber(ARGV[4])] or ''

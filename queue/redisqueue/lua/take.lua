@@ -34,26 +34,32 @@ load({})
 
 -- What was leased by calls whose answers were lost is released.
 if #ARGV > 3 + 2 * named then
+  --@ full
   --@ lane
   --@ ticket
   --@ again
+  local pushes, ended = {}, {}
   for i = 4 + 2 * named, #ARGV, 3 do
     local timers = call('ZRANGEBYSCORE', due, ARGV[i + 1], ARGV[i + 2])
     for j = #timers, 1, -1 do
       local timer = timers[j]
       if sub(timer, 2, 17) == ARGV[i] and (byte(timer) == 76 or byte(timer) == 80) then
-        call('ZREM', due, timer)
         local ticket, name = split(timer, 34)
         local s, fresh = lane(name), byte(ticket, 26) == 45
-        call('LPUSH', base .. (fresh and 'lane:' or 'back:') .. name, ticket)
+        ended[#ended + 1] = timer
+        pushes[#pushes + 1], pushes[#pushes + 2] = base .. (fresh and 'lane:' or 'back:') .. name, ticket
         s.leased, totals.leased = s.leased - 1, totals.leased - 1
         if not fresh then s.back = s.back + 1 end
         again(timer, s, 0)
       end
     end
   end
-  for name, s in pairs(lanes) do place(name, s) end
-  flush()
+  if #ended > 0 then
+    for name, s in pairs(lanes) do place(name, s) end
+    finish()
+    for i = 1, #pushes, 2 do call('LPUSH', pushes[i], pushes[i + 1]) end
+    for _, timer in ipairs(ended) do call('ZREM', due, timer) end
+  end
 end
 --@ expire
 
@@ -66,20 +72,24 @@ end
 local visits, tickets, ids, names, from, count = {nil}, {nil}, {nil}, {nil}, {nil}, 0
 local spare = totals.bytes > budget and budget -- the bytes left of the budget; false: all jobs fit
 
--- pop takes up to n jobs off a list of a lane. What exceeds the budget goes back, and ends the take.
-local function pop(list, visit, n)
+-- peek reads up to n more jobs of a list of a lane. They leave the list when their leases are
+-- written, so that a script that fails loses none. What exceeds the budget ends the take.
+local function peek(list, visit, n)
   if n <= 0 or want == count then return 0 end
-  local name, index = visit.name, visit.index
-  local got = n > 1 and call('LPOP', base .. list .. name, n) or {call('LPOP', base .. list .. name) or nil}
+  local name, index, seen = visit.name, visit.index, visit[list] or 0
+  local key, got = base .. list .. name, nil
+  if n > 1 then
+    got = call('LRANGE', key, seen, seen + n - 1)
+  else
+    got = {call('LINDEX', key, seen == 0 and '0' or seen) or nil}
+  end
+  visit[list] = seen + #got
   for i = 1, #got do
     local ticket = got[i]
     if spare then
       spare = spare - tonumber(sub(ticket, 17, 25))
       if spare < 0 and count > 0 then
-        local rest = {}
-        for j = #got, i, -1 do rest[#rest + 1] = got[j] end
-        call('LPUSH', base .. list .. name, unpack(rest))
-        want = count
+        want, visit[list] = count, seen + i - 1
         return i - 1
       end
     end
@@ -128,16 +138,16 @@ for i = 0, 2 do
         max = 0
       elseif k > 0 then
         fresh = s.n - s.leased - s.delayed - s.back
-        if v.probe and s.ordered == 0 and fresh > 0 then popped = pop('lane:', v, k) end
+        if v.probe and s.ordered == 0 and fresh > 0 then popped = peek('lane:', v, k) end
         if popped < k and s.back > 0 then
-          local back = pop('back:', v, math.min(k - popped, s.back))
+          local back = peek('back:', v, math.min(k - popped, s.back))
           s.back, popped = s.back - back, popped + back
         end
-        if popped < k then popped = popped + pop('lane:', v, k - popped) end
+        if popped < k then popped = popped + peek('lane:', v, k - popped) end
         v.taken, max = v.taken + popped, max - popped
         if popped < k and want > count then -- somebody has removed jobs
-          local ready = call('LLEN', base .. 'back:' .. v.name)
-          s.back, ready = ready, ready + call('LLEN', base .. 'lane:' .. v.name)
+          local ready = call('LLEN', base .. 'back:' .. v.name) - (v['back:'] or 0)
+          s.back, ready = ready, ready + call('LLEN', base .. 'lane:' .. v.name) - (v['lane:'] or 0)
           totals.n, s.n = totals.n - s.n, s.leased + s.delayed + v.taken + ready
           totals.n = totals.n + s.n
         elseif v.taken < v.limit then
@@ -150,8 +160,20 @@ for i = 0, 2 do
   end
 end
 
+-- cut removes the jobs that were read from a list.
+local function cut(list, visit)
+  local n, key = visit[list] or 0, base .. list .. visit.name
+  if n == 1 then
+    call('LPOP', key)
+  elseif n > 1 then
+    call('LTRIM', key, n, '-1')
+  end
+end
+
 local data = {}
 if count > 0 then
+  data = count > 1 and call('HMGET', jobs, unpack(ids)) or {call('HGET', jobs, ids[1])}
+  for i = 1, count do data[i] = data[i] or '' end
   local head, ends = token .. string.format('%016d', now), string.format('%d', now + lease)
   if once == 0 then
     local leases = {}
@@ -159,16 +181,24 @@ if count > 0 then
       leases[2 * i - 1] = ends
       leases[2 * i] = (visits[from[i]].probe and 'P' or 'L') .. head .. tickets[i] .. ' ' .. names[i]
     end
-    call('ZADD', due, unpack(leases))
+    if type(redis.pcall('ZADD', due, unpack(leases))) == 'table' then -- refused, perhaps because the memory is full
+      --@ full
+      call('ZADD', due, unpack(leases))
+    end
     totals.leased = totals.leased + count
-  end
-  data = count > 1 and call('HMGET', jobs, unpack(ids)) or {call('HGET', jobs, ids[1])}
-  for i = 1, count do data[i] = data[i] or '' end
-  if once == 1 then
+  else
+    --@ full
     for i = 1, count do
       if tonumber(sub(tickets[i], 17, 25)) > inline then data[i] = call('HGET', base .. 'large', ids[i]) or '' end
     end
+    --@ try
     --@ remove
+    call('HDEL', jobs, unpack(ids))
+    if large then call('HDEL', base .. 'large', unpack(large)) end
+  end
+  for i = 1, #visits do
+    cut('back:', visits[i])
+    cut('lane:', visits[i])
   end
 end
 
