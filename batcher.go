@@ -11,6 +11,8 @@ import (
 // the configuration changes, the new hook has the old one's slot.
 type slot struct {
 	account account      // what it holds in the outbox
+	untried atomic.Bool  // the account counts as failing because the queue has no room for new webhooks
+	worked  atomic.Bool  // it has taken a delivery of this process
 	line    []*waiter    // EmitWaits; guarded by the outbox's mutex
 	maxBody atomic.Int64 // largest body that the receiver is thought to accept; 0: any
 	refused atomic.Int64 // when it refused a larger one, in Unix nanoseconds
@@ -20,6 +22,9 @@ type slot struct {
 	sizeHint int       // a little more than the size of the last batch's body
 	filled   time.Time // when a batch was last full before its time
 }
+
+// isFailing reports whether EmitWait does not wait for the webhook.
+func (s *slot) isFailing() bool { return s.account.isFailing() && !s.untried.Load() }
 
 // batcher gathers events into batches and cuts them: when they are full, in Emit; when their time
 // has come, in run.
@@ -159,7 +164,10 @@ const refusalLasts = 10 * time.Minute
 // bodyLimit returns the largest body that the receiver is thought to accept, or 0 for any.
 func (s *slot) bodyLimit() int64 {
 	m := s.maxBody.Load()
-	if m > 0 && time.Now().UnixNano()-s.refused.Load() > int64(refusalLasts) {
+	if m == 0 {
+		return 0
+	}
+	if age := time.Now().UnixNano() - s.refused.Load(); age < 0 || age > int64(refusalLasts) { // or the clock was set back
 		return 0
 	}
 	return m

@@ -134,7 +134,7 @@ func (e *Emitter) offer(f *forms, hooks []*hook, m emitMode) (n int, found room)
 func (e *Emitter) offerOne(data []byte, h *hook, m emitMode) (n int, found room) {
 	matched := &e.stats.of(h.app).matched
 	found = e.batcher.offer(h, data, m.receipt, matched)
-	if found == shareFull && m.waits() && h.slot.account.isFailing() {
+	if found == shareFull && m.waits() && h.slot.isFailing() {
 		matched.Add(1) // it does not wait for a failing webhook
 		return 0, roomFound
 	}

@@ -173,18 +173,17 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 		events += int64(b.events)
 	}
 	for n := 1; ; n++ {
-		jobs := q.jobs(batches)
-		q.stats.enqueued.Add(events) // before the call, since another goroutine may settle a job before it returns
-		err := q.enqueue(ctx, jobs)
-		var partly *queue.BatchError
-		away := err != nil && !errors.As(err, &partly)
+		err := q.enqueue(ctx, q.jobs(batches), events)
+		away := failedAsAWhole(err)
 		q.outbox.backlog.setAway(away)
 		if !away {
 			q.offered()
 			q.settle(batches, err)
+			if n > 1 {
+				q.log.queueWorks("enqueue")
+			}
 			return
 		}
-		q.stats.enqueued.Add(-events)
 		q.result(err)
 		q.log.queueFailed("enqueue", n, err)
 		if !queueBackoff.sleep(ctx, n) {
@@ -193,10 +192,26 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 	}
 }
 
-func (q *enqueuer) enqueue(ctx context.Context, jobs []queue.Job) error {
+// enqueue makes the call. The events count as enqueued before it, since another goroutine may settle a
+// job before it returns, and no longer if it fails as a whole or ends this goroutine.
+func (q *enqueuer) enqueue(ctx context.Context, jobs []queue.Job, events int64) error {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
 	defer cancel()
-	return q.queue.Enqueue(ctx, jobs)
+	err := errQueuePanicked
+	q.stats.enqueued.Add(events)
+	defer func() {
+		if failedAsAWhole(err) {
+			q.stats.enqueued.Add(-events)
+		}
+	}()
+	err = q.queue.Enqueue(ctx, jobs)
+	return err
+}
+
+// failedAsAWhole reports whether err says nothing of the single jobs of a call.
+func failedAsAWhole(err error) bool {
+	var partly *queue.BatchError
+	return err != nil && !errors.As(err, &partly)
 }
 
 // settle strikes off what the queue took, and keeps what it refused. The host is told before: when
@@ -222,7 +237,7 @@ func (q *enqueuer) tell(batches []*batch, result error, i int) {
 		case errors.Is(err, queue.ErrTooLarge):
 			q.drop(batches[i], err)
 		case !errors.Is(err, queue.ErrLaneFailing):
-			q.log.queueFailed("enqueue", 1, err)
+			q.log.refused(batches[i].hook, batches[i].job.ID, err)
 		}
 	}
 }
@@ -246,8 +261,11 @@ func (q *enqueuer) strikeOff(batches []*batch, result error) {
 			continue
 		}
 		refused.add(b, err)
-		if errors.Is(err, queue.ErrLaneFailing) {
+		switch {
+		case errors.Is(err, queue.ErrLaneFailing):
 			q.outbox.setFailing(b.hook, true)
+		case errors.Is(err, queue.ErrLaneUntried):
+			q.outbox.setUntried(b.hook)
 		}
 	}
 	q.blocked.block(refused, now)

@@ -18,7 +18,7 @@ const (
 	maxNumberBytes = 100
 )
 
-// nested is what stands in a field of JSON text. It collects what a receiver's parser would refuse.
+// nested is what was found in a JSON text that matters to receivers' parsers.
 type nested struct {
 	depth, deepest int
 	number         string   // the first that is out of range

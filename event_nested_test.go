@@ -38,7 +38,7 @@ func TestWhatReceiversParsersRefuseIsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		err := MemberUpdated("a", "presence-c", "u", tt.info).Validate()
-		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrInvalidEvent) || !strings.Contains(err.Error(), "user_info "+tt.want) && !strings.Contains(err.Error(), tt.want)) {
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrInvalidEvent) || !strings.Contains(err.Error(), "user_info ") || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%.60s: got %v, want %q", tt.info, err, tt.want)
 		}
 		if own := customWith(`{"x":` + tt.info + `}`); tt.want != "" && own.Validate() == nil {

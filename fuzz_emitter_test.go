@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -155,6 +156,7 @@ func (h *rogueHost) app(n int, ordered bool) App {
 		if h.chance(50) {
 			w.ID = fmt.Sprint("hook-", i)
 		}
+		w.UserInfoAsString = h.chance(30)
 		if h.chance(20) {
 			w.RateLimit = RateLimit{PerSecond: max(minRate, float64(h.number(1000*maxRate))/1000), Burst: int(h.number(maxRate))}
 		}
@@ -181,7 +183,7 @@ func (h *rogueHost) queue(t *testing.T) queue.Queue {
 
 func (h *rogueHost) event() Event {
 	app, channel := fmt.Sprint("app-", h.n(4)), fmt.Sprint("presence-", h.n(4))
-	switch h.n(6) {
+	switch h.n(7) {
 	case 0:
 		return ChannelVacated(app, channel)
 	case 1:
@@ -193,6 +195,8 @@ func (h *rogueHost) event() Event {
 	case 4:
 		m := ClientMessage{Name: "client-x", Data: string(make([]byte, h.number(20_000))), SocketID: "1.1"}
 		return ClientEvent(app, channel, m)
+	case 5:
+		return MemberUpdated(app, channel, "user", `["`+strings.Repeat(`\"`, int(h.number(60_000)))+`"]`)
 	}
 	return ChannelOccupied(app, channel)
 }

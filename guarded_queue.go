@@ -5,23 +5,72 @@ import (
 	"errors"
 	"runtime/debug"
 
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/queue"
 )
 
-// guardedQueue is a queue whose panics are errors. The enqueuer and the scheduler use it.
+// guardedQueue is a queue whose panics are errors, and whose errors can be looked at. The enqueuer and
+// the scheduler use it. Texts that come from the driver, and reasons that go to it, are one line of at
+// most 1 KiB.
 type guardedQueue struct {
 	queue.Queue
 	log *logger
 }
 
-var errQueuePanicked = errors.New("webhook: the queue panicked")
+var (
+	errQueuePanicked = errors.New("webhook: the queue panicked")
+	errQueueError    = errors.New("webhook: the queue returned an error that panics")
+)
 
 // recovered is deferred in each method.
 func (q *guardedQueue) recovered(err *error) {
 	if v := recover(); v != nil {
 		q.log.panicked("queue", panicText(v), debug.Stack())
 		*err = errQueuePanicked
+		return
 	}
+	*err = readable(*err)
+}
+
+// queueErrors are the errors that the callers tell apart.
+var queueErrors = []error{
+	queue.ErrFull, queue.ErrLaneFailing, queue.ErrLaneUntried, queue.ErrTooLarge, queue.ErrLeaseLost,
+	queue.ErrLaneHealthy, queue.ErrClosed,
+}
+
+// readable returns err if its methods can be called, and else an error that says that they cannot. Its
+// text may hold what a server or another program wrote; it becomes one line. Of a *queue.BatchError it
+// keeps the errors that are some; without any, such as in a nil one, it is none.
+func readable(err error) (read error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if recover() != nil {
+			read = errQueueError
+		}
+	}()
+	var batch *queue.BatchError
+	if errors.As(err, &batch) {
+		return readableBatch(batch)
+	}
+	for _, known := range queueErrors {
+		_ = errors.Is(err, known)
+	}
+	return oneline.Error(err)
+}
+
+func readableBatch(b *queue.BatchError) error {
+	if b == nil {
+		return nil
+	}
+	var read *queue.BatchError
+	for i, err := range b.Failed {
+		if err := readable(err); err != nil {
+			read = read.Fail(i, err)
+		}
+	}
+	return read.Err()
 }
 
 func (q *guardedQueue) Enqueue(ctx context.Context, jobs []queue.Job) (err error) {
@@ -67,10 +116,11 @@ func (q *guardedQueue) Replace(ctx context.Context, l queue.Lease, jobs []queue.
 
 func (q *guardedQueue) DeadLetter(ctx context.Context, l queue.Lease, reason string) (err error) {
 	defer q.recovered(&err)
-	return q.Queue.DeadLetter(ctx, l, reason)
+	return q.Queue.DeadLetter(ctx, l, oneline.Text(reason))
 }
 
 func (q *guardedQueue) SetLane(ctx context.Context, u queue.LaneUpdate) (err error) {
 	defer q.recovered(&err)
+	u.Reason = oneline.Cut(u.Reason, queue.MaxReasonBytes)
 	return q.Queue.SetLane(ctx, u)
 }

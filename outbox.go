@@ -10,8 +10,9 @@ import (
 // takes cut batches, and knows when all of them have been handed over. It is in memory. Handing
 // over is the enqueuer's work.
 //
-// Failing webhooks share at most half of it. Whatever half a webhook is in, it may have a multiple
-// of the room that is free there, so that one whose lane is full leaves room for all others.
+// Failing webhooks share at most half of it, and so do those that have not worked yet and that the queue
+// has no room for. Whatever half a webhook is in, it may have a multiple of the room that is free there,
+// so that one whose lane is full leaves room for all others.
 type outbox struct {
 	limit   int64
 	used    atomic.Int64  // bytes of batches, and those reserved for events that are in none yet
@@ -22,6 +23,7 @@ type outbox struct {
 	backlog backlog
 
 	watchers atomic.Int64 // calls of until under way
+	refused  atomic.Int64 // webhooks that have not worked yet and that the queue has no room for
 
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer
@@ -73,8 +75,28 @@ func (o *outbox) charge(s *slot, size int64) (held int64, failing bool) {
 	return n >> 1, failing
 }
 
+// setUntried notes that the queue has no room for a webhook that has not worked yet. It shares the room
+// of the failing ones until the queue has all of its jobs, but an EmitWait waits for it.
+func (o *outbox) setUntried(h *hook) {
+	if h.slot.account.isFailing() {
+		return
+	}
+	if h.slot.untried.CompareAndSwap(false, true) {
+		o.refused.Add(1)
+	}
+	o.setHalf(h, true)
+}
+
 // setFailing notes that a webhook fails, or works again.
 func (o *outbox) setFailing(h *hook, failing bool) {
+	if h.slot.untried.CompareAndSwap(true, false) {
+		o.refused.Add(-1)
+	}
+	o.setHalf(h, failing)
+}
+
+// setHalf notes in which half of the outbox a webhook is.
+func (o *outbox) setHalf(h *hook, failing bool) {
 	held, changed := h.slot.account.setFailing(failing)
 	if !changed {
 		return
@@ -110,7 +132,7 @@ func (o *outbox) reserveStep(s *slot, size, n int64) room {
 	free, result := o.limit-o.used.Load()+size-n, roomFound
 	if free < 0 {
 		result = outboxFull
-	} else if failing {
+	} else if failing || o.refused.Load() > 0 && !s.worked.Load() {
 		free = o.limit/2 - o.failing.Load() + size - n
 	}
 	switch {
@@ -143,7 +165,7 @@ func roomAt(hooks []*hook, waits bool, find func(*hook) room, undo func(n int)) 
 		case found == roomFound:
 			hooks[n], hooks[i] = h, hooks[n]
 			n++
-		case found == shareFull && (!waits || h.slot.account.isFailing()):
+		case found == shareFull && (!waits || h.slot.isFailing()):
 		default:
 			undo(n)
 			return 0, found

@@ -3,6 +3,8 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Errors that every driver returns, to be matched with errors.Is.
@@ -14,6 +16,10 @@ var (
 	// ErrLaneFailing is returned when a job's lane is Failing and the failing lanes hold their share of
 	// the store (rule H7). It wraps ErrFull.
 	ErrLaneFailing = fmt.Errorf("the failing lanes hold their share: %w", ErrFull)
+
+	// ErrLaneUntried is returned when a job's lane is Untried and the lanes that are not Healthy hold
+	// their share of the store (rule H7). It wraps ErrFull.
+	ErrLaneUntried = fmt.Errorf("the lanes that have not worked yet hold their share: %w", ErrFull)
 
 	// ErrTooLarge is returned when a job can never be taken: its Data is larger than this queue
 	// carries.
@@ -37,12 +43,16 @@ type BatchError struct {
 	Failed map[int]error
 }
 
-// Error tells how many failed and one of the reasons.
+// Error tells how many failed, which one is the first, and why.
 func (e *BatchError) Error() string {
-	for _, err := range e.Failed {
-		return fmt.Sprintf("%d of the batch failed, such as: %v", len(e.Failed), err)
+	if len(e.Failed) == 0 {
+		return "none of the batch failed"
 	}
-	return "none of the batch failed"
+	first := slices.Min(slices.Collect(maps.Keys(e.Failed)))
+	if len(e.Failed) == 1 {
+		return fmt.Sprintf("index %d failed: %v", first, e.Failed[first])
+	}
+	return fmt.Sprintf("%d of the batch failed, the first at index %d: %v", len(e.Failed), first, e.Failed[first])
 }
 
 // Unwrap returns every job's error, so that errors.Is finds any of them.

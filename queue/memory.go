@@ -19,7 +19,8 @@ import (
 // greedy ones get 9.9 % each, and there is always room for one that is quiet. (This is the dynamic
 // threshold of shared-memory switches, Choudhury and Hahne, 1998.)
 //
-// The last 16,384 IDs that left the queue are known (E2), and so are those of dead letters.
+// The last 16,384 IDs that left the queue are known (E2), fewer where it is nearly full, and so are those
+// of dead letters.
 type Memory struct {
 	opts   MemoryOptions
 	bounds lanes.Bounds
@@ -86,6 +87,13 @@ func (m *Memory) roomBounds() lanes.Bounds {
 	b := m.bounds
 	b.Bytes -= min(b.Bytes/idShare, int64(len(m.left.ids))*idBytes)
 	return b
+}
+
+// hasFree reports whether at least this part of the room for jobs is free. The IDs that left take no more
+// than that, or jobs of lanes that fail, which stay for long, and IDs would together leave no room.
+func (m *Memory) hasFree(part int64) bool {
+	b := m.roomBounds()
+	return m.set.Held(b) <= b.Bytes-b.Bytes/part
 }
 
 // Traits returns the lease's duration, and that the queue is ordered and its jobs never leave the
@@ -165,6 +173,8 @@ func (m *Memory) room(job *Job) error {
 		return fmt.Errorf("lane %q holds its share: %w", job.Lane, ErrFull)
 	case lanes.FailingFull:
 		return fmt.Errorf("lane %q: %w", job.Lane, ErrLaneFailing)
+	case lanes.UntriedFull:
+		return fmt.Errorf("lane %q: %w", job.Lane, ErrLaneUntried)
 	}
 	return nil
 }
@@ -254,8 +264,11 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-// remembered is how many IDs that left are known.
-const remembered = 1 << 14
+// remembered is how many IDs that left are known, at most and in a queue that is nearly full.
+const (
+	remembered     = 1 << 14
+	rememberedFull = 1 << 8
+)
 
 // recentIDs is a ring of the IDs that left last.
 type recentIDs struct {
@@ -263,21 +276,22 @@ type recentIDs struct {
 	next int // the oldest, once the ring is full
 }
 
-// push adds id and returns the one that it takes the place of, or "".
-func (r *recentIDs) push(id string) (old string) {
-	if len(r.ids) < remembered {
+// push adds id and returns the one that it takes the place of, or "". With grows there may be one more
+// of them.
+func (r *recentIDs) push(id string, grows bool) (old string) {
+	if r.next == 0 && len(r.ids) < remembered && (grows || len(r.ids) < rememberedFull) {
 		r.ids = append(r.ids, id)
 		return ""
 	}
 	old, r.ids[r.next] = r.ids[r.next], id
-	r.next = (r.next + 1) % remembered
+	r.next = (r.next + 1) % len(r.ids)
 	return old
 }
 
 // forget notes that an ID left the queue. If it was a dead letter, number is its number.
 func (m *Memory) forget(id string, number uint64) {
 	m.ids[id] = memoryID{number: number}
-	if old := m.left.push(id); old != "" {
+	if old := m.left.push(id, m.hasFree(idShare)); old != "" {
 		delete(m.ids, old)
 	}
 }

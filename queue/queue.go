@@ -185,7 +185,8 @@ type Traits struct {
 //	H6  A store keeps a lane's state for a day after the lane's last job left (in memory: of at most
 //	    100,000 lanes). A Durable store with SharedLanes keeps it over restarts.
 //	H7  Failing lanes, held or not, share at most half of a bounded store, in jobs and in bytes. Beyond
-//	    that their jobs are refused with ErrLaneFailing.
+//	    that their jobs are refused with ErrLaneFailing. A store may keep a part of itself for Healthy
+//	    lanes, and refuse jobs of Untried lanes with ErrLaneUntried.
 //	H8  In a lane, jobs that came back (after a Nack or a lease that ended) go before jobs that were never
 //	    worked on. A probe is taken from the latter first, so that one bad job cannot keep a working
 //	    endpoint held. Ordered lanes keep their order in both.
@@ -202,7 +203,7 @@ type Queue interface {
 	//	    where the store can tell.
 	//	E4  Jobs of a lane become ready in the order of the slice and of the calls. In an Ordered lane no job is taken after one
 	//	    of the same lane was refused in the same call.
-	//	E5  A bound on jobs or bytes is kept, by ErrFull, ErrLaneFailing or ErrTooLarge for the jobs that do not fit.
+	//	E5  A bound on jobs or bytes is kept, by ErrFull, ErrLaneFailing, ErrLaneUntried or ErrTooLarge for the jobs that do not fit.
 	Enqueue(ctx context.Context, jobs []Job) error
 
 	// Receive leases ready jobs within w, and waits until there is at least one.
@@ -254,6 +255,7 @@ type Queue interface {
 	//
 	//	D1  The job is never received again (unless somebody replays it), and is listed with its reason
 	//	    where the driver implements DeadLetters.
+	//	    The reason is one line of UTF-8 of at most 1 KiB; an emitter gives no other, and a driver may cut others.
 	//	D2  Dead letters are bounded in number and age. The oldest are evicted, and Stats.DeadDropped counts them.
 	DeadLetter(ctx context.Context, l Lease, reason string) error
 

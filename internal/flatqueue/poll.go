@@ -13,7 +13,7 @@ const (
 	pollMinPause = 100 * time.Millisecond // after a receive call that failed,
 	pollMaxPause = 5 * time.Second        // doubling up to this
 	callSlack    = 10 * time.Second       // what a call may take beyond its waiting time
-	reportPause  = time.Minute            // between reports of unreadable messages
+	reportPause  = time.Minute            // between reports of two unreadable messages
 )
 
 // poll makes receive calls, one at a time, while a Receive waits and there is room.
@@ -120,14 +120,14 @@ func (q *Queue) learnSkew(messages []Message) {
 	}
 }
 
-// refuse leaves an unreadable message to the others, and reports it now and then. The caller holds
-// q.mu.
+// refuse leaves an unreadable message to the others, and reports it once. The caller holds q.mu.
 func (q *Queue) refuse(m *message, now time.Duration) {
 	age := now - q.progress(m, now).Enqueued
 	q.returned = append(q.returned, Change{Handle: m.Handle, After: yieldDelay(age, maxYield)})
 	q.lookBy(now)
-	if len(q.demands) > 0 && now-q.reported >= reportPause {
+	if len(q.demands) > 0 && now-q.reported >= reportPause && !q.told.has(m.MessageID) {
 		q.reported = now
+		q.told.add(m.MessageID)
 		q.failDemands(fmt.Errorf("message %s is left to other processes: %w", m.MessageID, m.Unreadable))
 	}
 }

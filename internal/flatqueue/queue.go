@@ -43,6 +43,7 @@ type Queue struct {
 	reported time.Duration // when an unreadable message was reported last
 	skew     time.Duration // this process's clock less the store's
 
+	told    *ids             // unreadable messages that were reported, by the store's ID
 	taken   *ids             // jobs that the store has taken from this process
 	settled *ids             // jobs that were delivered, given up or replaced
 	history *recent[history] // by the store's ID
@@ -60,6 +61,7 @@ func New(store Store, opts Options) *Queue {
 		byJob:    make(map[string]*message),
 		demands:  make(map[*demand]struct{}),
 		reported: -reportPause,
+		told:     newIDs(remembered),
 		taken:    newIDs(remembered),
 		settled:  newIDs(remembered),
 		history:  newRecent[history](remembered),

@@ -36,7 +36,7 @@ type Set[T any] struct {
 	counts  [states]int   // jobs
 	sizes   [states]int64 // of them
 	bytes   int64         // of all jobs
-	failing usage         // of Failing lanes
+	held    [3]usage      // by Health
 
 	waiters []*Waiter
 }
@@ -45,7 +45,18 @@ type Set[T any] struct {
 type usage struct {
 	jobs  int
 	bytes int64
+	lanes int // with jobs
 }
+
+// add counts other n times.
+func (u *usage) add(other usage, n int) {
+	u.jobs += n * other.jobs
+	u.bytes += int64(n) * other.bytes
+	u.lanes += n * other.lanes
+}
+
+// usage returns what the lane holds.
+func (l *Lane[T]) usage() usage { return usage{l.jobs, l.bytes, b2i(l.jobs > 0)} }
 
 // New makes a Set whose leases last for the given time. Lease numbers begin at random, so that the
 // receipts of an earlier process are stale.
@@ -214,13 +225,11 @@ func (s *Set[T]) remove(j *Job[T], now time.Duration) {
 func (s *Set[T]) account(j *Job[T], n int) {
 	size := int64(n) * j.Size()
 	l := j.lane
+	s.held[l.health].add(l.usage(), -1)
 	l.jobs += n
 	l.bytes += size
 	s.bytes += size
-	if l.health == Failing {
-		s.failing.jobs += n
-		s.failing.bytes += size
-	}
+	s.held[l.health].add(l.usage(), 1)
 }
 
 // enter makes a job ready.

@@ -117,8 +117,8 @@ func TestSetCountsWhatFailingLanesHold(t *testing.T) {
 		t.Errorf("Room is %d for a job larger than the bounds, want TooLarge", r)
 	}
 	s.Ack(s.Take(all(1), 0)[0], 0)
-	if s.failing != (usage{}) {
-		t.Errorf("no lane fails, and %+v are counted for failing ones", s.failing)
+	if s.held[Failing] != (usage{}) {
+		t.Errorf("no lane fails, and %+v are counted for failing ones", s.held[Failing])
 	}
 }
 
@@ -217,10 +217,69 @@ func check(t *testing.T, s *Set[string], seed uint64) {
 		}
 		listed++
 	}
-	if ready != s.Count(Ready) || failing != s.failing.jobs || listed != len(s.lanes) {
-		t.Errorf("seed %d: %d ready and %d failing jobs, counted as %d and %d", seed, ready, failing, s.Count(Ready), s.failing.jobs)
+	if ready != s.Count(Ready) || failing != s.held[Failing].jobs || listed != len(s.lanes) {
+		t.Errorf("seed %d: %d ready and %d failing jobs, counted as %d and %d", seed, ready, failing, s.Count(Ready), s.held[Failing].jobs)
 	}
 	if n, size := s.Jobs(); n != jobs || size != int64(10*jobs) {
 		t.Errorf("seed %d: %d jobs, counted as %d of %d bytes", seed, jobs, n, size)
+	}
+}
+
+// A set whose jobs are elsewhere is full when it takes too much itself: each lane counts.
+func TestSetBoundsItsIndex(t *testing.T) {
+	t.Parallel()
+	b := Bounds{Jobs: 1000, Bytes: 1 << 30, Index: 1000, IndexJob: 10, IndexLane: 90}
+	for _, c := range []struct{ lanes, want int }{{1, 86}, {1000, 10}} {
+		s := New[string](lease)
+		taken := 0
+		for ; s.Room(fmt.Sprint("lane", taken%c.lanes), 1, b) == Fits; taken++ {
+			add(s, fmt.Sprint("lane", taken%c.lanes), 1, 0)
+		}
+		if taken != c.want {
+			t.Errorf("%d lanes take %d jobs, want %d", c.lanes, taken, c.want)
+		}
+	}
+	s := New[string](lease)
+	for i := range warmLanes + 3 {
+		s.Ack(take1(s, fmt.Sprint("idle", i)), 0)
+	}
+	b.Index, b.IndexLane = 3*packedBytes+int64(len(s.lanes))*90+100, 90
+	if r := s.Room("idle0", 1, b); r != Fits {
+		t.Errorf("Room beside idle lanes is %d, want Fits", r)
+	}
+	b.Index--
+	if r := s.Room("idle0", 1, b); r != Full {
+		t.Errorf("Room beside idle lanes is %d, want Full", r)
+	}
+}
+
+func TestLanesThatHaveNotWorkedLeaveRoomForThoseThatHave(t *testing.T) {
+	t.Parallel()
+	for _, bounds := range []Bounds{{Jobs: 3300, Bytes: 1 << 40}, {Jobs: 1 << 30, Bytes: 3300 * 20, PerLane: 10}} {
+		s := New[string](lease)
+		add(s, "works", 1, 0)
+		s.Ack(s.Take(all(1), 0)[0], 0)
+		n := 0
+		for ; n < 4000; n++ {
+			if r := s.Room(fmt.Sprint("new", n), 10, bounds); r == UntriedFull {
+				break
+			} else if r != Fits {
+				t.Fatalf("Room is %d after %d jobs of new lanes", r, n)
+			}
+			j := s.New(fmt.Sprint("new", n), false, 10, "", 0)
+			s.Enter(j)
+		}
+		if n < 3150 || n > 3210 {
+			t.Errorf("%d jobs of new lanes fit into room for 3300, want about 97 %%", n)
+		}
+		if r := s.Room("works", 10, bounds); r != Fits {
+			t.Errorf("Room for a lane that works is %d beside %d jobs of new lanes", r, n)
+		}
+		for _, l := range []string{"new0", "new1"} {
+			s.SetLane(Update{Lane: l, Health: Failing}, 0)
+			if r := s.Room(l, 10, bounds); r != FailingFull {
+				t.Errorf("Room for a failing lane is %d, want FailingFull", r)
+			}
+		}
 	}
 }

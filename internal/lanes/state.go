@@ -62,19 +62,13 @@ func (s *Set[T]) settle(l *Lane[T], now time.Duration) {
 	s.place(l)
 }
 
-// setHealth changes a lane's health, and what the Failing ones hold.
+// setHealth changes a lane's health, and what the lanes of both healths hold.
 func (s *Set[T]) setHealth(l *Lane[T], to Health, now time.Duration) {
 	if l.health == to {
 		return
 	}
-	if l.health == Failing {
-		s.failing.jobs -= l.jobs
-		s.failing.bytes -= l.bytes
-	}
-	if to == Failing {
-		s.failing.jobs += l.jobs
-		s.failing.bytes += l.bytes
-	}
+	s.held[l.health].add(l.usage(), -1)
+	s.held[to].add(l.usage(), 1)
 	l.health, l.since = to, now
 }
 

@@ -37,11 +37,11 @@ func (s *Scheduler) receive(r *reservation) (useful bool, surplus int) {
 	if r.suspect {
 		ctx, cancel = context.WithTimeout(ctx, suspectReceive)
 	}
-	leases, err := s.q.Receive(ctx, r.want)
-	failed := err != nil && ctx.Err() == nil
-	cancel()
-	tasks := s.locate(leases)
-	defer func() { // also if opening a job ends this goroutine
+	var tasks []*Task
+	err := errNoAnswer
+	defer func() { // also if the queue, or opening a job, ends this goroutine
+		failed := err != nil && ctx.Err() == nil
+		cancel()
 		a := s.admit(tasks, r)
 		s.release(a.released)
 		s.putOff(a.putOff)
@@ -49,13 +49,17 @@ func (s *Scheduler) receive(r *reservation) (useful bool, surplus int) {
 		surplus = a.surplus
 		if failed {
 			queueBackoff.sleep(s.stopCtx, s.failed(opReceive, err))
-		} else {
-			s.worked(opReceive)
 		}
 		for _, n := range a.news {
 			s.laneChanged(n.lane, n.from, n.to)
 		}
+		if err == nil {
+			s.worked(opReceive)
+		}
 	}()
+	var leases []queue.Lease
+	leases, err = s.q.Receive(ctx, r.want)
+	tasks = s.locate(leases)
 	for i, t := range tasks {
 		if i > 0 && tasks[i-1].Lease.Lane == t.Lease.Lane {
 			t.previous = handled(tasks[i-1].job)

@@ -71,9 +71,13 @@
 // A Receive that finds nothing leaves a note in the partition and waits. The script that makes a
 // lane ready finds the note, takes it away and publishes one wake message; so nothing is published
 // under load, when no Receive waits. Every process listens on one connection of its own, which its
-// client makes. A message that is lost, or that the user may not publish, costs half a second: that
+// client makes. A message that is lost, or that the user may not publish, costs 0.7 seconds: that
 // is how often a Receive that waits looks by itself. It also looks when the next lease, delay or
 // hold ends.
+//
+// A Receive asks the partitions that may have jobs at the same time, and divides its limits among
+// them. One that has used up its share and has more is asked again for what is left. A partition
+// that becomes ready meanwhile waits for the next Receive, so that a Receive takes one round trip.
 //
 // A blocking command would wake just one receiver, and need a connection for every partition; and
 // the client does not notice when its context ends.
@@ -87,7 +91,24 @@
 // it carries the time, by Redis's clock, until when it is awaited.
 //
 // A partition that does not answer does not hold up the others; it is tried again five times a
-// second. When a master of a cluster cannot be reached, the client is told to look for the masters
-// again, which by itself it does once a minute only. While a slot is moved from one master to
-// another, its partition answers with an error until the move is complete.
+// second. What it brings when its Receive has gone is returned by the next one, or given back if
+// there is none within half a second. So a context that ends says nothing of Redis.
+//
+// # Slow links
+//
+// A take keeps to a budget of bytes: what the link carries in a second and a few round trips, as
+// measured by what came before. The data of large jobs is read in chunks of an eighth of that, four
+// at a time. When a chunk does not come, the jobs of those that did are returned and the others
+// given back. The time that a call has is two seconds at least and eight round trips, and doubles,
+// for a minute, when an answer does not come in time; so do the client's own timeouts then, up to a
+// minute, because a job that takes longer than they allow would otherwise be sent again for ever.
+//
+// When the context of an Enqueue, an Ack, a Nack, a Release or an Extend ends after a part of its
+// jobs, the error names the others, so that what is done is not repeated.
+//
+// # When a master dies
+//
+// When a master of a cluster cannot be reached, the client is told to look for the masters again,
+// which by itself it does once a minute only. While a slot is moved from one master to another, its
+// partition answers with an error until the move is complete.
 package redisqueue

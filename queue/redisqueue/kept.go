@@ -94,27 +94,44 @@ func (q *Queue) takeKept(w *queue.Want) []queue.Lease {
 }
 
 // giveBack releases leases in the background, until Redis has answered or they have ended by
-// themselves.
+// themselves. Their partitions are not asked meanwhile, so that later jobs of their lanes do not
+// overtake them.
 func (q *Queue) giveBack(leases []queue.Lease) {
 	if len(leases) == 0 || q.begin() != nil {
 		return
 	}
+	parts := make(map[*partition]bool)
+	for i := range leases {
+		parts[q.parts[q.ofLane(leases[i].Lane)]] = true
+	}
+	for p := range parts {
+		p.leave(1)
+	}
 	go func() {
 		defer q.work.Done()
-		ctx, cancel := context.WithDeadline(q.life, leases[0].Until)
-		defer cancel()
-		for pause := retryAfter; ctx.Err() == nil; pause *= 2 {
-			err := q.Release(ctx, leases)
-			leases = failedOf(leases, err)
-			if len(leases) == 0 {
-				return
-			}
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
+		q.releaseAll(leases)
+		for p := range parts {
+			p.leave(-1)
+			p.wake()
 		}
+		q.wakeups.broadcast()
 	}()
+}
+
+// releaseAll releases leases, and repeats what fails until they have ended.
+func (q *Queue) releaseAll(leases []queue.Lease) {
+	ctx, cancel := context.WithDeadline(q.life, leases[0].Until)
+	defer cancel()
+	for pause := retryAfter; ctx.Err() == nil; pause *= 2 {
+		leases = failedOf(leases, q.Release(ctx, leases))
+		if len(leases) == 0 {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // failedOf returns the leases of which it is not known whether they were released.

@@ -14,20 +14,19 @@ import (
 type look struct {
 	q      *Queue
 	want   queue.Want
-	left   queue.Want    // what may still be received
-	named  [][]laneLimit // by partition: the lanes that the Want names
-	done   []rings       // by partition: the rings that have given what they may
-	asked  []bool        // by partition
+	left   queue.Want // what may still be received
+	parts  []lookPart
+	turn   uint64 // counts looks
+	rounds int
 	leases []queue.Lease
 }
 
-// call is a partition to ask.
-type call struct {
-	p        *partition
-	open     rings // that may have lanes
-	known    bool  // what it has
-	share          // of what is left
-	answered bool
+// lookPart is what a look knows of a partition.
+type lookPart struct {
+	named []laneLimit // the lanes that the Want names
+	done  rings       // that have given what they may
+	asked bool
+	ready bool // it may have had jobs when the look began
 }
 
 // answer is what a call has brought.
@@ -37,11 +36,10 @@ type answer struct {
 }
 
 func (q *Queue) newLook(w *queue.Want) *look {
-	n := len(q.parts)
-	l := &look{q: q, want: *w, left: *w, named: make([][]laneLimit, n), done: make([]rings, n), asked: make([]bool, n)}
+	l := &look{q: q, want: *w, left: *w, turn: q.turn.Add(1), parts: make([]lookPart, len(q.parts))}
 	for name := range w.Lanes {
-		n := q.ofLane(name)
-		l.named[n] = append(l.named[n], laneLimit{name, w.Limit(name)})
+		part := &l.parts[q.ofLane(name)]
+		part.named = append(part.named, laneLimit{name, w.Limit(name)})
 	}
 	return l
 }
@@ -61,28 +59,35 @@ func (l *look) round(ctx context.Context) (more bool) {
 			return false
 		}
 		c := &calls[i]
-		l.asked[c.p.number] = true
+		l.parts[c.p.number].asked, c.flight = true, &flight{}
 		go func() {
 			defer l.q.work.Done()
-			answers <- answer{c, l.q.take(ctx, c.p, &c.share)}
+			answers <- answer{c, l.q.take(ctx, c)}
 		}()
 	}
 	return l.collect(ctx, calls, answers)
 }
 
-// calls returns the partitions to ask, beginning with another one each time.
+// calls returns the partitions to ask, beginning with another one each time. Once there are jobs, it
+// is only those that were ready at first: others can wait for the next Receive.
 func (l *look) calls(now time.Time) []call {
-	var calls []call
-	n := len(l.q.parts)
-	first := int(l.q.turn.Add(1) % uint64(n))
+	n := len(l.parts)
+	calls := make([]call, 0, n)
+	first := int(l.turn%uint64(n)) + l.rounds
 	for k := range n {
 		p := l.q.parts[(first+k)%n]
-		open, known := p.mayGive(now, l.asked[p.number])
-		open &= allowed(&l.left) &^ l.done[p.number]
+		part := &l.parts[p.number]
+		if len(l.leases) > 0 && !part.ready {
+			continue
+		}
+		open, known := p.mayGive(now, part.asked)
+		part.ready = part.ready || open != 0 || !known
+		open &= allowed(&l.left) &^ part.done
 		if open != 0 || !known {
 			calls = append(calls, call{p: p, open: open, known: known})
 		}
 	}
+	l.rounds++
 	return calls
 }
 
@@ -98,7 +103,8 @@ func (l *look) divide(calls []call) []call {
 	untried := divider{l.left.MaxUntried, in[queue.Untried]}
 	failing := divider{l.left.MaxFailing, in[queue.Failing]}
 	useful := calls[:0]
-	for _, c := range calls {
+	for i := range calls {
+		c := calls[i]
 		if has(c.open, queue.Untried) > 0 {
 			c.MaxUntried = untried.next()
 		}
@@ -114,6 +120,7 @@ func (l *look) divide(calls []call) []call {
 		c := &useful[i]
 		c.Max, c.MaxPerLane = all.next(), l.want.MaxPerLane
 		c.named, c.bytes = l.limits(c.p), l.q.budget(c.p, len(useful))
+		c.ring = int64((l.turn + l.turn/uint64(len(l.q.parts))) % 3) // another one for each partition, too
 	}
 	return slices.DeleteFunc(useful, func(c call) bool { return c.known && c.Max == 0 })
 }
@@ -131,7 +138,7 @@ func (d *divider) next() int {
 // received.
 func (l *look) limits(p *partition) []laneLimit {
 	if len(l.leases) == 0 {
-		return l.named[p.number]
+		return l.parts[p.number].named
 	}
 	got := make(map[string]int)
 	for i := range l.leases {
@@ -140,7 +147,7 @@ func (l *look) limits(p *partition) []laneLimit {
 		}
 	}
 	var named []laneLimit
-	for _, n := range l.named[p.number] {
+	for _, n := range l.parts[p.number].named {
 		if got[n.name] == 0 {
 			named = append(named, n)
 		}
@@ -181,8 +188,7 @@ func (l *look) collect(ctx context.Context, calls []call, answers chan answer) (
 func patienceWith(calls []call) time.Duration {
 	d := probeTimeout
 	for i := range calls {
-		_, idle := calls[i].p.roundTrips()
-		d = max(d, 2*idle)
+		d = max(d, 2*calls[i].p.roundTrip())
 	}
 	return d
 }
@@ -198,7 +204,7 @@ func (l *look) add(a answer) {
 	if l.leases = append(l.leases, a.leases...); len(a.leases) >= a.call.Max {
 		return
 	}
-	done := &l.done[a.call.p.number]
+	done := &l.parts[a.call.p.number].done
 	*done |= ring(queue.Healthy)
 	if got[queue.Untried] < a.call.MaxUntried {
 		*done |= ring(queue.Untried)
@@ -206,25 +212,6 @@ func (l *look) add(a answer) {
 	if got[queue.Failing] < a.call.MaxFailing {
 		*done |= ring(queue.Failing)
 	}
-}
-
-// leave leaves the calls behind that were not answered.
-func (q *Queue) leave(calls []call, answers <-chan answer) {
-	var left int
-	for i := range calls {
-		if !calls[i].answered {
-			calls[i].p.leave(1)
-			left++
-		}
-	}
-	go func() { // ends when the calls do, for which Close waits
-		for range left {
-			a := <-answers
-			a.call.p.leave(-1)
-			q.keep(a.leases)
-			q.wakeups.broadcast()
-		}
-	}()
 }
 
 // healthOf returns the health that a lease counts for.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/pushhooks/webhook/internal/testredis"
 	"github.com/pushhooks/webhook/queue"
 	"github.com/pushhooks/webhook/queue/redisqueue"
@@ -113,4 +115,49 @@ func TestReceiveKeepsTheDataThatHasCome(t *testing.T) {
 	}
 	take("whole", false) // measures the link
 	take("cut", true)
+}
+
+// A server that hangs is noticed even by a client that has no timeouts of its own, and what it does
+// afterwards leases nothing for ever.
+func TestReceiveFromAServerThatHangsWithoutTimeouts(t *testing.T) {
+	t.Parallel()
+	alone(t)
+	server := testredis.StartServer(t, testredis.Options{})
+	direct, client := server.Client(), redis.NewClient(&redis.Options{Addr: server.Addr, ReadTimeout: -1, WriteTimeout: -1})
+	defer direct.Close()
+	defer client.Close()
+	q := open(t, client, redisqueue.Options{})
+	warmUp(t, q)
+	mustEnqueue(t, q, makeJobs("j", 5, 2)...)
+	server.Pause()
+	resumed := false
+	defer func() {
+		if !resumed {
+			server.Resume()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if leases, err := q.Receive(ctx, want(5)); err == nil || ctx.Err() != nil {
+		t.Fatalf("received %d jobs, %v; want an error before the context ends", len(leases), err)
+	}
+	resumed = true
+	server.Resume()
+	got := 0
+	for got < 5 {
+		var leases []queue.Lease
+		err := persist(ctx, func() (err error) {
+			leases, err = q.Receive(ctx, want(5))
+			return err
+		})
+		if err != nil {
+			t.Fatalf("with %d of 5 jobs: %v", got, err)
+		}
+		for _, l := range leases {
+			if l.Attempts != 0 {
+				t.Errorf("%s has %d attempts; want none", l.ID, l.Attempts)
+			}
+		}
+		got += len(leases)
+	}
 }

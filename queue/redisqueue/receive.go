@@ -19,7 +19,7 @@ const (
 
 	// probeTimeout is how long a Receive waits for a partition's answer at least, while others may
 	// have jobs. One that answers later wakes the Receives that wait.
-	probeTimeout = 250 * time.Millisecond
+	probeTimeout = 500 * time.Millisecond
 
 	// takeGrace is how long an answer is waited for when the caller has gone, and how long what it
 	// brings later is kept for the next one.

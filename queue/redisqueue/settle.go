@@ -47,10 +47,11 @@ func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, hea
 		return q.alive()
 	}
 	timers := make([]string, len(leases))
-	ordered := false
+	moves := s == releaseScript
 	for i := range leases {
-		timers[i] = timer(&leases[i])
-		ordered = ordered || leases[i].Ordered
+		l := &leases[i]
+		timers[i] = timer(l)
+		moves = moves || l.Ordered || s == ackScript && healthOf(l) != queue.Healthy
 	}
 	return q.spread(ctx, len(leases), func(i int) string { return leases[i].Lane },
 		func(p *partition, indexes []int, v *results) {
@@ -61,8 +62,8 @@ func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, hea
 				}
 				return q.runFenced(ctx, s, p, args, chunk, v)
 			})
-			if ordered || s == releaseScript {
-				p.wake() // the next job of an ordered lane
+			if moves {
+				p.wake() // its lanes may have entered another ring, such as that of an ordered one's next job
 			}
 		})
 }

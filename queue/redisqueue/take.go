@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// minTimeout is how long Redis has at least to lease jobs. A call that it comes to later does
+	// takeTimeout is how long Redis has at least to lease jobs. A call that it comes to later does
 	// nothing.
-	minTimeout = 2 * time.Second
+	takeTimeout = 2 * time.Second
 
 	// maxTake is how many jobs one script leases.
 	maxTake = 2000
@@ -23,6 +23,7 @@ type share struct {
 	queue.Want             // without Lanes
 	named      []laneLimit // the lanes that have a limit of their own
 	bytes      int64       // of data, but for the first job
+	ring       int64       // to begin with
 }
 
 type laneLimit struct {
@@ -39,48 +40,47 @@ type taken struct {
 	late   bool          // the call came too late and did nothing
 }
 
-// take leases what is ready in p and fits into s, and reads its data. What it learns of p it notes
-// there. It does not end with ctx, since its answer would be lost, and with it the leases.
-func (q *Queue) take(ctx context.Context, p *partition, s *share) []queue.Lease {
-	if p.skew.Load() == 0 { // the deadline and the leases' times need Redis's clock
-		if _, ok := q.takeOnce(ctx, p, &share{}); !ok {
+// take leases what is ready and fits into a call's share, and reads its data. What it learns of the
+// partition it notes there. It does not end with ctx, since its answer would be lost, and with it
+// the leases.
+func (q *Queue) take(ctx context.Context, c *call) []queue.Lease {
+	if c.p.skew.Load() == 0 { // the deadline and the leases' times need Redis's clock
+		if _, ok := q.takeOnce(ctx, c, &share{}); !ok {
 			return nil
 		}
 	}
-	leases, ok := q.takeOnce(ctx, p, s)
+	leases, ok := q.takeOnce(ctx, c, &c.share)
 	if !ok {
 		return nil
 	}
-	read, err := q.readLarge(ctx, p, leases)
+	read, err := q.readLarge(ctx, c.p, leases)
 	if len(read) == 0 && err != nil {
-		p.note(taken{}, err, p.wakesSoFar())
+		c.p.note(taken{}, err, c.p.wakesSoFar())
 	}
 	return read
 }
 
 // takeOnce runs the take script, and reports whether it was answered.
-func (q *Queue) takeOnce(ctx context.Context, p *partition, s *share) ([]queue.Lease, bool) {
-	start, wakes, timeout := time.Now(), p.wakesSoFar(), p.timeout()
-	l, lost := lostTake{q.newToken(), p.deadline(start, timeout), timeout.Microseconds()}, p.lostTakes()
-	args := q.takeArgs(s, &l, lost)
+func (q *Queue) takeOnce(ctx context.Context, c *call, s *share) ([]queue.Lease, bool) {
+	p, start, timeout := c.p, time.Now(), c.p.timeout()
+	wakes, lost := p.wakesSoFar(), p.lostTakes()
+	l := &lostTake{q.newToken(), p.deadline(start, timeout), timeout.Microseconds()}
 
 	// The answer may take as long as the way there, and longer if it is large.
-	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*timeout+q.rate.expect(s.bytes))
+	wait := 2*timeout + q.rate.expect(s.bytes)
+	c.send(l, start.Add(wait))
+	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
-	t, err := await(running, q, func() (taken, error) {
-		answer, err := q.eval(running, takeScript, p, args)
-		if err != nil {
-			return taken{}, err
-		}
-		return p.readTaken(answer, l.token, start, q.opts.Lease), nil
-	})
-	switch {
-	case err != nil:
-		p.remember(err, l)
-		p.note(taken{}, err, wakes)
-		q.noteFailure(p, err, s.bytes, time.Since(start))
+	answer, err := q.eval(running, takeScript, p, q.takeArgs(s, l, lost))
+	if !c.land() {
+		return nil, false // it was given up
+	}
+	if err != nil {
+		q.failed(p, l, err, s.bytes, time.Since(start), wakes)
 		return nil, false
-	case t.late:
+	}
+	t := p.readTaken(answer, l.token, start, q.opts.Lease)
+	if t.late {
 		p.slower()
 		p.disarm()
 		return nil, false
@@ -91,11 +91,18 @@ func (q *Queue) takeOnce(ctx context.Context, p *partition, s *share) ([]queue.L
 	return t.leases, true
 }
 
+// failed notes that a take call was not answered.
+func (q *Queue) failed(p *partition, l *lostTake, err error, bytes int64, elapsed time.Duration, wakes uint64) {
+	p.remember(err, *l)
+	p.note(taken{}, err, wakes)
+	q.noteFailure(p, err, bytes, elapsed)
+}
+
 func (q *Queue) takeArgs(s *share, l *lostTake, lost []lostTake) []any {
 	fixed := append(make([]byte, 0, tokenSize+12*8), l.token...)
 	for _, n := range [...]int64{
 		q.opts.Lease.Microseconds(), l.deadline, int64(min(s.Max, maxTake)), int64(s.MaxPerLane),
-		int64(max(0, s.MaxUntried)), int64(max(0, s.MaxFailing)), q.rings.Add(1) % 3, int64(flag(q.opts.AtMostOnce)),
+		int64(max(0, s.MaxUntried)), int64(max(0, s.MaxFailing)), s.ring, int64(flag(q.opts.AtMostOnce)),
 		q.opts.MarkerTTL.Microseconds(), int64(q.opts.MaxMarkers), int64(len(s.named)), s.bytes,
 	} {
 		fixed = binary.LittleEndian.AppendUint64(fixed, math.Float64bits(float64(n)))

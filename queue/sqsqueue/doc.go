@@ -4,8 +4,13 @@
 //	q, err := sqsqueue.New(ctx, client, sqsqueue.Options{Name: "webhooks"})
 //
 // A job is one message. Its body is the job's Data, which people can read; id and lane are message
-// attributes. Where Data has a character that SQS refuses, the body has it as %XX and the attribute
-// "encoding" says so.
+// attributes. Where Data has a character that SQS refuses, the body has it and every % as %XX, and
+// the attribute "encoding" says so. An emulator that refuses characters beyond U+FFFF, such as
+// emoji, gets these escaped too.
+//
+// New reads the queue's MaximumMessageSize, and the dead-letter queue's. Traits.MaxJobBytes is the
+// lower one less 4,096 bytes for attributes. A smaller job is refused with queue.ErrTooLarge if
+// escapes make it larger than that, or if the limit was lowered meanwhile.
 //
 // # Guarantees
 //
@@ -63,7 +68,7 @@
 //
 // A standard queue has no order, so ordered webhooks are refused with it. There a lane is a message
 // group, which turns on fair queues: SQS prefers the messages of other groups to those of one that
-// has many in flight.
+// has many in flight. NoMessageGroups leaves the group out, for servers that refuse it.
 //
 // On a FIFO queue an ordered lane is a message group, and is sent one job a batch so that none
 // overtakes one that SQS refused; each job of a lane that is not ordered is a group of its own, so
@@ -81,9 +86,10 @@
 // version 1, which is what it was before versions were written. A message of a newer version is
 // left to other processes: it is not leased, deleted or dead-lettered here, and is received less
 // and less, down to once a minute. So is a message of another application, which has no attribute
-// "job_id". A Receive that waits reports such a message as an error, at most once a minute. A
-// message that has our attributes and cannot be read is received as a job of the lane
-// "sqs:foreign", which an emitter dead-letters.
+// "job_id". A Receive that waits reports such a message as an error, once, and at most one such
+// message a minute. A message that has the attribute and cannot be read is received as a job of the
+// lane "sqs:foreign", which an emitter dead-letters; where there is no dead-letter queue it is left
+// alone too. The same holds for messages of the dead-letter queue, which no listing then shows.
 //
 // # Dead letters
 //
@@ -96,9 +102,9 @@
 // the first hour those are about 20 while its lane fails, and about 70 while no process knows its
 // app.
 //
-// SQS has no listing. DeadLetters, Replay and Discard receive up to 1,000 dead letters and give
-// back what they do not take; the dead-letter queue's retention period is the only bound on their
-// age, and nothing bounds their number.
+// SQS has no listing. DeadLetters, Replay and Discard receive the dead letters, up to 1,000 at a
+// time, and give them back when they have listed them or do not take them. The dead-letter queue's
+// retention period is the only bound on their age, and nothing bounds their number.
 //
 // # Setting up
 //

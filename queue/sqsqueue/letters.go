@@ -1,19 +1,14 @@
 package sqsqueue
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/pushhooks/webhook/internal/flatqueue"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -23,155 +18,150 @@ var ErrNoDeadLetters = errors.New("sqsqueue: there is no dead-letter queue: set 
 // redriven is the reason of dead letters that SQS moved by itself.
 const redriven = "redrive: moved by the queue's redrive policy"
 
-// SQS has no listing: a look at the dead letters receives them and gives them back.
-const (
-	maxLetters     = 1000 // that one look sees
-	maxLetterBytes = 64 << 20
-	lookTimeout    = time.Minute // for which nobody else sees them if this process dies
-	lookWait       = time.Second // in which SQS asks all of its servers
-	giveBackLimit  = 5 * time.Second
-)
-
-// letter is a dead letter that this process has received for a look.
+// letter is a dead letter that this process has received.
 type letter struct {
 	queue.DeadLetter
-	handle string
+	message string // SQS's ID
+	handle  string
 }
 
-// DeadLetters implements queue.DeadLetters. One look sees at most 1,000 letters and 64 MiB, in the
-// order in which they were given up; SQS chooses which where there are more. During the look,
-// which takes a second and more, other processes don't see them.
-func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]queue.DeadLetter, error) {
-	var list []queue.DeadLetter
-	err := q.look(ctx, func(letters []letter) ([]letter, error) {
-		start := 1 + slices.IndexFunc(letters, func(l letter) bool { return l.ID == after })
-		listed := make(map[string]bool) // SQS may have more than one with the same id
-		for _, l := range letters[start:] {
-			if len(list) < limit && !listed[l.ID] {
-				listed[l.ID] = true
-				list = append(list, l.DeadLetter)
-			}
-		}
-		return nil, nil
-	})
-	return list, err
-}
-
-// Replay implements queue.DeadLetters. It finds what DeadLetters finds.
-func (q *Queue) Replay(ctx context.Context, replays []queue.Replayed) (n int, err error) {
-	byID := make(map[string]queue.Job, len(replays))
-	for _, r := range replays {
-		byID[r.ID] = r.Job
-	}
-	err = q.look(ctx, func(letters []letter) ([]letter, error) {
-		letters = chosen(letters, slices.Collect(maps.Keys(byID)))
-		jobs := make([]queue.Job, len(letters))
-		for i, l := range letters {
-			if jobs[i] = byID[l.ID]; jobs[i].Lane != l.Lane {
-				return nil, fmt.Errorf("sqsqueue: replay of %q: the job is of lane %q; it must be of lane %q", l.ID, jobs[i].Lane, l.Lane)
-			}
-		}
-		err := q.Enqueue(ctx, jobs)
-		var settled []letter
-		for i, l := range letters {
-			if queue.ErrorOf(err, i) == nil {
-				settled = append(settled, l)
-			}
-		}
-		n = distinct(settled)
-		return settled, err
-	})
-	return n, err
-}
-
-// Discard implements queue.DeadLetters. It finds what DeadLetters finds.
-func (q *Queue) Discard(ctx context.Context, ids []string) (n int, err error) {
-	err = q.look(ctx, func(letters []letter) ([]letter, error) {
-		letters = chosen(letters, ids)
-		n = distinct(letters)
-		return letters, nil
-	})
-	return n, err
-}
-
-// look receives dead letters and shows them to visit, oldest first. It deletes those
-// that visit returns and gives back the others.
-func (q *Queue) look(ctx context.Context, visit func([]letter) (settled []letter, err error)) error {
-	if q.closed.Load() {
-		return queue.ErrClosed
-	}
-	if q.store.deadURL == "" {
-		return ErrNoDeadLetters
-	}
-	q.looking.Lock()
-	defer q.looking.Unlock()
-	letters, err := q.receiveLetters(ctx)
-	defer func() { q.giveBackLetters(ctx, letters) }()
+// toLetter reads a dead letter. It is not ok for a message that is of another application or of a
+// newer format, which is left alone.
+func toLetter(raw types.Message) (l letter, ok bool) {
+	m, err := received(raw)
 	if err != nil {
-		return err
-	}
-	slices.SortStableFunc(letters, func(a, b letter) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
-	})
-	settled, err := visit(letters)
-	handles := handlesOf(settled)
-	letters = slices.DeleteFunc(letters, func(l letter) bool { return slices.Contains(handles, l.handle) })
-	return errors.Join(err, errors.Join(q.store.deleteMessages(ctx, q.store.deadURL, handles)...))
-}
-
-func (q *Queue) receiveLetters(ctx context.Context) (letters []letter, err error) {
-	for bytes := 0; len(letters) < maxLetters && bytes < maxLetterBytes; {
-		messages, err := q.store.receive(ctx, q.store.deadURL, maxEntries, lookWait, lookTimeout)
-		if err != nil {
-			return letters, fmt.Errorf("look at the dead letters: %w", err)
-		}
-		if len(messages) == 0 {
-			break
-		}
-		for _, raw := range messages {
-			l := toLetter(raw)
-			bytes += len(l.Data)
-			letters = append(letters, l)
-		}
-	}
-	return letters, nil
-}
-
-func toLetter(raw types.Message) letter {
-	m := received(raw)
-	if m.Unreadable != nil { // moved by SQS
 		m.Job.Job = foreign(raw)
 	}
-	l := letter{handle: m.Handle, DeadLetter: queue.DeadLetter{Job: m.Job.Job, Reason: redriven, At: m.Sent}}
+	l = letter{
+		DeadLetter: queue.DeadLetter{Job: m.Job.Job, Reason: redriven, At: m.Sent},
+		message:    m.MessageID, handle: m.Handle,
+	}
 	if reason, err := unescape(attribute(raw, attrReason)); err == nil && reason != "" {
 		l.Reason = strings.ToValidUTF8(reason, "") // it may have been cut
 		l.Attempts, _ = strconv.Atoi(attribute(raw, attrAttempts))
 		l.First = parseTime(attribute(raw, attrFirst))
 		l.At = parseTime(attribute(raw, attrAt))
 	}
-	return l
+	return l, m.Unreadable == nil
 }
 
-// giveBackLetters makes letters visible again, even if ctx has ended.
-func (q *Queue) giveBackLetters(ctx context.Context, letters []letter) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackLimit)
-	defer cancel()
-	changes := make([]flatqueue.Change, len(letters))
-	for i, l := range letters {
-		changes[i].Handle = l.handle
+// DeadLetters implements queue.DeadLetters. SQS has no listing: a listing receives up to 1,000
+// letters or 64 MiB of them at a time, and lists those in the order in which they were given up.
+// SQS chooses which they are where there are more. Until the listing's end, or until it has not been
+// continued for 5 seconds, no other listing sees the letters. It ends after 20,000 letters that
+// are neither replayed nor discarded meanwhile. One that is continued later, or with a letter that
+// another process has listed, goes on behind that letter, and with more than 1,000 letters may leave
+// some out.
+func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]queue.DeadLetter, error) {
+	if err := q.beginLook(ctx); err != nil {
+		return nil, err
 	}
-	q.store.changeVisibility(ctx, q.store.deadURL, changes) // what fails is visible again in a minute
+	defer q.endLook()
+	w := q.walks.continued(after)
+	if w == nil {
+		w = &walk{store: q.store, after: after}
+	}
+	list, err := w.page(ctx, limit)
+	if len(list) > 0 {
+		err = nil // if it lasts, the next page has it
+	}
+	goesOn := len(list) > 0 || err != nil && w.listed.ID != ""
+	if !goesOn || w.isOver() {
+		w.giveBack(giveBackLimit)
+	}
+	if goesOn {
+		q.walks.keep(w, func() { q.endIdle(w) })
+	}
+	return list, err
 }
 
-// chosen returns the letters with these ids.
-func chosen(letters []letter, ids []string) []letter {
-	var some []letter
-	for _, l := range letters {
-		if slices.Contains(ids, l.ID) {
-			some = append(some, l)
+// Replay implements queue.DeadLetters. Besides letters that a listing of this process has in hand it
+// finds those that a listing would find.
+func (q *Queue) Replay(ctx context.Context, replays []queue.Replayed) (int, error) {
+	byID := make(map[string]queue.Job, len(replays))
+	ids := make([]string, len(replays))
+	for i, r := range replays {
+		byID[r.ID], ids[i] = r.Job, r.ID
+	}
+	return q.settleLetters(ctx, ids, func(letters []letter) (settled []letter, err error) {
+		jobs := make([]queue.Job, len(letters))
+		for i, l := range letters {
+			if jobs[i] = byID[l.ID]; jobs[i].Lane != l.Lane {
+				return nil, fmt.Errorf("sqsqueue: replay of %q: the job is of lane %q; it must be of lane %q", l.ID, jobs[i].Lane, l.Lane)
+			}
 		}
+		err = q.Enqueue(ctx, jobs)
+		for i, l := range letters {
+			if queue.ErrorOf(err, i) == nil {
+				settled = append(settled, l)
+			}
+		}
+		return settled, err
+	})
+}
+
+// Discard implements queue.DeadLetters. It finds what Replay finds.
+func (q *Queue) Discard(ctx context.Context, ids []string) (int, error) {
+	return q.settleLetters(ctx, ids, func(letters []letter) ([]letter, error) { return letters, nil })
+}
+
+// settleLetters shows the letters with these IDs to settle, deletes those that it returns, and
+// counts them.
+func (q *Queue) settleLetters(ctx context.Context, ids []string, settle func([]letter) ([]letter, error)) (int, error) {
+	if err := q.beginLook(ctx); err != nil {
+		return 0, err
 	}
-	return some
+	defer q.endLook()
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	found := q.walks.find(wanted)
+	w := &walk{store: q.store}
+	defer w.giveBack(giveBackLimit)
+	if distinct(found) < len(wanted) {
+		more, err := w.find(ctx, wanted)
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, more...)
+	}
+	settled, err := settle(found)
+	errs := q.store.deleteMessages(ctx, q.store.deadURL, handlesOf(settled))
+	w.forget(settled)
+	q.walks.forget(settled)
+	return distinct(settled), errors.Join(err, errors.Join(errs...))
+}
+
+// beginLook waits for its turn: one look at the dead letters at a time.
+func (q *Queue) beginLook(ctx context.Context) error {
+	if q.closed.Load() {
+		return queue.ErrClosed
+	}
+	if q.store.deadURL == "" {
+		return ErrNoDeadLetters
+	}
+	select {
+	case q.looking <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if q.closed.Load() {
+		q.endLook()
+		return queue.ErrClosed
+	}
+	return nil
+}
+
+func (q *Queue) endLook() { <-q.looking }
+
+// endIdle gives back what a listing hides that nobody has continued.
+func (q *Queue) endIdle(w *walk) {
+	q.looking <- struct{}{}
+	defer q.endLook()
+	if !q.closed.Load() && w.isIdle() {
+		w.giveBack(giveBackLimit)
+	}
 }
 
 func distinct(letters []letter) int {

@@ -124,8 +124,9 @@ func printable(s string) bool {
 	return true
 }
 
-// received reads a message that SQS has sent.
-func received(raw types.Message) flatqueue.Message {
+// received reads a message that SQS has sent. It returns an error if the message has our attributes
+// and cannot be read.
+func received(raw types.Message) (flatqueue.Message, error) {
 	m := flatqueue.Message{
 		MessageID:     aws.ToString(raw.MessageId),
 		Handle:        aws.ToString(raw.ReceiptHandle),
@@ -133,21 +134,25 @@ func received(raw types.Message) flatqueue.Message {
 		Receives:      receiveCount(raw),
 		FirstReceived: millis(systemAttribute(raw, types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp)),
 	}
-	if m.Unreadable = checkFormat(raw); m.Unreadable != nil {
-		return m
+	m.Unreadable = checkFormat(raw)
+	if m.Unreadable == nil {
+		var ok bool
+		if m.Job.Job, ok = decode(raw); !ok {
+			return m, errUnreadable
+		}
+		m.First = parseTime(attribute(raw, attrFirst))
+		m.Enqueued = parseTime(attribute(raw, attrEnqueued))
 	}
-	var ok bool
-	if m.Job.Job, ok = decode(raw); !ok {
-		m.Job.Job = foreign(raw)
-		return m
-	}
-	m.First = parseTime(attribute(raw, attrFirst))
-	m.Enqueued = parseTime(attribute(raw, attrEnqueued))
-	return m
+	return m, nil
 }
 
-// errForeign is why a message that this package did not send is left alone.
-var errForeign = errors.New("sqsqueue: it is of another application: it has no attribute " + attrID)
+var (
+	// errForeign is why a message that this package did not send is left alone.
+	errForeign = errors.New("sqsqueue: it is of another application: it has no attribute " + attrID)
+
+	// errUnreadable is why a message is a dead letter, or left alone where there is no queue for those.
+	errUnreadable = errors.New("sqsqueue: it has the attribute " + attrID + ", but cannot be read")
+)
 
 // checkFormat returns an error if a message has a newer format than this package reads, or is of
 // another application. One without a version is of the first format, as it was before versions were

@@ -2,9 +2,10 @@ package sqsqueue
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pushhooks/webhook/internal/flatqueue"
 	"github.com/pushhooks/webhook/queue"
@@ -22,7 +23,8 @@ var (
 type Queue struct {
 	*engine
 	store   *store
-	looking sync.Mutex // one look at the dead letters at a time
+	looking chan struct{} // has an entry during a look at the dead letters
+	walks   walks         // through them; guarded by looking
 	closed  atomic.Bool
 }
 
@@ -45,9 +47,12 @@ type store struct {
 // cut short may have taken messages.
 const closeGrace = 200 * time.Millisecond
 
+// closeLimit is how long Close waits for a look at the dead letters, or gives them back.
+const closeLimit = 2 * time.Second
+
 func newQueue(client Client, opts Options, r resolved) *Queue {
 	s := &store{client: client, opts: opts, url: r.url, deadURL: r.deadURL, maxSize: r.maxSize}
-	return &Queue{store: s, engine: flatqueue.New(s, flatqueue.Options{
+	return &Queue{store: s, looking: make(chan struct{}, 1), engine: flatqueue.New(s, flatqueue.Options{
 		Lease:       opts.VisibilityTimeout,
 		MaxHidden:   maxVisibility,
 		Wait:        opts.WaitTime,
@@ -63,10 +68,29 @@ func newQueue(client Client, opts Options, r resolved) *Queue {
 }
 
 // Close gives back what is parked and stops the receive calls. It takes at most about two seconds.
-// Leases that are not settled end with their visibility timeout.
+// Leases that are not settled end with their visibility timeout, and a look at the dead letters that
+// is under way gives back what it has received.
 func (q *Queue) Close() error {
-	q.closed.Store(true)
-	return q.engine.Close()
+	if q.closed.Swap(true) {
+		return q.engine.Close()
+	}
+	var group errgroup.Group
+	group.Go(q.engine.Close)
+	group.Go(func() error {
+		q.closeWalks()
+		return nil
+	})
+	return group.Wait()
+}
+
+// closeWalks ends the listings, unless a look at the dead letters takes too long.
+func (q *Queue) closeWalks() {
+	select {
+	case q.looking <- struct{}{}:
+		defer q.endLook()
+		q.walks.giveBack(closeLimit)
+	case <-time.After(closeLimit):
+	}
 }
 
 // Receive makes one receive call.
@@ -77,7 +101,14 @@ func (s *store) Receive(ctx context.Context, n int) ([]flatqueue.Message, error)
 	}
 	messages := make([]flatqueue.Message, len(out))
 	for i, raw := range out {
-		messages[i] = received(raw)
+		m, err := received(raw)
+		if err != nil {
+			m.Job.Job = foreign(raw)
+			if s.deadURL == "" { // it would be deleted, unread
+				m.Unreadable = err
+			}
+		}
+		messages[i] = m
 	}
 	return messages, nil
 }
