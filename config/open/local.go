@@ -18,8 +18,8 @@ func memoryQueue(_ context.Context, _ Opener, cfg *config.Config) (queue.Queue, 
 
 func noQueue(context.Context, Opener, *config.Config) (queue.Queue, error) { return queue.None, nil }
 
-func diskQueue(_ context.Context, _ Opener, cfg *config.Config) (queue.Queue, error) {
-	q, err := boltqueue.Open(cfg.Queue.Disk.Path, boltqueue.Options{})
+func diskQueue(_ context.Context, o Opener, cfg *config.Config) (queue.Queue, error) {
+	q, err := boltqueue.Open(cfg.Queue.Disk.Path, boltqueue.Options{Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}

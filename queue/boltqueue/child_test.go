@@ -3,11 +3,13 @@ package boltqueue
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pushhooks/webhook/internal/subprocess"
 )
@@ -90,10 +92,16 @@ func enqueueUntilKilled(q *Queue) {
 	select {}
 }
 
-// workUntilKilled receives jobs, delivers them by printing their names, and acks them.
+// workUntilKilled receives jobs, delivers them by printing their names, and acks them. It returns if
+// there are none, since a busy machine may kill it late.
 func workUntilKilled(q *Queue) {
 	for {
-		leases, err := q.Receive(context.Background(), all(childBatch))
+		soon, cancel := context.WithTimeout(context.Background(), time.Second)
+		leases, err := q.Receive(soon, all(childBatch))
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return
+		}
 		for _, l := range leases {
 			fmt.Println(l.ID)
 		}

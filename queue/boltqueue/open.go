@@ -69,8 +69,9 @@ func Open(path string, o Options) (*Queue, error) {
 	return q, nil
 }
 
-// lockWait is the shortest wait for a lock; bbolt waits without end if it is 0.
-const lockWait = time.Nanosecond
+// lockWait is how long a lock is waited for. A process that is just being started, by any goroutine,
+// has a copy of the lock that inspect has given back, until it executes its program.
+const lockWait = time.Second
 
 func boltOptions() *bbolt.Options {
 	return &bbolt.Options{

@@ -51,7 +51,7 @@ func (s *store) run(f func() error) error {
 	if err := s.damage(); err != nil {
 		return err
 	}
-	err, panicked := guarded(f)
+	panicked, err := guarded(f)
 	if panicked {
 		s.once.Do(func() {
 			s.err = err
@@ -76,24 +76,23 @@ func (s *store) close() error {
 	if s.damage() != nil {
 		return s.file.Close()
 	}
-	err, _ := guarded(s.db.Close)
-	return err
+	return guard(s.db.Close)
 }
 
 // guard calls f and turns its panics into errors.
 func guard(f func() error) error {
-	err, _ := guarded(f)
+	_, err := guarded(f)
 	return err
 }
 
 // guarded calls f and turns its panics, those for pages beyond the end of the file included, into
 // errors.
-func guarded(f func() error) (err error, panicked bool) { //nolint:revive,staticcheck // the error is f's result
+func guarded(f func() error) (panicked bool, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if damage := recover(); damage != nil {
-			err, panicked = fmt.Errorf("%w: %v", errDamaged, damage), true
+			panicked, err = true, fmt.Errorf("%w: %v", errDamaged, damage)
 		}
 	}()
-	return f(), false
+	return false, f()
 }

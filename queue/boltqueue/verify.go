@@ -92,7 +92,7 @@ func metaAt(f io.ReaderAt, at int64) (meta, error) {
 		return meta{}, err
 	}
 	sum := fnv.New64a()
-	sum.Write(b[:metaSum]) //nolint:errcheck // it has no errors
+	sum.Write(b[:metaSum])
 	m := meta{
 		pageSize: int64(native.Uint32(b[8:])), root: native.Uint64(b[16:]), freelist: int64(native.Uint64(b[32:])),
 		pages: int64(native.Uint64(b[40:])), tx: native.Uint64(b[48:]),

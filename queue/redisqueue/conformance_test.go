@@ -75,7 +75,7 @@ func later(t *testing.T, client redis.UniversalClient, prefix string, by time.Du
 		}
 		return err
 	}
-	err := error(nil)
+	var err error
 	if cluster, ok := client.(*redis.ClusterClient); ok {
 		err = cluster.ForEachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error { return move(ctx, c) })
 	} else {
