@@ -13,15 +13,21 @@ type batch struct {
 	timeMS   int64
 	events   int
 	buf      []byte
-	job      queue.Job  // once it is packed
-	sealedMS int64      // when the job was sealed
-	size     int64      // bytes that it takes, which are charged in the outbox
-	epoch    int        // of the outbox, when it was cut
-	open     bool       // guarded by the slot's mutex
-	listed   bool       // it is in the list of open batches
-	receipts []*receipt // of the EmitSyncs that wait for it
+	job      queue.Job      // once it is packed
+	sealedMS int64          // when the job was sealed
+	size     int64          // bytes that it takes, which are charged in the outbox
+	epoch    int            // of the outbox, when it was cut
+	open     bool           // guarded by the slot's mutex
+	listed   bool           // it is in the list of open batches
+	receipts []batchReceipt // of the EmitSyncs that wait for it
 
 	prev, next *batch // in the list of open batches
+}
+
+// batchReceipt is the receipt of the batch's event with this index.
+type batchReceipt struct {
+	*receipt
+	event int
 }
 
 const (
@@ -69,11 +75,11 @@ func (o *batch) append(event []byte, r *receipt) {
 		o.buf = append(o.buf, ',')
 	}
 	o.buf = append(o.buf, event...)
-	o.events++
 	if r != nil {
 		r.add()
-		o.receipts = append(o.receipts, r)
+		o.receipts = append(o.receipts, batchReceipt{r, o.events})
 	}
+	o.events++
 }
 
 func (o *batch) resize(room int) {

@@ -14,7 +14,7 @@ type slot struct {
 	untried atomic.Bool  // the account counts as failing because the queue has no room for new webhooks
 	worked  atomic.Bool  // it has taken a delivery of this process
 	line    []*waiter    // EmitWaits; guarded by the outbox's mutex
-	maxBody atomic.Int64 // largest body that the receiver is thought to accept; 0: any
+	maxBody atomic.Int64 // largest body that the receiver and the queue are thought to accept; 0: any
 	refused atomic.Int64 // when it refused a larger one, in Unix nanoseconds
 
 	mu       sync.Mutex
@@ -31,7 +31,8 @@ func (s *slot) isFailing() bool { return s.account.isFailing() && !s.untried.Loa
 type batcher struct {
 	window   time.Duration // 0: every event is a batch
 	maxCount int
-	maxBytes int
+	maxBytes int // of a body
+	maxJob   int // of a job's Data; 0: any
 	outbox   *outbox
 
 	cutting sync.Mutex // held while batches are taken off the list and cut
@@ -44,7 +45,7 @@ type batcher struct {
 // reservation is the room that an encoded event takes in the outbox: its own and a comma's.
 func reservation(event []byte) int64 { return int64(len(event)) + 1 }
 
-func newBatcher(b Batching, out *outbox) *batcher {
+func newBatcher(b Batching, maxJob int, out *outbox) *batcher {
 	window := b.Duration
 	if b.Disabled {
 		window = 0
@@ -53,7 +54,7 @@ func newBatcher(b Batching, out *outbox) *batcher {
 	if count < 0 {
 		count = 1 << 30
 	}
-	return &batcher{window: window, maxCount: count, maxBytes: b.Bytes, outbox: out, wake: make(chan struct{}, 1)}
+	return &batcher{window: window, maxCount: count, maxBytes: b.Bytes, maxJob: maxJob, outbox: out, wake: make(chan struct{}, 1)}
 }
 
 // offer appends an encoded event to the webhook's open batch if the outbox has room for it. It counts
@@ -106,7 +107,7 @@ func (b *batcher) add(h *hook, event []byte, reserved int64, r *receipt) {
 // nothing. The slot is locked.
 func (b *batcher) makeRoom(h *hook, n int, step func(s *slot, size, n int64) room) room {
 	s := h.slot
-	if o := s.open; o != nil && len(o.buf)+n+len(bodyEnd)+1 > b.limit(s) {
+	if o := s.open; o != nil && len(o.buf)+n+len(bodyEnd)+1 > b.limit(h) {
 		b.cut(s, true)
 	}
 	if s.open == nil {
@@ -151,17 +152,23 @@ func (b *batcher) append(s *slot, event []byte, r *receipt) {
 	}
 }
 
-func (b *batcher) limit(s *slot) int {
-	if m := s.bodyLimit(); m > 0 {
-		return min(b.maxBytes, int(m))
+// limit returns how large a body of several events may be.
+func (b *batcher) limit(h *hook) int {
+	limit := b.maxBytes
+	if m := h.slot.bodyLimit(); m > 0 {
+		limit = min(limit, int(m))
 	}
-	return b.maxBytes
+	if b.maxJob > 0 {
+		limit = min(limit, b.maxJob-tail(h))
+	}
+	return limit
 }
 
 // refusalLasts is how long a receiver's refusal of a body's size is remembered.
 const refusalLasts = 10 * time.Minute
 
-// bodyLimit returns the largest body that the receiver is thought to accept, or 0 for any.
+// bodyLimit returns the largest body that the receiver and the queue are thought to accept, or 0 for
+// any.
 func (s *slot) bodyLimit() int64 {
 	m := s.maxBody.Load()
 	if m == 0 {
@@ -173,7 +180,7 @@ func (s *slot) bodyLimit() int64 {
 	return m
 }
 
-// refuse remembers that a body of this size is too large for the receiver.
+// refuse remembers that a body of this size is too large for the receiver, or for the queue.
 func (s *slot) refuse(size int) {
 	half := int64(max(size/2, 1))
 	if now := s.bodyLimit(); now > 0 && now < half {

@@ -130,7 +130,7 @@ func (e *Emitter) start() {
 	}
 	r := report{&e.stats, &e.watch, e.log}
 	e.outbox = newOutbox(e.opts.OutboxBytes, &e.closed, e.ended)
-	e.batcher = newBatcher(e.opts.Batching, e.outbox)
+	e.batcher = newBatcher(e.opts.Batching, e.traits.MaxJobBytes, e.outbox)
 	e.keep(ctx, e.batcher.run)
 	if e.opts.Debounce > 0 || e.opts.CountInterval > 0 {
 		e.debouncer = newDebouncer(debouncerConfig{

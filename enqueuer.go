@@ -218,15 +218,16 @@ func failedAsAWhole(err error) bool {
 // Flush returns, it knows.
 func (q *enqueuer) settle(batches []*batch, result error) {
 	q.inHand = nil
-	defer q.strikeOff(batches, result) // also if a Trace function ends this goroutine
-	q.tell(batches, result, 0)
+	halves := q.halveTooLarge(batches, result)
+	defer q.strikeOff(batches, halves, result) // also if a Trace function ends this goroutine
+	q.tell(batches, halves, result, 0)
 }
 
 // tell tells the host of batches from the given one on.
-func (q *enqueuer) tell(batches []*batch, result error, i int) {
+func (q *enqueuer) tell(batches []*batch, halves map[*batch][]*batch, result error, i int) {
 	defer func() {
 		if i < len(batches) {
-			q.tell(batches, result, i+1)
+			q.tell(batches, halves, result, i+1)
 		}
 	}()
 	for ; i < len(batches); i++ {
@@ -234,7 +235,7 @@ func (q *enqueuer) tell(batches []*batch, result error, i int) {
 		switch {
 		case err == nil:
 			q.watch.enqueued(batches[i])
-		case errors.Is(err, queue.ErrTooLarge):
+		case errors.Is(err, queue.ErrTooLarge) && halves[batches[i]] == nil:
 			q.drop(batches[i], err)
 		case !errors.Is(err, queue.ErrLaneFailing):
 			q.log.refused(batches[i].hook, batches[i].job.ID, err)
@@ -242,7 +243,7 @@ func (q *enqueuer) tell(batches []*batch, result error, i int) {
 	}
 }
 
-func (q *enqueuer) strikeOff(batches []*batch, result error) {
+func (q *enqueuer) strikeOff(batches []*batch, halves map[*batch][]*batch, result error) {
 	now := time.Now()
 	var taken []*batch
 	var refused refusals
@@ -254,6 +255,13 @@ func (q *enqueuer) strikeOff(batches []*batch, result error) {
 			continue
 		}
 		q.stats.enqueued.Add(-int64(b.events))
+		if parts := halves[b]; parts != nil {
+			q.outbox.replace(b, parts)
+			for _, part := range parts {
+				refused.add(part, err)
+			}
+			continue
+		}
 		if errors.Is(err, queue.ErrTooLarge) {
 			q.stats.dropped.Add(int64(b.events))
 			b.settle(err)

@@ -274,6 +274,19 @@ func (o *outbox) done(batches []*batch) {
 	o.change()
 }
 
+// replace puts batches in the place of one.
+func (o *outbox) replace(b *batch, parts []*batch) {
+	size := -b.size
+	for _, part := range parts {
+		part.epoch = b.epoch
+		size += part.size
+	}
+	o.charge(b.hook.slot, size)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.counts[b.epoch] += len(parts) - 1
+}
+
 // wait returns when every batch that was cut before the call has been handed over, or with ctx's
 // error.
 func (o *outbox) wait(ctx context.Context) error {

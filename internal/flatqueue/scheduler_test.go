@@ -93,7 +93,7 @@ func TestHealthyLanesBesideHangingOnesBelowAScheduler(t *testing.T) {
 	}{
 		{0, 2, 20 * time.Millisecond, 20 * time.Millisecond},
 		{50, 2, 3 * time.Second, 50 * time.Millisecond},
-		{100, 4, 3 * time.Second, 100 * time.Millisecond},
+		{200, 4, 4 * time.Second, 100 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprint("Dead=", c.dead), func(t *testing.T) {
 			virtual(t, func(t *testing.T, f *flat) {

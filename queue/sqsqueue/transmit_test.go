@@ -3,6 +3,7 @@ package sqsqueue
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/internal/testsqs"
 	"github.com/pushhooks/webhook/queue"
 )
@@ -211,4 +213,55 @@ func TestMessageGroupsAreLeftOut(t *testing.T) {
 		}
 		ack(t, q, receive(t, q, all(25), time.Minute)...)
 	})
+}
+
+// The limit of a queue that was lowered after New is learned by halving.
+func TestEmitterHalvesWhatTheQueueRefuses(t *testing.T) {
+	t.Parallel()
+	for _, fifo := range []bool{false, true} {
+		t.Run(fmt.Sprint("FIFO=", fifo), func(t *testing.T) {
+			t.Parallel()
+			client := testsqs.Client(testsqs.Start(t))
+			opts := testOptions()
+			opts.FIFO, opts.VisibilityTimeout = fifo, 30*time.Second
+			q := openTest(t, client, opts)
+			if _, err := client.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{
+				QueueUrl: &q.store.url, Attributes: map[string]string{"MaximumMessageSize": "20000"},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			var reason atomic.Value
+			em, err := webhook.New(webhook.Options{
+				Queue: q, EmitOnly: true, Logger: slog.New(slog.DiscardHandler),
+				Apps: []webhook.App{{ID: "a", Key: "k", Secret: "s", Webhooks: []webhook.Webhook{{
+					URL: "https://receiver.test", EventTypes: []webhook.EventType{webhook.TypeClientEvent}, Ordered: fifo,
+				}}}},
+				Trace: &webhook.Trace{Dropped: func(i webhook.DroppedInfo) { reason.Store(i.Err) }},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer em.Close()
+			for i := range 100 {
+				size := 1000
+				if i == 50 {
+					size = 30_000
+				}
+				if err := em.Emit(webhook.ClientEvent("a", fmt.Sprint("private-", i), webhook.ClientMessage{
+					Name: "client-x", Data: strings.Repeat("🎉", size/4), SocketID: "1.1",
+				})); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := em.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if s := em.Stats(); s.Dropped != 1 || s.Queued != 99 {
+				t.Errorf("stats are %+v; want 99 events in the queue and one dropped", s)
+			}
+			if err, _ := reason.Load().(error); !errors.Is(err, queue.ErrTooLarge) || !strings.Contains(err.Error(), "20000") {
+				t.Errorf("the reason is %v; want ErrTooLarge and the limit", err)
+			}
+		})
+	}
 }

@@ -3,6 +3,7 @@ package sqsqueue
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -287,20 +288,50 @@ func TestDeadLettersOfOthersAreLeftAlone(t *testing.T) {
 	})
 }
 
+// giveUp has an emitter put n jobs into the queue, and makes dead letters of them.
+func giveUp(t *testing.T, q *Queue, em *webhook.Emitter, n int) {
+	t.Helper()
+	for i := range n {
+		if err := em.Emit(webhook.ChannelOccupied("a", fmt.Sprint("c", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := em.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var group errgroup.Group
+	group.SetLimit(16)
+	for got := 0; got < n; {
+		for _, l := range receive(t, q, all(100), testTimeout) {
+			got++
+			group.Go(func() error { return q.DeadLetter(t.Context(), l, "gone") })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestReplayAllReplaysManyDeadLetters(t *testing.T) {
 	t.Parallel()
 	for _, fifo := range []bool{false, true} {
 		t.Run(fmt.Sprint("FIFO=", fifo), func(t *testing.T) {
 			t.Parallel()
+			const n = 1500
 			opts := testOptions()
-			opts.FIFO, opts.VisibilityTimeout = fifo, 30*time.Second
+			opts.FIFO, opts.VisibilityTimeout = fifo, time.Minute
 			q := openTest(t, testsqs.Client(testsqs.Start(t)), opts)
-			buryMany(t, q, 1500)
-			em, err := webhook.New(webhook.Options{Queue: q, EmitOnly: true})
+			em, err := webhook.New(webhook.Options{
+				Queue: q, EmitOnly: true, Batching: webhook.Batching{Disabled: true}, Logger: slog.New(slog.DiscardHandler),
+				Apps: []webhook.App{{ID: "a", Key: "k", Secret: "s", Webhooks: []webhook.Webhook{{
+					URL: "https://receiver.test", EventTypes: []webhook.EventType{webhook.TypeChannelOccupied},
+				}}}},
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer em.Close()
+			giveUp(t, q, em, n)
 			listed := 0
 			for _, err := range em.DeadLetters(t.Context()) {
 				if err != nil {
@@ -309,13 +340,21 @@ func TestReplayAllReplaysManyDeadLetters(t *testing.T) {
 				listed++
 			}
 			start := time.Now()
-			n, err := em.ReplayAll(t.Context())
-			t.Logf("listed %d, replayed %d in %v", listed, n, time.Since(start))
-			if listed != 1500 || n != 1500 || err != nil {
-				t.Errorf("%d were listed and %d replayed, %v; want 1,500", listed, n, err)
+			replayed, err := em.ReplayAll(t.Context())
+			t.Logf("listed %d, replayed %d in %v", listed, replayed, time.Since(start))
+			if err != nil {
+				t.Fatal(err)
+			}
+			left, err := q.store.count(t.Context(), q.store.deadURL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// An answer of the server may be lost, which hides ten letters for five minutes.
+			if listed < n-100 || replayed < n-100 || replayed+left.Visible+left.Hidden != n {
+				t.Errorf("%d were listed and %d replayed, %+v are left; want %d", listed, replayed, left, n)
 			}
 			got := make(map[string]bool)
-			for len(got) < n {
+			for len(got) < replayed {
 				for _, l := range receive(t, q, all(100), testTimeout) {
 					got[l.ID] = true
 					ack(t, q, l)
