@@ -8,7 +8,7 @@ import (
 )
 
 // wakeUpRounds is how often the tests below let two goroutines race.
-const wakeUpRounds = 1000
+const wakeUpRounds = 200
 
 // race lets Emits that find no room and the hand-over of the last batch race, while somebody waits for
 // what the hand-over makes free.
@@ -38,7 +38,7 @@ func TestNoEmitWaitOverlooksRoomThatAnEmitHadForAMoment(t *testing.T) {
 	for _, emits := range []int{1, 2} {
 		o := newOutbox(1000, new(atomic.Bool), make(chan struct{}))
 		a, b := &hook{slot: &slot{}}, &hook{slot: &slot{}}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		for round := range wakeUpRounds {
 			o.charge(a.slot, 900)
@@ -68,7 +68,7 @@ func TestShutdownDoesNotOverlookThatTheOutboxIsEmpty(t *testing.T) {
 	t.Parallel()
 	o := newOutbox(1000, new(atomic.Bool), make(chan struct{}))
 	a, b := &hook{slot: &slot{}}, &hook{slot: &slot{}}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for round := range wakeUpRounds {
 		o.charge(a.slot, 900)
