@@ -92,6 +92,10 @@ func (q *Queue) open(ctx context.Context) error {
 		if err := q.checkMode(ctx); err != nil {
 			return 0, err
 		}
+		q.parts = newPartitions(q.opts.Prefix, n) // as many as there are probably
+		if err := q.checkPermissions(ctx); err != nil {
+			return 0, err
+		}
 		return q.stored(ctx, n)
 	})
 	if err != nil {
@@ -102,8 +106,7 @@ func (q *Queue) open(ctx context.Context) error {
 			"use that number, leave it out, or take another Prefix", q.opts.Partitions, q.opts.Prefix, stored)
 	}
 	q.parts = newPartitions(q.opts.Prefix, stored)
-	_, err = await(ctx, q, func() (any, error) { return nil, q.checkPermissions(ctx) })
-	return err
+	return nil
 }
 
 // layout is the version of what stands in Redis. A store of another version is refused.

@@ -122,9 +122,13 @@ func (q *Queue) checkPermissions(ctx context.Context) error {
 
 // missing returns what is not permitted on a partition: commands, each with its key.
 func (q *Queue) missing(ctx context.Context, p *partition) ([]string, error) {
-	answer, err := q.evalAfter(ctx, []any{"hexists", p.large(), " "}, permissionsScript, p, nil)
+	first := []any{"hexists", p.large(), " "}
+	answer, err := q.command(ctx, first, "evalsha", permissionsScript.sha, p, nil)
 	if isFull(err) { // which refuses every transaction
-		answer, err = q.eval(ctx, permissionsScript, p, nil)
+		first = nil
+	}
+	if isFull(err) || redis.HasErrorPrefix(err, "NOSCRIPT") {
+		answer, err = q.command(ctx, first, "eval", permissionsScript.source, p, nil)
 	}
 	var refused redis.Error
 	switch {
