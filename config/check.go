@@ -132,7 +132,7 @@ func (c *checker) redis(l *loader) {
 	c.prefix("queue.redis.prefix", r.Prefix)
 	if r.URL == "" {
 		c.server(l)
-		encrypted := l.Database.Redis.TLS.Enabled || strings.HasPrefix(string(l.Database.Redis.Host), "rediss:")
+		encrypted := l.Database.Redis.TLS.Enabled || isEncrypted(string(l.Database.Redis.Host))
 		c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, encrypted)
 		return
 	}
@@ -142,13 +142,13 @@ func (c *checker) redis(l *loader) {
 	if problem := redisURLProblem(string(r.URL), "redis", "rediss", "unix"); problem != "" {
 		c.failf(path, "%s", problem)
 	}
-	c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, strings.HasPrefix(string(r.URL), "rediss:"))
+	c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, isEncrypted(string(r.URL)))
 }
 
 // prefix refuses braces, which mean something in the names of a cluster's keys.
 func (c *checker) prefix(path, prefix string) {
 	if strings.ContainsAny(prefix, "{}") {
-		c.failf(path, "is %q; braces are not allowed", prefix)
+		c.failf(path, "is %q; braces are not allowed", urltext.Quotable(prefix))
 	}
 }
 
@@ -163,14 +163,10 @@ func (c *checker) caFile(path, file string, encrypted bool) {
 func (c *checker) server(l *loader) {
 	const path = "database.redis."
 	s := &l.Database.Redis
-	whole := string(s.Host)
-	if problem := urltext.Problem(whole); problem != "" {
+	if problem := urltext.Problem(string(s.Host)); problem != "" {
 		c.failf(path+"host", "%s", problem)
-	} else if _, host, ok := strings.Cut(whole, "://"); ok || strings.ContainsAny(whole, "/@?# ") {
-		scheme := strings.TrimSuffix(whole, "://"+host)
-		if scheme != "redis" && scheme != "rediss" || strings.ContainsAny(host, "/@?#: ") {
-			c.failf(path+"host", `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`)
-		}
+	} else if s.Host != "" && !s.Host.valid() {
+		c.failf(path+"host", `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`)
 	}
 	c.tls(path+"master_tls", &s.TLS)
 	if len(s.Sentinels) == 0 {
@@ -206,7 +202,7 @@ func (c *checker) redisCluster(l *loader) {
 		if problem := nodeProblem(node); problem != "" {
 			c.failf(fmt.Sprintf("%s[%d]", path, i), "%s", problem)
 		}
-		encrypted = encrypted || strings.HasPrefix(node, "rediss:")
+		encrypted = encrypted || isEncrypted(node)
 	}
 	c.prefix("queue.redis_cluster.prefix", l.Queue.RedisCluster.Prefix)
 	c.tls("database.redis.master_tls", &l.Database.Redis.TLS)
@@ -241,7 +237,7 @@ func (c *checker) sqs(s *SQS) {
 		c.failf(path+"no_message_groups", "is true, but fifo is too, and a FIFO queue needs message groups; leave one of them out")
 	}
 	if strings.HasSuffix(s.QueueName, ".fifo") && !s.FIFO {
-		c.failf(path+"queue_name", `is %q, but fifo is false; set "fifo": true, or leave ".fifo" out`, s.QueueName)
+		c.failf(path+"queue_name", `is %q, but fifo is false; set "fifo": true, or leave ".fifo" out`, urltext.Quotable(s.QueueName))
 	}
 }
 

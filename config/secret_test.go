@@ -111,6 +111,7 @@ func TestMistakesInRedisURLsShowNoSecret(t *testing.T) {
 
 func TestMistakesInTheRedisSectionsAreNamed(t *testing.T) {
 	t.Parallel()
+	const aHost = `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`
 	tests := []struct{ name, queue, database, want string }{
 		{"both names of the URL", `"driver": "redis", "redis": {"url": "redis://a", "url_override": "redis://hidden"}`, `{}`, `queue.redis.url_override: is another name of url; leave one of them out`},
 		{"the other name", `"driver": "redis", "redis": {"url_override": "hidden"}`, `{}`, `queue.redis.url_override: must be a URL such as redis://user:password@localhost:6379/0`},
@@ -127,6 +128,18 @@ queue.redis_cluster.nodes[4]: must be host:port or a redis:// URL, such as local
 database.redis.cluster.nodes[1]: must be host:port or a redis:// URL, such as localhost:7000`,
 		},
 		{"a port", `"driver": "redis"`, `{"host": "h", "port": 99999}`, `database.redis.port: must be a whole number from 1 to 65535, not 99999`},
+		{"a user and a password as a node", `"driver": "redis-cluster", "redis_cluster": {"nodes": ["user:hidden"]}`, `{}`, `queue.redis_cluster.nodes[0]: must be host:port or a redis:// URL, such as localhost:7000; a port is a number from 1 to 65535`},
+		{"a user and a password as host", `"driver": "redis"`, `{"host": "user:hidden"}`, `database.redis.host: ` + aHost},
+		{"a port behind the host", `"driver": "redis"`, `{"host": "localhost:6380"}`, `database.redis.host: ` + aHost},
+		{"brackets", `"driver": "redis"`, `{"host": "[::1]"}`, `database.redis.host: ` + aHost},
+		{"a scheme alone", `"driver": "redis"`, `{"host": "rediss://"}`, `database.redis.host: ` + aHost},
+		{"an IPv6 address", `"driver": "redis"`, `{"host": "::1"}`, ""},
+		{"a URL as port", `"driver": "redis"`, `{"port": "redis:\/\/u:hidden@h:1"}`, `database.redis.port: must be a whole number from 1 to 65535, not "redis://REDACTED@h:1"`},
+		{"user, password and host as port", `"driver": "redis"`, `{"port": "u:hidden@h:1"}`, `database.redis.port: must be a whole number from 1 to 65535, not "REDACTED"`},
+		{"a URL as name", `"redis": {"redis://u:hidden@h": 1}`, `{}`, `queue.redis."redis://REDACTED@h": unknown field; known are at_most_once, clusterMode, cluster_mode, concurrency, prefix, redisOptions, response_timeout_ms, tls_ca_file, url, url_override`},
+		{"a URL as driver", `"driver": "redis://u:hidden@h:1/2"`, `{}`, `queue.driver: is "redis://REDACTED@h:1/REDACTED", which is not a driver; known are memory, disk, redis, redis-cluster, sqs, none`},
+		{"a URL as prefix", `"driver": "redis", "redis": {"url": "redis://h", "prefix": "redis://u:{hidden}@h"}`, `{}`, `queue.redis.prefix: is "REDACTED"; braces are not allowed`},
+		{"certificates in capitals", `"driver": "redis", "redis": {"url": "REDISS://h", "tls_ca_file": "f"}`, `{}`, ""},
 		{"a URL as host", `"driver": "redis"`, `{"host": "redis://:hidden@h:1/2"}`, `database.redis.host: must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`},
 		{"a password that is no text", `"driver": "redis"`, `{"host": "h", "password": 12345}`, `database.redis.password: must be a string, not a number`},
 		{"half a certificate", `"driver": "redis"`, `{"host": "h", "master_tls": {"enabled": true, "client_key_path": "k"}}`, `database.redis.master_tls.client_cert_path: and client_key_path belong together; one of them is missing`},
