@@ -257,6 +257,9 @@ func (e *Emitter) admit(hooks []*hook, size int64, m emitMode) ([]*hook, error) 
 
 // unadmit gives back what admit reserved and counted.
 func (e *Emitter) unadmit(hooks []*hook, size int64) {
+	if len(hooks) == 0 {
+		return
+	}
 	e.stats.of(hooks[0].app).matched.Add(-int64(len(hooks)))
 	e.outbox.unreserve(hooks, size)
 	e.outbox.changed()
@@ -265,9 +268,7 @@ func (e *Emitter) unadmit(hooks []*hook, size int64) {
 // cancel takes back what was admitted.
 func (e *Emitter) cancel(hooks []*hook, size int64) {
 	e.stats.suppressed.Add(1)
-	if len(hooks) > 0 {
-		e.unadmit(hooks, size)
-	}
+	e.unadmit(hooks, size)
 }
 
 // collect puts an admitted event into the batches of the hooks.

@@ -117,6 +117,7 @@ func (l *loader) checkQueue() []strict.Problem {
 		if q.Disk.Path == "" {
 			c.required("queue.disk.path", "the file that holds the jobs (or QUEUE_DISK_PATH)")
 		}
+		c.noURL("queue.disk.path", q.Disk.Path, "a file's path")
 	case DriverRedis:
 		c.redis(l)
 	case DriverRedisCluster:
@@ -143,6 +144,9 @@ func (c *checker) redis(l *loader) {
 		c.failf(path, "%s", problem)
 	}
 	c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, isEncrypted(string(r.URL)))
+	if isEncrypted(string(r.URL)) {
+		c.tls("database.redis.master_tls", &l.Database.Redis.TLS)
+	}
 }
 
 // prefix refuses braces, which mean something in the names of a cluster's keys.
@@ -152,8 +156,17 @@ func (c *checker) prefix(path, prefix string) {
 	}
 }
 
+// noURL refuses a URL where something else is meant: what uses it later would show it in its errors, with
+// its password.
+func (c *checker) noURL(path, value, want string) {
+	if strings.Contains(value, "://") {
+		c.failf(path, "is %q; must be %s", urltext.Quotable(value), want)
+	}
+}
+
 // caFile refuses certificates for connections that are not encrypted.
 func (c *checker) caFile(path, file string, encrypted bool) {
+	c.noURL(path, file, "a file's path")
 	if file != "" && !encrypted {
 		c.failf(path, "is set, but the connection is not encrypted; let the URL begin with rediss://, or leave it out")
 	}
@@ -183,6 +196,9 @@ func (c *checker) server(l *loader) {
 }
 
 func (c *checker) tls(path string, t *TLS) {
+	c.noURL(path+".ca_path", t.CAFile, "a file's path")
+	c.noURL(path+".client_cert_path", t.CertFile, "a file's path")
+	c.noURL(path+".client_key_path", t.KeyFile, "a file's path")
 	if (t.CertFile == "") != (t.KeyFile == "") {
 		c.failf(path+".client_cert_path", "and client_key_path belong together; one of them is missing")
 	}
@@ -225,6 +241,8 @@ func (c *checker) sqs(s *SQS) {
 	if s.WaitTime > 20*time.Second {
 		c.failf(path+"wait_time_seconds", "is %d; must be from 1 to 20", s.WaitTime/time.Second)
 	}
+	c.noURL(path+"region", s.Region, `a region such as "us-east-1"`)
+	c.noURL(path+"queue_name", s.QueueName, "a queue's name; a URL belongs to queueUrl")
 	c.atMost(path+"max_messages", s.MaxMessages, 10)
 	c.atMost(path+"concurrency", s.Concurrency, 100)
 	c.httpURL(path+"queueUrl", s.QueueURL, "https://sqs.eu-west-1.amazonaws.com/123456789012/webhooks.fifo")
