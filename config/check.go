@@ -276,5 +276,9 @@ func (c *checker) httpURL(path string, raw URL, example string) {
 	u, err := url.Parse(string(raw))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		c.failf(path, "must be an http or https URL such as %s", example)
+		return
+	}
+	if u.User != nil || strings.ContainsAny(string(raw), "?#") {
+		c.failf(path, `has a user, a "?" or a "#", of which SQS takes none; must be a URL such as %s`, example)
 	}
 }

@@ -145,6 +145,11 @@ database.redis.cluster.nodes[1]: must be host:port or a redis:// URL, such as lo
 			`database.redis.master_tls.ca_path: is "s3://REDACTED@h/REDACTED"; must be a file's path
 database.redis.master_tls.client_cert_path: is "s3://REDACTED@h/REDACTED"; must be a file's path`,
 		},
+		{
+			"a user of a queue", `"driver": "sqs", "sqs": {"queueUrl": "http://u:hidden@h/1/q", "endpoint_url": "http://h?hidden"}`, `{}`,
+			`queue.sqs.queueUrl: has a user, a "?" or a "#", of which SQS takes none; must be a URL such as https://sqs.eu-west-1.amazonaws.com/123456789012/webhooks.fifo
+queue.sqs.endpoint_url: has a user, a "?" or a "#", of which SQS takes none; must be a URL such as http://localhost:9324`,
+		},
 		{"a URL as region", `"driver": "sqs", "sqs": {"region": "https://u:hidden@h", "queue_name": "https://h/hidden"}`, `{}`, `queue.sqs.region: is "https://REDACTED@h"; must be a region such as "us-east-1"
 queue.sqs.queue_name: is "https://h/REDACTED"; must be a queue's name; a URL belongs to queueUrl`},
 		{"certificates in capitals", `"driver": "redis", "redis": {"url": "REDISS://h", "tls_ca_file": "f"}`, `{}`, ""},
