@@ -193,7 +193,7 @@ func (c *appChecker) lambdaFunction(path string, l *Lambda) {
 	case arn.Is(l.FunctionName) && region == "":
 		c.failf(path+".function_name", "is %q, which is no function's ARN; must be like %q",
 			quotable(l.FunctionName), "arn:aws:lambda:us-east-1:123456789012:function:my-function")
-	case len(l.FunctionName) > 256 || !onlyNameBytes(l.FunctionName, "-_:.$"):
+	case len(l.FunctionName) > 256 || region == "" && !arn.IsName(l.FunctionName):
 		c.failf(path+".function_name", "is %q; must be a function's name, ARN or partial ARN", quotable(l.FunctionName))
 	}
 	switch {
