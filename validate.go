@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/internal/strict"
+	"github.com/pushhooks/webhook/internal/urltext"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -209,7 +210,7 @@ func (c *checker) maxAge(path string, r Retry) {
 func suggest(t EventType, known []EventType) string {
 	names := make([]string, len(known))
 	for i, k := range known {
-		names[i] = string(k)
+		names[i] = urltext.Quotable(string(k)) // a declared one may be anything
 	}
 	return strict.Suggest(string(t), names)
 }
