@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -48,7 +49,7 @@ func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] 
 			after = page[len(page)-1].ID
 		}
 		if err != nil {
-			yield(DeadLetter{}, fmt.Errorf("webhook: dead letters: %w", err))
+			yield(DeadLetter{}, fmt.Errorf("webhook: dead letters: %w", shortened(err)))
 		}
 	}
 }
@@ -92,12 +93,12 @@ func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) boo
 	for after, more := "", true; more; {
 		page, err := q.DeadLetters(ctx, after, deadLetterPage)
 		if err != nil {
-			return total, fmt.Errorf("webhook: replay: %w", err)
+			return total, fmt.Errorf("webhook: replay: %w", shortened(err))
 		}
 		if len(letters) > 0 {
 			n, err := q.Replay(ctx, letters)
 			if total += n; err != nil {
-				return total, fmt.Errorf("webhook: replay: %w", err)
+				return total, fmt.Errorf("webhook: replay: %w", shortened(err))
 			}
 			letters = nil
 		}
@@ -145,7 +146,7 @@ func (e *Emitter) Discard(ctx context.Context, ids ...string) (int, error) {
 	}
 	n, err := q.Discard(ctx, ids)
 	if err != nil {
-		err = fmt.Errorf("webhook: discard: %w", err)
+		err = fmt.Errorf("webhook: discard: %w", shortened(err))
 	}
 	return n, err
 }
@@ -159,7 +160,7 @@ func (e *Emitter) deadLetters() (queue.DeadLetters, error) {
 }
 
 func readDeadLetter(d queue.DeadLetter) DeadLetter {
-	l := DeadLetter{ID: d.ID, Reason: d.Reason, Attempts: d.Attempts, First: d.First, At: d.At, Body: d.Data}
+	l := DeadLetter{ID: d.ID, Reason: oneline.Text(d.Reason), Attempts: d.Attempts, First: d.First, At: d.At, Body: d.Data}
 	if j, err := parseJob(d.Data); err == nil {
 		l.AppID, l.WebhookID, l.JobID, l.Body, l.Events = j.app, j.webhook, originalID(j.id), j.body, j.events
 	}

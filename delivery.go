@@ -1,11 +1,11 @@
 package webhook
 
 import (
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
 	"github.com/pushhooks/webhook/queue"
 )
@@ -65,11 +65,12 @@ func (d *delivery) Open(t *scheduler.Task) scheduler.Job {
 // LaneChanged tells the outbox and the host of a webhook's new state.
 func (d *delivery) LaneChanged(lane string, from, to scheduler.LaneState) {
 	app, webhook := splitLane(lane)
-	if h := d.apps.hook(app, webhook); h != nil {
+	h := d.apps.hook(app, webhook)
+	if h != nil {
 		d.outbox.setFailing(h, to.Health == queue.Failing)
 	}
 	d.watch.laneChanged(app, webhook, from, to)
-	d.log.laneChanged(lane, from, to)
+	d.log.laneChanged(app, webhook, h, from, to)
 }
 
 // LeaseLost tells of a job that another process may have now.
@@ -81,6 +82,9 @@ func (d *delivery) QueueFailed(operation string, n int, err error) {
 	d.log.queueFailed(operation, n, err)
 }
 
+// QueueWorks tells of an operation of the queue that works again.
+func (d *delivery) QueueWorks(operation string) { d.log.queueWorks(operation) }
+
 // Panicked counts and tells of a panic, and decides what becomes of the job: a panic of middleware or
 // a sender is a failed attempt.
 func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) scheduler.Result {
@@ -91,12 +95,10 @@ func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) scheduler.
 	case job.result != nil: // told already
 		return *job.result
 	case job.hook != nil:
-		d.log.panicked("attempt", job.hook.redact(panicText(value)), stack,
-			slog.String("lane", job.task.Lease.Lane), slog.String("job", job.task.Lease.ID))
+		d.log.panicked("attempt", job.hook.redact(panicText(value)), stack, aboutJob(job)...)
 		return job.conclude(panicOutcome(job.hook, value))
 	default:
-		d.log.panicked("job", panicText(value), stack,
-			slog.String("lane", job.task.Lease.Lane), slog.String("job", job.task.Lease.ID))
+		d.log.panicked("job", panicText(value), stack, aboutJob(job)...)
 		if job.age() > d.retry.maxAge() {
 			return deadLetter("panic", "%s", panicText(value))
 		}
@@ -150,6 +152,7 @@ func (j *deliveryJob) attempts() int { return j.task.Lease.Attempts + j.tried }
 
 // Settled counts a job that left the queue. The host is told first: when Drain returns, it knows.
 func (j *deliveryJob) Settled(r scheduler.Result) {
+	r.Reason = oneline.Text(r.Reason) // the scheduler may have made it of an error of the queue
 	d, events := j.d, int64(j.events())
 	own := d.ids.issued(j.task.Lease.ID)
 	count := func(what *atomic.Int64) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
 )
 
@@ -105,7 +106,7 @@ func outcomeReason(out dispatch.Outcome) string {
 	if out.Err == nil {
 		return out.Reason
 	}
-	return out.Reason + ": " + out.Err.Error()
+	return oneline.Text(out.Reason + ": " + out.Err.Error())
 }
 
 // halve splits the job in two.

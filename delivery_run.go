@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
 )
 
@@ -70,7 +71,7 @@ func (j *deliveryJob) unreadable() scheduler.Result {
 
 // deadLetter returns the result that gives a job up without a word about its endpoint.
 func deadLetter(reason, format string, args ...any) scheduler.Result {
-	return scheduler.Result{Action: scheduler.DeadLetter, Reason: reason + ": " + fmt.Sprintf(format, args...)}
+	return scheduler.Result{Action: scheduler.DeadLetter, Reason: oneline.Text(reason + ": " + fmt.Sprintf(format, args...))}
 }
 
 // resolve finds the job's webhook, and checks that the job is genuine. Where it fails it returns

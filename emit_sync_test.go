@@ -80,6 +80,9 @@ func TestEmitSyncSaysWhichEventsWereNotTaken(t *testing.T) {
 		if !errors.As(err, &failed) || len(failed.Failed) != 2 {
 			t.Fatalf("EmitSync returned %v, want a BatchError of 2 events", err)
 		}
+		if want := "webhook: not all of 3 events were handed over: 2 of the batch failed, the first at index 1: "; !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("the error is %q, want %q", err, want)
+		}
 		for i, want := range map[int]error{1: queue.ErrTooLarge, 2: ErrUnknownApp} {
 			if !errors.Is(failed.Failed[i], want) {
 				t.Errorf("event %d: %v, want %v", i, failed.Failed[i], want)

@@ -173,8 +173,10 @@ func (e *Emitter) keep(ctx context.Context, f func(context.Context)) {
 
 // SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the
 // new one. Events that wait in batches or in the queue go to the webhooks of the same identity,
-// with their new URL, headers and so on; those of webhooks that are gone become dead letters. The
-// error is a *ConfigError, and then nothing has changed.
+// with their new URL, headers and so on; those of webhooks that are gone become dead letters. A webhook
+// without an ID whose URL or function is changed is gone, and so is one that is given an ID: then
+// SetApp logs one warning with the number of jobs, for which it asks the queue, for 2 seconds at most.
+// The error is a *ConfigError, and then nothing has changed.
 func (e *Emitter) SetApp(a App) error {
 	if e.closed.Load() {
 		return ErrClosed
@@ -189,9 +191,11 @@ func (e *Emitter) SetApp(a App) error {
 	if err != nil {
 		return err
 	}
-	if old := e.apps.put(now); e.scheduler != nil && old != nil {
+	old := e.apps.put(now)
+	if e.scheduler != nil && old != nil {
 		e.changeRates(old, now)
 	}
+	e.warnOfOrphans(orphans(old, now))
 	return nil
 }
 

@@ -182,6 +182,9 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 		if !away {
 			q.offered()
 			q.settle(batches, err)
+			if n > 1 {
+				q.log.queueWorks("enqueue")
+			}
 			return
 		}
 		q.stats.enqueued.Add(-events)
@@ -223,7 +226,7 @@ func (q *enqueuer) tell(batches []*batch, halves map[*batch][]*batch, result err
 		case errors.Is(err, queue.ErrTooLarge) && halves[batches[i]] == nil:
 			q.drop(batches[i], err)
 		case !errors.Is(err, queue.ErrLaneFailing):
-			q.log.queueFailed("enqueue", 1, err)
+			q.log.refused(batches[i].hook, batches[i].job.ID, err)
 		}
 	}
 }

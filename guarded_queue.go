@@ -5,10 +5,12 @@ import (
 	"errors"
 	"runtime/debug"
 
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/queue"
 )
 
-// guardedQueue is a queue whose panics are errors. The enqueuer and the scheduler use it.
+// guardedQueue is a queue whose panics are errors. The enqueuer and the scheduler use it. Texts that
+// come from the driver, and reasons that go to it, are one line of at most 1 KiB.
 type guardedQueue struct {
 	queue.Queue
 	log *logger
@@ -22,6 +24,19 @@ func (q *guardedQueue) recovered(err *error) {
 		q.log.panicked("queue", panicText(v), debug.Stack())
 		*err = errQueuePanicked
 	}
+	*err = shortened(*err)
+}
+
+// shortened returns an error of a queue, which may hold what a server or another program wrote, with
+// its text on one line.
+func shortened(err error) error {
+	var batch *queue.BatchError
+	if errors.As(err, &batch) {
+		for i := range batch.Failed {
+			batch.Failed[i] = oneline.Error(batch.Failed[i])
+		}
+	}
+	return oneline.Error(err)
 }
 
 func (q *guardedQueue) Enqueue(ctx context.Context, jobs []queue.Job) (err error) {
@@ -67,10 +82,11 @@ func (q *guardedQueue) Replace(ctx context.Context, l queue.Lease, jobs []queue.
 
 func (q *guardedQueue) DeadLetter(ctx context.Context, l queue.Lease, reason string) (err error) {
 	defer q.recovered(&err)
-	return q.Queue.DeadLetter(ctx, l, reason)
+	return q.Queue.DeadLetter(ctx, l, oneline.Text(reason))
 }
 
 func (q *guardedQueue) SetLane(ctx context.Context, u queue.LaneUpdate) (err error) {
 	defer q.recovered(&err)
+	u.Reason = oneline.Cut(u.Reason, queue.MaxReasonBytes)
 	return q.Queue.SetLane(ctx, u)
 }

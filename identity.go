@@ -31,6 +31,14 @@ func (w *Webhook) target() string {
 	return "url:" + w.URL
 }
 
+// sameTarget reports whether the webhooks deliver to the same place.
+func (w *Webhook) sameTarget(o *Webhook) bool {
+	if w.Lambda == nil || o.Lambda == nil {
+		return w.Lambda == o.Lambda && w.URL == o.URL
+	}
+	return w.Lambda.Region == o.Lambda.Region && w.Lambda.FunctionName == o.Lambda.FunctionName
+}
+
 func targetIdentity(target string, ordinal int) string {
 	sum := sha256.Sum256([]byte(target))
 	id := hex.AppendEncode(append(make([]byte, 0, 32), "wh_"...), sum[:6])

@@ -14,13 +14,15 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// logger writes the emitter's lines. None holds a secret, a header value, or of a URL the user,
-// password or query.
+// logger writes the emitter's lines. None holds a secret, a header value, or of a URL more than the
+// scheme and host. Every message is constant, and every line about a webhook begins with the
+// attributes of about.
 type logger struct {
 	*slog.Logger
 	stats *counters
 
-	queueLine, dropLine, panicLine pace // of lines that come in crowds
+	queueLine, fullLine, dropLine, panicLine pace // of lines that come in crowds
+	outage                                   outage
 }
 
 // pace lets an event through once in a while.
@@ -32,10 +34,47 @@ func (p *pace) due(d time.Duration) bool {
 	return now-last >= int64(d) && p.last.CompareAndSwap(last, now)
 }
 
-// line writes a line. A handler that panics harms nothing.
+// line writes a line. Of texts that others wrote it keeps one line of 1 KiB. A handler that panics
+// harms nothing.
 func (l *logger) line(level slog.Level, text string, attrs ...slog.Attr) {
 	defer l.recovered()
+	for i := range attrs {
+		attrs[i].Value = printableValue(attrs[i])
+	}
 	l.LogAttrs(context.Background(), level, text, attrs...)
+}
+
+// printableValue returns an attribute's value with its text on one line. A stack has many.
+func printableValue(a slog.Attr) slog.Value {
+	switch v := a.Value; {
+	case a.Key == "stack":
+	case v.Kind() == slog.KindString:
+		return slog.StringValue(oneline.Text(v.String()))
+	case v.Kind() == slog.KindAny:
+		if err, ok := v.Any().(error); ok {
+			return slog.AnyValue(oneline.Error(readError(err)))
+		}
+	}
+	return a.Value
+}
+
+// about returns the attributes of a webhook, with room for more. h is nil where it is not known
+// here, and job is empty where the line is about no job. The job is named by its Webhook-Id.
+func about(app, webhook string, h *hook, job string) []slog.Attr {
+	attrs := append(make([]slog.Attr, 0, 12), slog.String("app", app), slog.String("webhook", webhook))
+	if h != nil {
+		attrs = append(attrs, slog.String("target", h.printable()))
+	}
+	if job != "" {
+		attrs = append(attrs, slog.String("job", originalID(job)))
+	}
+	return attrs
+}
+
+// aboutJob returns the attributes of a job's webhook, by its lane, and of the job.
+func aboutJob(j *deliveryJob) []slog.Attr {
+	app, webhook := splitLane(j.task.Lease.Lane)
+	return about(app, webhook, j.d.apps.hook(app, webhook), j.task.Lease.ID)
 }
 
 // enabled reports whether lines of the level are wanted. If the handler panics, they are not.
@@ -61,11 +100,9 @@ func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispat
 	if !l.enabled(level) {
 		return
 	}
-	attrs := []slog.Attr{
-		slog.String("app", h.app.id), slog.String("webhook", h.id), slog.String("job", originalID(j.parsed.id)),
-		slog.String("target", h.printable()), slog.Int("attempt", j.task.Lease.Attempts+1), slog.Int("events", j.parsed.events),
-		slog.Duration("took", took), slog.Int("status", out.Status),
-	}
+	attrs := append(about(h.app.id, h.id, h, j.parsed.id),
+		slog.Int("attempt", j.task.Lease.Attempts+1), slog.Int("events", j.parsed.events),
+		slog.Duration("took", took), slog.Int("status", out.Status))
 	if out.Verdict != dispatch.Delivered {
 		attrs = append(attrs, slog.String("reason", out.Reason), slog.Any("error", out.Err))
 	}
@@ -78,45 +115,66 @@ func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispat
 	l.line(level, text, attrs...)
 }
 
+// deadLettered writes a line about a job that was given up. Replay takes the attribute dead_letter.
 func (l *logger) deadLettered(j *deliveryJob, reason string) {
-	l.line(slog.LevelWarn, "webhook job dead-lettered", slog.String("lane", j.task.Lease.Lane), slog.String("job", j.task.Lease.ID),
-		slog.Int("attempts", j.attempts()), slog.String("reason", reason))
+	l.line(slog.LevelWarn, "webhook job dead-lettered", append(aboutJob(j), slog.String("dead_letter", j.task.Lease.ID),
+		slog.Int("events", j.events()), slog.Int("attempts", j.attempts()), slog.String("reason", reason))...)
 }
 
 func (l *logger) dropped(h *hook, job string, events int, err error) {
-	l.line(slog.LevelError, "webhook events dropped", slog.String("app", h.app.id), slog.String("webhook", h.id),
-		slog.String("job", job), slog.Int("events", events), slog.Any("error", err))
+	l.line(slog.LevelError, "webhook events dropped", append(about(h.app.id, h.id, h, job),
+		slog.Int("events", events), slog.Any("error", err))...)
 }
 
 // overflowed writes a line about events for which a webhook had no room, at most one a second.
 func (l *logger) overflowed(h *hook) {
 	if l.dropLine.due(time.Second) {
-		l.line(slog.LevelWarn, "webhook has no room for events; others of the event's webhooks have",
-			slog.String("app", h.app.id), slog.String("webhook", h.id))
+		l.line(slog.LevelWarn, "webhook has no room for events; others of the event's webhooks have", about(h.app.id, h.id, h, "")...)
+	}
+}
+
+// refused writes a line about a job that the queue has no room for yet, at most one a second.
+func (l *logger) refused(h *hook, job string, err error) {
+	if l.fullLine.due(time.Second) {
+		l.line(slog.LevelWarn, "webhook job refused by the queue; it is offered again", append(about(h.app.id, h.id, h, job),
+			slog.Any("error", err))...)
 	}
 }
 
 func (l *logger) leaseLost(j *deliveryJob) {
-	l.line(slog.LevelWarn, "webhook job's lease ended before it was settled; it may be delivered again",
-		slog.String("lane", j.task.Lease.Lane), slog.String("job", j.task.Lease.ID))
+	l.line(slog.LevelWarn, "webhook job's lease ended before it was settled; it may be delivered again", aboutJob(j)...)
 }
 
-// laneChanged writes a line when a webhook is held or works again after it was.
-func (l *logger) laneChanged(lane string, from, to scheduler.LaneState) {
+// laneChanged writes a line when a webhook is held or works again after it was. h is nil where the
+// webhook is not known here.
+func (l *logger) laneChanged(app, webhook string, h *hook, from, to scheduler.LaneState) {
+	attrs := about(app, webhook, h, "")
 	switch {
 	case laneState(to) == LaneHeld:
-		l.line(slog.LevelWarn, "webhook is held: it gets no attempts for a while", slog.String("lane", lane),
-			slog.Time("until", to.HeldUntil), slog.Int("holds", to.Holds), slog.String("reason", to.Reason))
+		l.line(slog.LevelWarn, "webhook is held: it gets no attempts for a while", append(attrs,
+			slog.Time("until", to.HeldUntil), slog.Int("holds", to.Holds), slog.String("reason", to.Reason))...)
 	case from.Holds > 0 && to.Health == queue.Healthy:
-		l.line(slog.LevelInfo, "webhook works again", slog.String("lane", lane))
+		l.line(slog.LevelInfo, "webhook works again", attrs...)
 	}
 }
 
-// queueFailed writes a line about an operation of the queue that failed, at most one a second.
+// queueFailed writes a line about an operation of the queue that failed, the nth time in a row, at
+// most one line a second.
 func (l *logger) queueFailed(operation string, n int, err error) {
-	if l.queueLine.due(time.Second) {
+	due := l.queueLine.due(time.Second)
+	l.outage.failed(operation, time.Now(), due)
+	if due {
 		l.line(slog.LevelWarn, "webhook queue operation failed",
-			slog.String("operation", operation), slog.Int("n", n), slog.Any("error", err))
+			slog.String("operation", operation), slog.Int("failures", n), slog.Any("error", err))
+	}
+}
+
+// queueWorks writes a line if an operation of the queue, which has worked, was the last one that had
+// failed, and a line told of a failure.
+func (l *logger) queueWorks(operation string) {
+	if after, failures, over := l.outage.worked(operation, time.Now()); over {
+		l.line(slog.LevelInfo, "webhook queue works again",
+			slog.Duration("after", after.Round(time.Millisecond)), slog.Int("failures", failures))
 	}
 }
 

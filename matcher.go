@@ -14,9 +14,15 @@ type matcher struct {
 	namespaces     []string
 }
 
+// matchAny is the matcher of the webhooks without a filter, which are most.
+var matchAny = &matcher{}
+
 // compile makes a matcher of f, whose pattern has been validated.
-func (f *Filter) compile() (matcher, error) {
-	m := matcher{prefix: f.ChannelPrefix, suffix: f.ChannelSuffix, exclude: f.ChannelExcludePrefix, namespaces: f.ChannelNamespaces}
+func (f *Filter) compile() (*matcher, error) {
+	if f.ChannelPrefix == "" && f.ChannelSuffix == "" && f.ChannelExcludePrefix == "" && f.ChannelPattern == "" && f.ChannelNamespace == "" && f.ChannelNamespaces == nil {
+		return matchAny, nil
+	}
+	m := &matcher{prefix: f.ChannelPrefix, suffix: f.ChannelSuffix, exclude: f.ChannelExcludePrefix, namespaces: f.ChannelNamespaces}
 	if f.ChannelNamespace != "" && len(m.namespaces) == 0 {
 		m.namespaces = []string{f.ChannelNamespace}
 	} else if f.ChannelNamespace != "" {

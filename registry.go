@@ -35,7 +35,7 @@ type hook struct {
 	app   *app
 	id    string // the webhook's identity
 	lane  string // app and identity: the queue's lane
-	match matcher
+	match *matcher
 	slot  *slot // collects the events; outlives the hook when the configuration changes
 }
 
@@ -51,8 +51,10 @@ func compileApp(a *App, ids []string, known []*hook) (*app, error) {
 		c.keys = append(c.keys, appKey{k.Key, newSigner(k.Secret)})
 	}
 	c.hooks = make([]*hook, 0, len(a.Webhooks))
+	hooks := make([]hook, len(a.Webhooks)) // at once, as there may be many
 	for i, id := range ids {
-		h := &hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: laneOf(a.ID, id)}
+		h := &hooks[i]
+		*h = hook{Webhook: &a.Webhooks[i], app: c, id: id, lane: laneOf(a.ID, id)}
 		if k := known[i]; k != nil {
 			h.match = k.match
 		} else if err := h.compile(); err != nil {
@@ -108,13 +110,21 @@ func (a *app) hook(id string) *hook {
 	return nil
 }
 
+// hookNear is hook for a webhook that is probably at this place. a may be nil.
+func (a *app) hookNear(i int, id string) *hook {
+	if a != nil && i < len(a.hooks) && a.hooks[i].id == id {
+		return a.hooks[i]
+	}
+	return a.hook(id)
+}
+
 // adopt gives each webhook the slot that its identity had in the app before, or when it was
 // removed, so that events which still wait there are not overtaken. The others get new ones.
 func (a *app) adopt(before *app, gone tombstones) {
-	for _, h := range a.hooks {
-		if old := before.hook(h.id); old != nil {
+	for i, h := range a.hooks {
+		if old := before.hookNear(i, h.id); old != nil {
 			h.slot = old.slot
-			if old.target() != h.target() {
+			if !old.sameTarget(h.Webhook) {
 				h.slot.maxBody.Store(0) // another target may accept larger bodies
 			}
 			continue

@@ -51,7 +51,7 @@ func indexedRoutes(hooks []*hook) (routes []route) {
 	var plain []*hook
 	var prefixes, namespaces []keyedHook
 	for _, h := range hooks {
-		switch m := &h.match; {
+		switch m := h.match; {
 		case m.prefix != "":
 			prefixes = append(prefixes, keyedHook{m.prefix, h})
 		case m.namespaces != nil:

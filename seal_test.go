@@ -75,6 +75,21 @@ func onStores(t *testing.T, f func(t *testing.T, q *written)) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) { f(t, &written{listing: memory(t, queue.MemoryOptions{})}) })
 	})
+	onDiskAndRedis(t, f)
+}
+
+// onRealStores is onStores in real time.
+func onRealStores(t *testing.T, f func(t *testing.T, q *written)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		f(t, &written{listing: memory(t, queue.MemoryOptions{})})
+	})
+	onDiskAndRedis(t, f)
+}
+
+func onDiskAndRedis(t *testing.T, f func(t *testing.T, q *written)) {
+	t.Helper()
 	t.Run("disk", func(t *testing.T) {
 		t.Parallel()
 		q, err := boltqueue.Open(filepath.Join(t.TempDir(), "queue.db"), boltqueue.Options{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -108,7 +109,8 @@ func (e *Emitter) drainQueue(ctx context.Context) {
 // log handler, a sender or the queue never returns; the error then says so. A queue that the host has
 // closed is not waited for.
 //
-// The error says what is left, and wraps ctx's, or queue.ErrClosed. A queue that was given in Options stays open.
+// The error says what is left and what becomes of it, and wraps ctx's, or queue.ErrClosed. A queue
+// that was given in Options stays open.
 // Calling Shutdown again, or after Close, returns the same result. While several calls wait, the
 // first of their contexts to end is the one that counts, so Close cuts a Shutdown off.
 func (e *Emitter) Shutdown(ctx context.Context) error {
@@ -144,8 +146,8 @@ func (e *Emitter) end() {
 	if !within(e.shutdownCtx, endGrace, e.background.Wait) || !returned {
 		e.result = errNotReturned
 	}
-	if left := e.Stats().Pending; left > 0 {
-		undone := fmt.Errorf("webhook: shutdown: %d deliveries are left undone", left)
+	if s := e.Stats(); s.Pending > 0 {
+		undone := errors.New("webhook: shutdown: " + leftUndone(s, e.traits.Durable))
 		if cause := e.endCause(); cause != nil {
 			undone = fmt.Errorf("%w: %w", undone, cause)
 		}
@@ -155,6 +157,26 @@ func (e *Emitter) end() {
 	for _, f := range e.owned {
 		e.result = errors.Join(e.result, f())
 	}
+}
+
+// leftUndone says how many deliveries are left undone, and what becomes of them.
+func leftUndone(s Stats, durable bool) string {
+	count := func(n int64, one, many string) string {
+		if n == 1 {
+			return "1 " + one
+		}
+		return strconv.FormatInt(n, 10) + " " + many
+	}
+	if !durable {
+		return count(s.Pending, "delivery is left undone; it is lost", "deliveries are left undone; they are lost") +
+			" when this process ends, because the queue is in its memory"
+	}
+	text := count(s.Pending, "delivery is left undone and lost, because the queue has not taken it",
+		"deliveries are left undone and lost, because the queue has not taken them")
+	if s.Queued > 0 {
+		text += "; " + count(s.Queued, "other stays", "others stay") + " in the queue for the next process"
+	}
+	return text
 }
 
 // endCause returns why the ending left deliveries undone, if that is known.

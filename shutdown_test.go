@@ -106,10 +106,29 @@ func TestShutdownOfANodeThatOnlyEmitsSaysWhatIsLeft(t *testing.T) {
 		e := start(t, &endpoint{}, func(o *Options) { o.EmitOnly = true })
 		emit(t, e, occupied(1))
 		err := e.Shutdown(t.Context())
-		if err == nil || err.Error() != "webhook: shutdown: 1 deliveries are left undone" {
+		if err == nil || err.Error() != "webhook: shutdown: 1 delivery is left undone; it is lost when this process ends, because the queue is in its memory" {
 			t.Errorf("Shutdown returned %v", err)
 		}
 	})
+}
+
+func TestShutdownSaysWhatBecomesOfWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pending, queued int64
+		durable         bool
+		want            string
+	}{
+		{1, 0, false, "1 delivery is left undone; it is lost when this process ends, because the queue is in its memory"},
+		{4, 0, false, "4 deliveries are left undone; they are lost when this process ends, because the queue is in its memory"},
+		{1, 0, true, "1 delivery is left undone and lost, because the queue has not taken it"},
+		{2, 1, true, "2 deliveries are left undone and lost, because the queue has not taken them; 1 other stays in the queue for the next process"},
+		{2, 30, true, "2 deliveries are left undone and lost, because the queue has not taken them; 30 others stay in the queue for the next process"},
+	} {
+		if got := leftUndone(Stats{Pending: tt.pending, Queued: tt.queued}, tt.durable); got != tt.want {
+			t.Errorf("%+v: %q", tt, got)
+		}
+	}
 }
 
 func TestShutdownDrainsAQueueInMemoryBackoffsIncluded(t *testing.T) {

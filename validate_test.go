@@ -330,6 +330,22 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 	}
 }
 
+// FuzzURLProblem looks for a message that shows a password, a path or a query.
+func FuzzURLProblem(f *testing.F) {
+	f.Add(":", "@", "/", "?")
+	f.Add("\u200b", "\xff", "#", "%zz")
+	f.Fuzz(func(t *testing.T, a, b, c, d string) {
+		for _, raw := range []string{
+			"https://user" + a + "hunter2" + b + "@host" + c, "ftp://host/" + a + "hunter2" + b + "?hunter2" + c,
+			"https://host?" + a + "hunter2" + d, "https://u:hunter2@" + c + "/hunter2" + d + "hunter2", "//host/" + d + "hunter2",
+		} {
+			if got := urlProblem(raw); strings.Contains(got, "hunter2") {
+				t.Fatalf("%q: %s", raw, got)
+			}
+		}
+	})
+}
+
 func TestURLsThatAreRight(t *testing.T) {
 	t.Parallel()
 	for _, u := range []string{

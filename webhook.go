@@ -48,11 +48,11 @@ type Key struct {
 // Webhook is one endpoint of an app: where to deliver, and which events. Exactly one of URL and
 // Lambda is set.
 type Webhook struct {
-	// ID identifies the webhook within its app, so that jobs in a shared queue find it after its
-	// URL was changed. Defaults to a hash of the target and the webhook's ordinal among the app's
-	// webhooks with that target; everything else about a webhook can change without changing it.
-	// Give IDs to webhooks that have the same target: without them, removing one makes the ones
-	// behind it take its place.
+	// ID identifies the webhook within its app. Give every webhook one: without it, a change of its URL
+	// or function makes it another webhook, and the jobs that wait for it become dead letters. Defaults
+	// to a hash of the target and the webhook's ordinal among the app's webhooks with that target, so
+	// removing one of several with the same target makes the ones behind it take its place. Everything
+	// else about a webhook can change without changing it.
 	ID string
 
 	// URL is an absolute http or https URL that gets a POST for every delivery. It may hold a user
@@ -142,6 +142,10 @@ func (r RateLimit) rate() scheduler.Rate {
 // Secret is a key's secret. It prints, logs and marshals as REDACTED; string(s) is the secret
 // itself. An app whose secret is the word REDACTED is refused, so that a configuration that went
 // through a log or through json.Marshal does not sign with it unnoticed.
+//
+// Package fmt calls no methods of values in unexported fields: a Secret in such a field of a host's
+// struct is printed, and so is one behind a pointer to a host's type that a verb does not fit. Keep it
+// in an exported field, and give the struct a Format method.
 type Secret string
 
 const redacted = "REDACTED"
@@ -177,9 +181,17 @@ func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.redacted()) }
 func (a App) clone() App {
 	a.PreviousKeys = slices.Clone(a.PreviousKeys)
 	a.Webhooks = slices.Clone(a.Webhooks)
+	n := 0
+	for i := range a.Webhooks {
+		n += len(a.Webhooks[i].EventTypes)
+	}
+	types := make([]EventType, 0, n) // of all webhooks, as there may be many
 	for i := range a.Webhooks {
 		w := &a.Webhooks[i]
-		w.EventTypes = slices.Clone(w.EventTypes)
+		if n := len(w.EventTypes); n > 0 {
+			types = append(types, w.EventTypes...)
+			w.EventTypes = slices.Clip(types[len(types)-n:])
+		}
 		w.Headers = maps.Clone(w.Headers)
 		w.Filter.ChannelNamespaces = slices.Clone(w.Filter.ChannelNamespaces)
 		if w.Lambda != nil {

@@ -4,9 +4,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
+
+	"github.com/pushhooks/webhook/internal/urltext"
 )
+
+// A type that holds secrets has a Format method, even where the types of its fields print as REDACTED:
+// package fmt asks none of the fields when a verb does not fit a pointer to the whole, as in
+// fmt.Sprintf("%s", map[string]any{"app": &app}).
+
+// Format writes the app as its JSON, whatever the verb: without secrets.
+func (a App) Format(f fmt.State, _ rune) { writeJSON(f, a) }
+
+// Format writes the key as its JSON, whatever the verb: without the secret.
+func (k Key) Format(f fmt.State, _ rune) { writeJSON(f, k) }
 
 // Format writes the webhook as its JSON, whatever the verb: without header values, and with no more
 // of its URL than scheme, host and port.
@@ -21,30 +31,26 @@ func (w Webhook) Format(f fmt.State, _ rune) {
 // LogValue returns what Format writes.
 func (w Webhook) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(w)) }
 
-// shownURL returns the URL with REDACTED for its user, and for its path and query if it has any. Of
-// what is no URL it returns nothing but REDACTED.
-func shownURL(raw string) string {
-	if raw == "" {
-		return ""
-	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || atBehindHost(raw) {
-		return redacted
-	}
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host}
-	if u.User != nil {
-		shown.User = url.User(redacted)
-	}
-	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		shown.Path = "/" + redacted
-	}
-	return shown.String()
+// Format writes the fields by their names, whatever the verb: without secrets.
+func (o Options) Format(f fmt.State, _ rune) {
+	type fields Options // without this method
+	_, _ = fmt.Fprintf(f, "%+v", fields(o))
 }
 
-// atBehindHost reports whether a URL has an "@" behind its host. Then it may have a password with a
-// "/", and what is parsed as its host may be part of that.
-func atBehindHost(raw string) bool {
-	_, rest, _ := strings.Cut(raw, "://")
-	i := strings.IndexAny(rest, "/?#")
-	return i >= 0 && strings.Contains(rest[i:], "@")
+// Format writes the fields by their names, whatever the verb: without secrets.
+func (r Receiver) Format(f fmt.State, _ rune) {
+	type fields Receiver // without this method
+	_, _ = fmt.Fprintf(f, "%+v", fields(r))
 }
+
+// writeJSON writes v's JSON, or what is wrong with it.
+func writeJSON(f fmt.State, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		text = []byte(err.Error())
+	}
+	_, _ = f.Write(text)
+}
+
+// shownURL returns the URL with REDACTED for its user, path and query.
+func shownURL(raw string) string { return urltext.Shown(raw) }

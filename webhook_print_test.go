@@ -6,24 +6,36 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/url"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/pushhooks/webhook/dispatch"
 )
 
-// printed returns v in every form in which a host might print it.
+// printed returns v in every form in which a host might print it, alone and held by something else.
 func printed(t *testing.T, v any) string {
 	t.Helper()
 	var b bytes.Buffer
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
-		fmt.Fprintf(&b, verb+"\n", v)
+	forms := []any{v, []any{v}, map[string]any{"v": v}, struct{ V any }{v}}
+	if reflect.TypeOf(v).Name() != "" { // a pointer to another type has no methods that could hide anything
+		ptr := reflect.New(reflect.TypeOf(v))
+		ptr.Elem().Set(reflect.ValueOf(v))
+		p := ptr.Interface()
+		forms = append(forms, p, []any{p}, map[string]any{"v": p}, struct{ V any }{p})
 	}
-	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v)
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
-	text, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
+	for _, v := range forms {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%5.2f"} {
+			fmt.Fprintf(&b, verb+"\n", v)
+		}
+		slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+		slog.New(slog.NewTextHandler(&b, nil)).WithGroup("g").Info("x", slog.Group("h", slog.Any("v", v)))
 	}
-	b.Write(text)
+	if text, err := json.Marshal(v); err == nil { // functions have no JSON
+		b.Write(text)
+	}
 	return b.String()
 }
 
@@ -36,14 +48,54 @@ func TestPrintedAppsShowNoSecret(t *testing.T) {
 			EventTypes: []EventType{TypeCacheMiss}, Headers: Headers{"Authorization": "hidden-header"},
 		}},
 	}
-	for _, v := range []any{a, &a, []App{a}, a.Webhooks, a.Webhooks[0], &a.Webhooks[0], Options{Apps: []App{a}}.Apps} {
+	for _, v := range []any{a, []App{a}, a.Webhooks, a.Webhooks[0], Options{Apps: []App{a}}, Options{Apps: []App{a}}.Apps} {
 		got := printed(t, v)
-		if strings.Contains(got, "hidden") || strings.Contains(got, fmt.Sprintf("%x", "hidden")) {
-			t.Errorf("%T shows a secret:\n%s", v, got)
-		}
+		checkHidden(t, v, got)
 		if !strings.Contains(got, "https://REDACTED@example.com:8443/REDACTED") {
 			t.Errorf("%T does not show where the webhook delivers:\n%s", v, got)
 		}
+	}
+}
+
+// checkHidden fails if text, in which v was printed, has the word that stands in all secrets.
+func checkHidden(t *testing.T, v any, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if l := strings.ToLower(line); strings.Contains(l, "hidden") || strings.Contains(l, fmt.Sprintf("%x", "hidden")) {
+			t.Errorf("%T shows a secret: %.300s", v, line)
+		}
+	}
+}
+
+func TestOtherPrintedValuesShowNoSecret(t *testing.T) {
+	t.Parallel()
+	a := testApp("https://hidden-user:hidden-password@example.com:8443/hidden-path?token=hidden-token")
+	a.Webhooks[0].Headers = Headers{"X-Auth": "hidden-header"}
+	a.Secret = "hidden-secret"
+	e := start(t, &endpoint{}, apps(a))
+	h := e.apps.get("my-app").hooks[0]
+	j, err := e.testJob(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := e.sender.request(j, h, 1)
+	proxy := &url.URL{Scheme: "http", Host: "proxy.test", User: url.UserPassword("hidden-user", "hidden-password")}
+	for _, v := range []any{
+		*r,
+		Key{"k", "hidden"},
+		Secret("hidden"),
+		Headers{"A": "hidden"},
+		Receiver{Keys: []Key{{"k", "hidden"}}},
+		dispatch.HTTPOptions{Proxy: proxy},
+		Options{Apps: []App{a}, HTTP: &endpoint{}},
+	} {
+		checkHidden(t, v, printed(t, v))
+	}
+	if got := fmt.Sprint(r); !strings.Contains(got, "https://REDACTED@example.com:8443/REDACTED") || !strings.Contains(got, "X-Auth") {
+		t.Errorf("a request prints as %s", got)
+	}
+	if got := fmt.Sprint(dispatch.HTTPOptions{Proxy: proxy}); !strings.Contains(got, "http://REDACTED@proxy.test") || proxy.User.Username() != "hidden-user" {
+		t.Errorf("options print as %s, and the proxy is %s", got, proxy)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -16,16 +17,31 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/pushhooks/webhook"
+	"github.com/pushhooks/webhook/internal/testredis"
+	"github.com/pushhooks/webhook/internal/testsqs"
 	"github.com/pushhooks/webhook/queue"
 	"github.com/pushhooks/webhook/queue/boltqueue"
+	"github.com/pushhooks/webhook/queue/redisqueue"
+	"github.com/pushhooks/webhook/queue/sqsqueue"
 )
 
-// The bounds that are on by default: what the outbox holds, and what the memory queue holds besides.
-const (
-	outboxBound = 24 << 20
-	memoryBound = 24 << 20
-)
+// What is in memory at most by default: in the outbox, and of each queue besides.
+const outboxBound = 24 << 20
+
+var queueBounds = map[string]int64{
+	"memory": 24 << 20,
+	"disk":   40 << 20, // docs/queue-disk.md
+	"sqs":    32 << 20, // parked
+}
+
+// memoryQueues are the queues in the order in which they are printed.
+var memoryQueues = []string{"memory", "disk", "redis", "redis-cluster", "sqs"}
+
+// sqsShare is the share of the events that SQS gets, because its emulator is slow.
+const sqsShare = 20
 
 // memorySamples is how often the live heap is measured while a case emits.
 const memorySamples = 32
@@ -40,62 +56,73 @@ type memoryCase struct {
 // memory prints what each queue takes while a process emits events as fast as it can: the bounds, the most that
 // collections found alive, and the peak of the process's anonymous memory. The configuration's part is left out of the second.
 func memory(events int, only string) error {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	addr, stop, err := startRedis(dir, "no")
-	if err != nil {
-		return err
-	}
-	defer stop()
 	r, err := startReceiver()
 	if err != nil {
 		return err
 	}
 	defer r.stop()
-	fmt.Printf("\nmemory at full speed, %d events\n", events)
-	fmt.Printf("%-8s %8s %8s %10s %12s %14s %12s %10s\n", "queue", "apps", "size", "bounds", "live heap", "of the bounds", "peak", "events/s")
-	for _, c := range []memoryCase{
-		{"memory", apps, 100},
-		{"memory", apps, 1},
-		{"memory", 100_000, 100},
-		{"memory", 100_000, 1},
-		{"disk", apps, 100},
-		{"disk", apps, 1},
-		{"redis", apps, 100},
-		{"redis", apps, 1},
-		{"redis", 100_000, 1},
-	} {
-		if !wanted(only, c.queue) {
+	fmt.Printf("\nmemory at full speed, %d events, a %dth of them with SQS\n", events, sqsShare)
+	fmt.Printf("%-14s %8s %5s %8s %10s %10s %14s %10s %10s\n",
+		"queue", "apps", "size", "bounds", "live heap", "of bounds", "configuration", "peak", "events/s")
+	for _, name := range memoryQueues {
+		if !wanted(only, name) {
 			continue
 		}
-		if err := flushRedis(addr); err != nil {
-			return err
-		}
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), fmt.Sprintf("BENCH_MEMORY=%s %d %d %d %s %s %s", c.queue, c.apps, c.size, events, r.url, addr, dir))
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%+v: %w", c, err)
+		for _, apps := range []int{apps, 100_000} {
+			for _, size := range []int{100, 1} {
+				if err := (memoryCase{name, apps, size}).run(events, r.url); err != nil {
+					return fmt.Errorf("%s, %d apps, %d events a request: %w", name, apps, size, err)
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// run measures a case in a process of its own, with a server of its own.
+func (c memoryCase) run(events int, url string) (err error) {
+	s := &servers{}
+	defer s.stop(&err)
+	address, err := c.start(s)
+	if err != nil {
+		return err
+	}
+	if c.queue == "sqs" {
+		events /= sqsShare
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("BENCH_MEMORY=%s %d %d %d %s %s", c.queue, c.apps, c.size, events, url, address))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// start starts what a case's queue needs, and returns where it is.
+func (c memoryCase) start(s *servers) (address string, err error) {
+	switch c.queue {
+	case "redis":
+		return testredis.StartServer(s, testredis.Options{}).Addr, nil
+	case "redis-cluster":
+		return strings.Join(testredis.StartCluster(s).Addrs(), ","), nil
+	case "sqs":
+		return testsqs.Start(s), nil
+	}
+	return s.TempDir(), nil
 }
 
 // memoryChild is a case's process.
 func memoryChild(args string) error {
 	var c memoryCase
 	var n int
-	var url, addr, dir string
-	if _, err := fmt.Sscan(args, &c.queue, &c.apps, &c.size, &n, &url, &addr, &dir); err != nil {
+	var url, address string
+	if _, err := fmt.Sscan(args, &c.queue, &c.apps, &c.size, &n, &url, &address); err != nil {
 		return err
 	}
-	q, bound, err := c.open(addr, dir)
+	q, err := c.open(address)
 	if err != nil {
 		return err
 	}
+	bound := outboxBound + queueBounds[c.queue]
+	empty := collected()
 	if q != nil {
 		defer q.Close()
 	}
@@ -133,23 +160,29 @@ func memoryChild(args string) error {
 	}
 	rate := float64(n) / time.Since(began).Seconds()
 	peak := watch.end()
-	fmt.Printf("%-8s %8d %8d %6d MiB %8.1f MiB %14.2f %8.1f MiB %10.0f\n", c.queue, c.apps, c.size, bound>>20,
-		float64(live)/(1<<20), float64(live)/float64(bound), float64(peak)/(1<<20), rate)
+	const mib = 1 << 20
+	fmt.Printf("%-14s %8d %5d %4d MiB %6.1f MiB %10.2f %10.1f MiB %6.1f MiB %10.0f\n", c.queue, c.apps, c.size, bound/mib,
+		float64(live)/mib, float64(live)/float64(bound), float64(before-empty)/mib, float64(peak)/mib, rate)
 	return nil
 }
 
-func (c memoryCase) open(addr, dir string) (q queue.Queue, bound int64, err error) {
+// open opens a case's queue; nil is the emitter's own.
+func (c memoryCase) open(address string) (queue.Queue, error) {
 	switch c.queue {
 	case "memory":
-		return nil, outboxBound + memoryBound, nil
+		return nil, nil
 	case "disk":
-		q, err = boltqueue.Open(filepath.Join(dir, fmt.Sprint(time.Now().UnixNano(), ".db")), boltqueue.Options{})
+		return boltqueue.Open(filepath.Join(address, "queue.db"), boltqueue.Options{})
 	case "redis":
-		q, err = openRedis(addr)
-	default:
-		err = errors.New("unknown queue")
+		return openRedis(address)
+	case "redis-cluster":
+		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(address, ","), PoolSize: 32})
+		q, err := redisqueue.New(context.Background(), client, redisqueue.Options{})
+		return &withClient{q, client}, err
+	case "sqs":
+		return sqsqueue.New(context.Background(), testsqs.Client(address), sqsqueue.Options{Name: "bench-" + rand.Text(), Create: true})
 	}
-	return q, outboxBound, err
+	return nil, errors.New("unknown queue")
 }
 
 // memoryWatch notes the peak of the process's anonymous memory.

@@ -75,7 +75,7 @@ func openRedis(addr string) (queue.Queue, error) {
 // withClient is a queue that closes its client with it.
 type withClient struct {
 	*redisqueue.Queue
-	client *redis.Client
+	client io.Closer
 }
 
 func (q *withClient) Close() error { return errors.Join(q.Queue.Close(), q.client.Close()) }

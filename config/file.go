@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ const (
 	byContent kind = iota // JSON if it begins with "{", or if it is no TOML
 	jsonFile
 	tomlFile
+	yamlFile // which is refused, unless it holds JSON, which is YAML too
 )
 
 // kindOf returns the kind that a file's name says.
@@ -33,6 +35,8 @@ func kindOf(path string) kind {
 		return jsonFile
 	case ".toml":
 		return tomlFile
+	case ".yaml", ".yml":
+		return yamlFile
 	}
 	return byContent
 }
@@ -44,6 +48,9 @@ func toJSON(data []byte, k kind, env environment) ([]byte, []strict.Problem) {
 		return nil, []strict.Problem{{Message: err.Error()}}
 	}
 	data = bytes.TrimSpace(data)
+	if k == yamlFile && len(data) > 0 && data[0] != '{' {
+		return nil, []strict.Problem{{Message: "is YAML by its name, which is not read; JSON or TOML is expected"}}
+	}
 	if k == byContent {
 		k = guessKind(data)
 	}
@@ -73,16 +80,19 @@ func guessKind(data []byte) kind {
 // fromJSON returns valid JSON. A variable's value is escaped, so that it may stand in a string.
 func fromJSON(data []byte, env environment) ([]byte, []strict.Problem) {
 	e := expansion{env: env}
-	data = variablePattern.ReplaceAllFunc(data, func(reference []byte) []byte {
-		quoted, _ := json.Marshal(e.value(string(reference))) // a string always can be
+	expanded := variablePattern.ReplaceAllFunc(data, func(reference []byte) []byte {
+		quoted, _ := json.Marshal(e.value(string(reference), "")) // a string always can be
 		return quoted[1 : len(quoted)-1]
 	})
-	if problems := e.problems(); len(problems) > 0 {
-		return nil, problems
+	if len(e.missing) > 0 {
+		return nil, e.located(data)
 	}
+	data = expanded
 	problems := strict.Read(data, ignore)
 	if len(problems) > 0 && toml.Unmarshal(data, new(map[string]any)) == nil && len(data) > 0 {
 		problems[0].Message = "is TOML, but is read as JSON; let its name end in .toml"
+	} else if len(problems) > 0 && len(data) > 0 && data[0] != '{' {
+		problems[0].Message += "; JSON or TOML is expected"
 	}
 	return data, problems
 }
@@ -96,7 +106,7 @@ func fromTOML(data []byte, env environment) ([]byte, []strict.Problem) {
 	e := expansion{env: env}
 	var notNumbers []strict.Problem
 	plain := plainValue(tree, "", &e, &notNumbers)
-	if problems := append(e.problems(), notNumbers...); len(problems) > 0 {
+	if problems := append(e.missing, notNumbers...); len(problems) > 0 {
 		return nil, problems
 	}
 	text, err := json.Marshal(plain)
@@ -134,7 +144,7 @@ func plainValue(v any, path string, e *expansion, notes *[]strict.Problem) any {
 		}
 		return v
 	case string:
-		return variablePattern.ReplaceAllStringFunc(v, e.value)
+		return variablePattern.ReplaceAllStringFunc(v, func(reference string) string { return e.value(reference, path) })
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			*notes = append(*notes, strict.Problem{Path: path, Message: fmt.Sprintf("is %v; must be a finite number", v)})
@@ -153,29 +163,58 @@ var variablePattern = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}
 // expansion puts values of variables in, and notes which there are none for.
 type expansion struct {
 	env     environment
-	missing []string
+	missing []strict.Problem
 }
 
-// value returns what stands for reference, which matches variablePattern. What it returns is not
-// expanded again.
-func (e *expansion) value(reference string) string {
+// value returns what stands for reference, which matches variablePattern, at path. What it returns is
+// not expanded again.
+func (e *expansion) value(reference, path string) string {
 	name, fallback, hasFallback := strings.Cut(reference[2:len(reference)-1], ":-")
-	switch value := e.env[name]; {
-	case value != "":
-		return value
-	case !hasFallback && !slices.Contains(e.missing, name):
-		e.missing = append(e.missing, name)
+	value := e.env[name]
+	if value != "" || hasFallback {
+		return cmp.Or(value, fallback)
 	}
-	return fallback
+	missing := strict.Problem{
+		Path:    path,
+		Message: fmt.Sprintf("the variable of ${%s} is not set; set it, or write ${%s:-default}", name, name),
+	}
+	if !slices.Contains(e.missing, missing) {
+		e.missing = append(e.missing, missing)
+	}
+	return ""
 }
 
-func (e *expansion) problems() []strict.Problem {
-	problems := make([]strict.Problem, len(e.missing))
-	for i, name := range e.missing {
-		problems[i] = strict.Problem{
-			Path:    "${" + name + "}",
-			Message: fmt.Sprintf("the variable is not set; set it, or write ${%s:-default}", name),
-		}
+// located returns what is missing with the paths in data, the JSON text before expansion. Where that
+// is no JSON, the paths are not known.
+func (e *expansion) located(data []byte) []strict.Problem {
+	var tree any
+	if json.Unmarshal(quoteReferences(data), &tree) != nil {
+		return e.missing
 	}
-	return problems
+	found := expansion{env: e.env}
+	plainValue(tree, "", &found, new([]strict.Problem))
+	return found.missing
+}
+
+// quoteReferences makes strings of the references in a JSON text that are in none.
+func quoteReferences(data []byte) []byte {
+	var quoted []byte
+	end, inString := 0, false
+	for _, at := range variablePattern.FindAllIndex(data, -1) {
+		for i := end; i < at[0]; i++ {
+			switch c := data[i]; {
+			case c == '"':
+				inString = !inString
+			case c == '\\' && inString:
+				i++
+			}
+		}
+		quoted = append(quoted, data[end:at[0]]...)
+		reference := data[at[0]:at[1]]
+		if !inString {
+			reference, _ = json.Marshal(string(reference)) // a string always can be
+		}
+		quoted, end = append(quoted, reference...), at[1]
+	}
+	return append(quoted, data[end:]...)
 }

@@ -82,6 +82,19 @@ func TestAFileOfSoketiIsRead(t *testing.T) {
 	}
 }
 
+func TestAppsOfSoketiWithDottedIndexesAreRead(t *testing.T) {
+	t.Parallel()
+	c := parsed(t, `{"appManager.array.apps.0.id": "a", "appManager.array.apps.0.key": "k", "appManager.array.apps.0.secret": "s",
+		"appManager.array.apps.0.webhooks": [{"url": "https://a.example", "event_types": ["member_added"]}],
+		"appManager.array.apps.1": {"id": "b", "key": "l", "secret": "t"}}`)
+	want := []webhook.App{{ID: "a", Key: "k", Secret: "s", Webhooks: []webhook.Webhook{{
+		URL: "https://a.example", EventTypes: []webhook.EventType{"member_added"},
+	}}}, {ID: "b", Key: "l", Secret: "t"}}
+	if !reflect.DeepEqual(c.Apps, want) || len(c.Warnings) > 0 {
+		t.Errorf("apps are %+v, warnings %q", c.Apps, c.Warnings)
+	}
+}
+
 func TestVariablesOfSoketiAreRead(t *testing.T) {
 	t.Parallel()
 	c := parsed(t, `{"queue.driver": "sync"}`,
@@ -225,6 +238,64 @@ func TestTheKindOfAFile(t *testing.T) {
 	}
 }
 
+func TestAMissingVariableIsNamedWithItsPath(t *testing.T) {
+	t.Parallel()
+	const said = ": the variable of ${SECRET} is not set; set it, or write ${SECRET:-default}"
+	for text, want := range map[string]string{
+		`{"app_manager": {"array": {"apps": [{"id": "a"}, {"secret": "${SECRET}"}]}}}`:                  "app_manager.array.apps[1].secret" + said,
+		"[[app_manager.array.apps]]\nid = 'a'\nsecret = 'x${SECRET}'":                                   "app_manager.array.apps[0].secret" + said,
+		`{"webhooks": {"concurrency": ${SECRET}, "batching": {"size": ${SIZE:-3}, "x": "${SIZE:-3}"}}}`: "webhooks.concurrency" + said,
+		`{"a": ["${SECRET}", ${SECRET}], "b": "c: ${SECRET}, d"}`:                                       "a[0]" + said + "\na[1]" + said + "\nb" + said,
+		`{"a": "${SECRET}" "b"}`: strings.TrimPrefix(said, ": "), // no JSON
+	} {
+		_, err := Parse([]byte(text), nil)
+		if got := problemLines(t, err); got != want {
+			t.Errorf("%s: got %s", text, got)
+		}
+	}
+}
+
+func TestAYAMLFileIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	const yaml = "webhooks:\n  concurrency: 7\n"
+	for name, want := range map[string]string{
+		"config.yaml": "is YAML by its name, which is not read; JSON or TOML is expected",
+		"config.YML":  "is YAML by its name, which is not read; JSON or TOML is expected",
+		"config":      "line 1, column 1: invalid character 'w' looking for beginning of value; JSON or TOML is expected",
+		"config.json": "line 1, column 1: invalid character 'w' looking for beginning of value; JSON or TOML is expected",
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path, nil)
+		if got := problemLines(t, err); got != want {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(`{"webhooks": {"concurrency": 7}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Load(path, nil); err != nil || c.Webhooks.Concurrency != 7 {
+		t.Errorf("JSON in a file of that name: %+v, %v", c, err)
+	}
+}
+
+func TestAFieldThatIsKnownByAnotherNameIsSuggested(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"webhooks": {"workers": 50}}`:     `webhooks.workers: unknown field; did you mean "concurrency"?`,
+		`{"webhooks": {"max_workers": 50}}`: `webhooks.max_workers: unknown field; did you mean "concurrency"?`,
+		`{"webhooks": {"timeout": 50}}`:     `webhooks.timeout: unknown field; did you mean "request_timeout_ms"?`,
+	} {
+		_, err := Parse([]byte(text), nil)
+		if got := problemLines(t, err); got != want {
+			t.Errorf("%s: got %s", text, got)
+		}
+	}
+}
+
 func TestVariablesInAFile(t *testing.T) {
 	t.Parallel()
 	const jsonText = `{"queue": {"redis": {"prefix": "${P}", "concurrency": ${N:-3}}}}`
@@ -235,7 +306,8 @@ func TestVariablesInAFile(t *testing.T) {
 			t.Errorf("%s: got %+v", text, r)
 		}
 		_, err := Parse([]byte(strings.ReplaceAll(text, "${P}", "${P} ${P} ${Q}")), []string{"P="})
-		want := "${P}: the variable is not set; set it, or write ${P:-default}\n${Q}: the variable is not set; set it, or write ${Q:-default}"
+		want := "queue.redis.prefix: the variable of ${P} is not set; set it, or write ${P:-default}\n" +
+			"queue.redis.prefix: the variable of ${Q} is not set; set it, or write ${Q:-default}"
 		if got := problemLines(t, err); got != want {
 			t.Errorf("%s: got %s", text, got)
 		}

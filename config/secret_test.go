@@ -5,21 +5,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/pushhooks/webhook"
 )
 
-// printed returns v in every form in which a host might print it.
+// printed returns v in every form in which a host might print it, alone and held by something else.
 func printed(t *testing.T, v any) string {
 	t.Helper()
 	var b bytes.Buffer
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-		fmt.Fprintf(&b, verb+"\n", v)
+	forms := []any{v, []any{v}, map[string]any{"v": v}, struct{ V any }{v}}
+	if reflect.TypeOf(v).Name() != "" { // a pointer to another type has no methods that could hide anything
+		ptr := reflect.New(reflect.TypeOf(v))
+		ptr.Elem().Set(reflect.ValueOf(v))
+		p := ptr.Interface()
+		forms = append(forms, p, []any{p}, map[string]any{"v": p}, struct{ V any }{p})
 	}
-	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v)
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+	for _, v := range forms {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%5.2f"} {
+			fmt.Fprintf(&b, verb+"\n", v)
+		}
+		slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+		slog.New(slog.NewTextHandler(&b, nil)).WithGroup("g").Info("x", slog.Group("h", slog.Any("v", v)))
+	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +55,7 @@ func TestAPrintedConfigShowsNoSecret(t *testing.T) {
 			Password: "hidden", SentinelPassword: "hidden", ClusterPassword: "hidden",
 		}},
 	}
-	for _, v := range []any{c, *c, c.Queue, &c.Queue.Redis, c.Queue.RedisCluster.Nodes, c.Queue.SQS.EndpointURL, c.Database, c.Apps, c.Options().Apps} {
+	for _, v := range []any{*c, c.Queue, c.Queue.Redis, c.Queue.RedisCluster, c.Queue.SQS, c.Database.Redis, c.Options(), c.Queue.RedisCluster.Nodes, c.Queue.SQS.EndpointURL, c.Database, c.Apps, c.Options().Apps} {
 		got := printed(t, v)
 		if strings.Contains(got, "hidden") || strings.Contains(got, fmt.Sprintf("%x", "hidden")) {
 			t.Errorf("%T shows a secret:\n%s", v, got)

@@ -2,15 +2,16 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
+
+	"github.com/pushhooks/webhook/internal/urltext"
 )
 
 // URL is a URL, or the host:port of a cluster's node. It prints, logs and marshals with REDACTED
 // for everything but its scheme, host and port; string(u) is the URL itself.
 type URL string
 
-const redacted = "REDACTED"
+const redacted = urltext.Redacted
 
 // String returns what may be shown.
 func (u URL) String() string {
@@ -24,18 +25,7 @@ func (u URL) String() string {
 		}
 		return raw
 	}
-	parsed, err := url.Parse(raw)
-	if err != nil || parsed.Host == "" || misplacedAt(raw) {
-		return redacted
-	}
-	shown := url.URL{Scheme: parsed.Scheme, Host: parsed.Host}
-	if parsed.User != nil {
-		shown.User = url.User(redacted)
-	}
-	if strings.Trim(parsed.Path, "/") != "" || parsed.RawQuery != "" || parsed.Fragment != "" {
-		shown.Path = "/" + redacted
-	}
-	return shown.String()
+	return urltext.Shown(raw)
 }
 
 // Format writes what String returns, whatever the verb.

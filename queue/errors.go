@@ -3,6 +3,8 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Errors that every driver returns, to be matched with errors.Is.
@@ -37,12 +39,16 @@ type BatchError struct {
 	Failed map[int]error
 }
 
-// Error tells how many failed and one of the reasons.
+// Error tells how many failed, which one is the first, and why.
 func (e *BatchError) Error() string {
-	for _, err := range e.Failed {
-		return fmt.Sprintf("%d of the batch failed, such as: %v", len(e.Failed), err)
+	if len(e.Failed) == 0 {
+		return "none of the batch failed"
 	}
-	return "none of the batch failed"
+	first := slices.Min(slices.Collect(maps.Keys(e.Failed)))
+	if len(e.Failed) == 1 {
+		return fmt.Sprintf("index %d failed: %v", first, e.Failed[first])
+	}
+	return fmt.Sprintf("%d of the batch failed, the first at index %d: %v", len(e.Failed), first, e.Failed[first])
 }
 
 // Unwrap returns every job's error, so that errors.Is finds any of them.

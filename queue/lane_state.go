@@ -3,9 +3,9 @@ package queue
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 // Health is what a queue knows of a lane's endpoint.
@@ -36,7 +36,7 @@ func (h Health) String() string {
 // Limits of a LaneUpdate.
 const (
 	MaxHold        = 5 * time.Minute // longer holds are shortened to this
-	MaxReasonBytes = 256             // longer reasons are cut
+	MaxReasonBytes = 256             // longer reasons are cut, and end in "…"
 )
 
 // LaneUpdate is a change of a lane's state.
@@ -55,7 +55,7 @@ type LaneUpdate struct {
 	// then H3 and H4 refuse nothing.
 	Since Lease
 
-	// Reason tells people why the lane fails, in at most MaxReasonBytes.
+	// Reason tells people why the lane fails, on one line of at most MaxReasonBytes.
 	Reason string
 }
 
@@ -73,21 +73,8 @@ func (u LaneUpdate) Checked() (LaneUpdate, error) {
 		return u, fmt.Errorf("queue: LaneUpdate.Hold is %v: an untried lane is not held", u.Hold)
 	}
 	u.Hold = min(u.Hold, MaxHold)
-	u.Reason = cutReason(u.Reason)
+	u.Reason = oneline.Cut(u.Reason, MaxReasonBytes)
 	return u, nil
-}
-
-// cutReason shortens a reason to MaxReasonBytes, at the end of a character.
-func cutReason(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= MaxReasonBytes {
-		return s
-	}
-	n := MaxReasonBytes
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }
 
 // LaneInfo is a lane's state at one moment. Times are by this process's clock.

@@ -254,6 +254,7 @@ type Queue interface {
 	//
 	//	D1  The job is never received again (unless somebody replays it), and is listed with its reason
 	//	    where the driver implements DeadLetters.
+	//	    The reason is one line of UTF-8 of at most 1 KiB; an emitter gives no other, and a driver may cut others.
 	//	D2  Dead letters are bounded in number and age. The oldest are evicted, and Stats.DeadDropped counts them.
 	DeadLetter(ctx context.Context, l Lease, reason string) error
 

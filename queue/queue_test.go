@@ -41,7 +41,7 @@ func TestLaneUpdateIsChecked(t *testing.T) {
 	u, err := queue.LaneUpdate{
 		Lane: "a", Health: queue.Failing, Hold: time.Hour, Reason: strings.Repeat("é", 200) + "\xff",
 	}.Checked()
-	if err != nil || u.Hold != queue.MaxHold || u.Reason != strings.Repeat("é", 128) {
+	if err != nil || u.Hold != queue.MaxHold || u.Reason != strings.Repeat("é", 126)+"…" {
 		t.Errorf("Checked returned a hold of %v and %q, %v", u.Hold, u.Reason, err)
 	}
 }
@@ -57,6 +57,13 @@ func TestBatchErrorTellsEachJob(t *testing.T) {
 	err := batch.Err()
 	if !errors.Is(err, queue.ErrFull) || !errors.Is(err, queue.ErrTooLarge) || errors.Is(err, queue.ErrClosed) {
 		t.Errorf("%v does not match what it holds", err)
+	}
+	if want := "2 of the batch failed, the first at index 1: queue is full"; err.Error() != want {
+		t.Errorf("the error is %q, want %q", err, want)
+	}
+	var one *queue.BatchError
+	if want := "index 7 failed: queue is closed"; one.Fail(7, queue.ErrClosed).Error() != want {
+		t.Errorf("the error of one is not %q", want)
 	}
 	for i, want := range []error{nil, queue.ErrFull, nil, queue.ErrTooLarge} {
 		if got := queue.ErrorOf(err, i); got != want {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 // clientLogger gets the Redis client's own lines, which would go to standard error otherwise. The
@@ -24,5 +26,5 @@ func (clientLog) Printf(ctx context.Context, format string, args ...any) {
 	if log == nil {
 		log = slog.Default()
 	}
-	log.InfoContext(ctx, "Redis client", "message", fmt.Sprintf(format, args...))
+	log.InfoContext(ctx, "Redis client", "message", oneline.Text(fmt.Sprintf(format, args...)))
 }

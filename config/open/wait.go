@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 const (
@@ -27,13 +29,13 @@ func (o Opener) wait(ctx context.Context, what, address string, try func() error
 		err := try()
 		switch {
 		case err == nil && pause > firstPause:
-			o.logger().Info(what+" answers", "address", address, "waited", time.Since(begun).Round(time.Millisecond))
+			o.logger().Info("the server answers", "server", what, "address", address, "waited", time.Since(begun).Round(time.Millisecond))
 			return nil
 		case err == nil || !mayPass(err) && ctx.Err() == nil:
 			return err
 		}
 		if ctx.Err() == nil {
-			o.logger().Warn("waiting for "+what, "address", address, "error", err, "retry_in", pause)
+			o.logger().Warn("waiting for a server", "server", what, "address", address, "error", oneline.Error(err), "retry_in", pause)
 		}
 		select {
 		case <-time.After(pause):

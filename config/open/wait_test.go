@@ -49,7 +49,7 @@ func TestOpeningWaitsForRedis(t *testing.T) {
 		}
 		failed <- err
 	}()
-	for !strings.Contains(log.String(), "waiting for Redis") {
+	for !strings.Contains(log.String(), "waiting for a server") {
 		select {
 		case err := <-failed:
 			t.Fatalf("did not wait: %v", err)

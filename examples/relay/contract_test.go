@@ -70,7 +70,7 @@ func TestTotalsCountPairsOfEventAndWebhook(t *testing.T) {
 		`{"app_id":"off","name":"channel_occupied","channel":"a-1"}`+"\n"+
 		`{"app_id":"bare","name":"channel_occupied","channel":"a-1"}`+"\n"), "-config", config)
 	got.want(exitOK, totals{Emitted: 5, Matched: 5, Delivered: 3, Dead: 2, Attempts: 5})
-	got.says("dead-lettered", "gone")
+	got.says("dead-lettered", "gone", `relay: warning: 2 deliveries were given up and are dead letters; the lines "webhook job dead-lettered" say why`)
 }
 
 func TestEventsThatNobodyWantsAreEmittedAndNotMatched(t *testing.T) {
@@ -127,7 +127,7 @@ func TestDrainRunsOut(t *testing.T) {
 		t.Errorf("it took %v, want a little more than 500 ms", took)
 	}
 	got.want(exitLeft, totals{Emitted: 5, Matched: 5, Delivered: 1, Pending: 4, Attempts: got.Attempts})
-	got.says("relay:", "drain", "4 deliveries are left undone")
+	got.says("relay:", "drain", "4 deliveries are left undone; they are lost when this process ends")
 }
 
 // What is left stays in the file, which the next relay delivers.

@@ -61,7 +61,7 @@ func TestBadLinesAreReportedAndSkipped(t *testing.T) {
 		t.Fatalf("%d reports of %d bad lines:\n%s", len(reports), len(bad), got.stderr)
 	}
 	for i, b := range bad {
-		if want := fmt.Sprintf("line %d: ", 2*i+1); !strings.HasPrefix(reports[i], want) || !strings.Contains(reports[i], b.why) {
+		if want := fmt.Sprintf("line %d: ", 2*i+1); !strings.HasPrefix(reports[i], want) || strings.Count(reports[i], "line ") != 1 || !strings.Contains(reports[i], b.why) {
 			t.Errorf("%.60s is reported as %q; want %q and %q", b.line, reports[i], want, b.why)
 		}
 		if len(reports[i]) > 500 {

@@ -115,7 +115,7 @@ func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, f
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	for _, w := range cfg.Warnings {
-		log.Warn("configuration: " + w)
+		log.Warn("doubtful configuration", "warning", w)
 	}
 	opts, closer, err := open.Opener{Logger: log}.Options(ctx, cfg)
 	if err != nil {

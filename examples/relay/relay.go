@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/pushhooks/webhook"
 )
@@ -46,7 +47,8 @@ func (r *relay) take(ctx context.Context, l line) {
 		fmt.Fprintf(r.stderr, "relay: stopped before line %d: %v\n", l.number, err)
 	default:
 		r.invalid++
-		fmt.Fprintf(r.stderr, "line %d: %v\n", l.number, err)
+		// The number of the line within an event's JSON says nothing beside that of the input.
+		fmt.Fprintf(r.stderr, "line %d: %s\n", l.number, strings.Replace(err.Error(), ": line 1, column ", ": column ", 1))
 	}
 }
 
@@ -98,6 +100,13 @@ type totals struct {
 	Attempts  int64 `json:"attempts"`
 }
 
+func deadText(n int64) string {
+	if n == 1 {
+		return "1 delivery was given up and is a dead letter"
+	}
+	return fmt.Sprintf("%d deliveries were given up and are dead letters", n)
+}
+
 // report prints the totals and returns the exit code.
 func (r *relay) report(stdout io.Writer) int {
 	s := r.em.Stats()
@@ -109,6 +118,9 @@ func (r *relay) report(stdout io.Writer) int {
 	if err := json.NewEncoder(stdout).Encode(t); err != nil {
 		fmt.Fprintln(r.stderr, "relay: printing the totals:", err)
 		return exitLeft
+	}
+	if t.Dead > 0 {
+		fmt.Fprintf(r.stderr, "relay: warning: %s; the lines \"webhook job dead-lettered\" say why, and docs/operating.md what to do\n", deadText(t.Dead))
 	}
 	if t.Pending > 0 || t.Dropped > 0 {
 		return exitLeft

@@ -31,6 +31,7 @@ type worldJob struct {
 func (w *world) Open(t *scheduler.Task) scheduler.Job                         { return worldJob{w, t} }
 func (w *world) LaneChanged(string, scheduler.LaneState, scheduler.LaneState) {}
 func (w *world) LeaseLost(scheduler.Job)                                      {}
+func (w *world) QueueWorks(string)                                            {}
 func (w *world) QueueFailed(string, int, error)                               {}
 func (w *world) Panicked(scheduler.Job, any, []byte) scheduler.Result         { return scheduler.Result{} }
 

@@ -8,6 +8,11 @@ type Bounds struct {
 	// PerJob and PerLane are what a job takes of Bytes besides its size, and a lane besides its jobs. A
 	// driver whose jobs are in memory counts them.
 	PerJob, PerLane int64
+
+	// Index bounds what the Set itself takes, for a driver whose jobs are elsewhere: IndexJob for each
+	// job and IndexLane for each lane with jobs, and the states of the others. 0: it is not bounded.
+	Index               int64
+	IndexJob, IndexLane int64
 }
 
 // Room is whether a job fits.
@@ -33,9 +38,8 @@ const alpha = 16
 
 // Room reports whether a job of this lane and size fits within the bounds.
 func (s *Set[T]) Room(lane string, size int64, b Bounds) Room {
-	jobs := s.jobs()
-	freeJobs, freeBytes := b.Jobs-jobs, b.Bytes-s.Held(b)
 	l := s.lanes[lane]
+	freeJobs, freeBytes := s.freeJobs(l == nil, b), b.Bytes-s.Held(b)
 	size += b.PerJob
 	if l == nil {
 		size += b.PerLane
@@ -43,7 +47,7 @@ func (s *Set[T]) Room(lane string, size int64, b Bounds) Room {
 	switch {
 	case size > b.Bytes:
 		return TooLarge
-	case s.fails(lane) && (s.failing.jobs >= max(1, b.Jobs/2) || s.failing.held(b)+size > b.Bytes/2):
+	case s.fails(lane) && (s.failing.jobs >= max(1, (s.jobs()+freeJobs)/2) || s.failing.held(b)+size > b.Bytes/2):
 		return FailingFull
 	case freeJobs < 1 || freeBytes < size:
 		return Full
@@ -51,6 +55,20 @@ func (s *Set[T]) Room(lane string, size int64, b Bounds) Room {
 		return LaneFull
 	}
 	return Fits
+}
+
+// freeJobs returns how many more jobs there may be, the first of them in a new lane or not.
+func (s *Set[T]) freeJobs(newLane bool, b Bounds) int {
+	jobs := s.jobs()
+	free := b.Jobs - jobs
+	if b.Index == 0 {
+		return free
+	}
+	index := b.Index - int64(jobs)*b.IndexJob - int64(len(s.lanes))*b.IndexLane - s.packed.bytes
+	if newLane {
+		index -= b.IndexLane
+	}
+	return min(free, int(index/b.IndexJob))
 }
 
 // Held returns how many bytes count for the bounds.

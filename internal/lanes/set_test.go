@@ -224,3 +224,31 @@ func check(t *testing.T, s *Set[string], seed uint64) {
 		t.Errorf("seed %d: %d jobs, counted as %d of %d bytes", seed, jobs, n, size)
 	}
 }
+
+// A set whose jobs are elsewhere is full when it takes too much itself: each lane counts.
+func TestSetBoundsItsIndex(t *testing.T) {
+	t.Parallel()
+	b := Bounds{Jobs: 1000, Bytes: 1 << 30, Index: 1000, IndexJob: 10, IndexLane: 90}
+	for _, c := range []struct{ lanes, want int }{{1, 86}, {1000, 10}} {
+		s := New[string](lease)
+		taken := 0
+		for ; s.Room(fmt.Sprint("lane", taken%c.lanes), 1, b) == Fits; taken++ {
+			add(s, fmt.Sprint("lane", taken%c.lanes), 1, 0)
+		}
+		if taken != c.want {
+			t.Errorf("%d lanes take %d jobs, want %d", c.lanes, taken, c.want)
+		}
+	}
+	s := New[string](lease)
+	for i := range warmLanes + 3 {
+		s.Ack(take1(s, fmt.Sprint("idle", i)), 0)
+	}
+	b.Index, b.IndexLane = 3*packedBytes+int64(len(s.lanes))*90+100, 90
+	if r := s.Room("idle0", 1, b); r != Fits {
+		t.Errorf("Room beside idle lanes is %d, want Fits", r)
+	}
+	b.Index--
+	if r := s.Room("idle0", 1, b); r != Full {
+		t.Errorf("Room beside idle lanes is %d, want Full", r)
+	}
+}

@@ -15,22 +15,25 @@ const ellipsis = "…"
 // Text returns s on one line of at most Max bytes. Line breaks and tabs become spaces. Other
 // control and format characters, and what is not valid UTF-8, become U+FFFD. A text that was cut
 // ends in "…".
-func Text(s string) string {
-	if fits(s) {
+func Text(s string) string { return Cut(s, Max) }
+
+// Cut is Text for a limit other than Max. It has to be long enough for the "…".
+func Cut(s string, limit int) string {
+	if fits(s, limit) {
 		return s
 	}
-	b := make([]byte, 0, min(len(s), Max)+utf8.UTFMax)
+	b := make([]byte, 0, min(len(s), limit)+utf8.UTFMax)
 	for _, r := range s {
 		b = utf8.AppendRune(b, printable(r))
-		if len(b) > Max {
-			return cut(b)
+		if len(b) > limit {
+			return cut(b, limit)
 		}
 	}
 	return string(b)
 }
 
-func fits(s string) bool {
-	return len(s) <= Max && utf8.ValidString(s) && strings.IndexFunc(s, isControl) < 0
+func fits(s string, limit int) bool {
+	return len(s) <= limit && utf8.ValidString(s) && strings.IndexFunc(s, isControl) < 0
 }
 
 func isControl(r rune) bool { return !unicode.IsGraphic(r) }
@@ -45,9 +48,9 @@ func printable(r rune) rune {
 	return r
 }
 
-// cut ends b, a valid text that is longer than Max, in an ellipsis at a character's boundary.
-func cut(b []byte) string {
-	end := Max - len(ellipsis)
+// cut ends b, a valid text that is longer than limit, in an ellipsis at a character's boundary.
+func cut(b []byte, limit int) string {
+	end := limit - len(ellipsis)
 	for !utf8.RuneStart(b[end]) {
 		end--
 	}
@@ -61,7 +64,7 @@ func Error(err error) error {
 		return nil
 	}
 	message := err.Error()
-	if fits(message) {
+	if fits(message, Max) {
 		return err
 	}
 	return &lineError{Text(message), err}

@@ -32,14 +32,22 @@ func TestText(t *testing.T) {
 }
 
 func FuzzText(f *testing.F) {
-	f.Add("a\nb\xff" + strings.Repeat("€", 400))
-	f.Fuzz(func(t *testing.T, in string) {
-		got := Text(in)
-		if len(got) > Max || !utf8.ValidString(got) || strings.IndexFunc(got, isControl) >= 0 && !strings.Contains(got, "\uFFFD") {
-			t.Errorf("Text(%q) is %q", in, got)
+	f.Add("a\nb\xff"+strings.Repeat("€", 400), uint16(Max))
+	f.Add(strings.Repeat("a\u0301👍", 90), uint16(3))
+	f.Add("\xf0\x9f\x91", uint16(4))
+	f.Fuzz(func(t *testing.T, in string, limit uint16) {
+		n := max(int(limit), len(ellipsis))
+		got := Cut(in, n)
+		if len(got) > n || !utf8.ValidString(got) || strings.ContainsFunc(got, isControl) {
+			t.Errorf("Cut(%q, %d) is %q", in, n, got)
 		}
-		if Text(got) != got {
-			t.Errorf("Text(%q) changes when it is made again", in)
+		if Cut(got, n) != got {
+			t.Errorf("Cut(%q, %d) changes when it is made again", in, n)
+		}
+		if whole := Cut(in, 4*len(in)+n); len(whole) <= n && got != whole {
+			t.Errorf("Cut(%q, %d) is %q, but %q fits", in, n, got, whole)
+		} else if kept, was := strings.CutSuffix(got, ellipsis); len(whole) > n && (!was || !strings.HasPrefix(whole, kept) || len(kept) < n-len(ellipsis)-utf8.UTFMax+1) {
+			t.Errorf("Cut(%q, %d) is %q", in, n, got)
 		}
 	})
 }

@@ -84,6 +84,7 @@ type benchJob struct {
 func (h *benchHandler) Open(t *Task) Job                         { return &benchJob{h, t} }
 func (h *benchHandler) LaneChanged(string, LaneState, LaneState) {}
 func (h *benchHandler) LeaseLost(Job)                            {}
+func (h *benchHandler) QueueWorks(string)                        {}
 func (h *benchHandler) QueueFailed(string, int, error)           {}
 func (h *benchHandler) Panicked(_ Job, v any, stack []byte) Result {
 	panic(fmt.Sprint(v, string(stack)))

@@ -140,10 +140,12 @@ func (s *Scheduler) failed(o operation, err error) int {
 	return n
 }
 
-// worked notes that an operation has not failed.
+// worked tells the handler that an operation has worked, if it had failed. It is called last, because
+// the handler may end the goroutine.
 func (s *Scheduler) worked(o operation) {
-	if s.failures[o].Load() != 0 {
-		s.failures[o].Store(0)
+	if s.failures[o].Load() != 0 && s.failures[o].Swap(0) != 0 {
+		defer s.recovered(nil)
+		s.h.QueueWorks(o.String())
 	}
 }
 

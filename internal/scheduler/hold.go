@@ -26,10 +26,9 @@ func (s *Scheduler) setLane(l *lane, u queue.LaneUpdate, before LaneState) {
 	ctx, cancel := context.WithTimeout(s.settleCtx, settleTime)
 	err := s.q.SetLane(ctx, u)
 	cancel()
-	if err != nil && !errors.Is(err, queue.ErrLaneHealthy) {
+	failed := err != nil && !errors.Is(err, queue.ErrLaneHealthy)
+	if failed {
 		s.failed(opSetLane, err)
-	} else {
-		s.worked(opSetLane)
 	}
 	now := time.Now()
 	s.mu.Lock()
@@ -40,6 +39,9 @@ func (s *Scheduler) setLane(l *lane, u queue.LaneUpdate, before LaneState) {
 	s.mu.Unlock()
 	s.release(released)
 	s.laneChanged(l.name, before, after)
+	if !failed {
+		s.worked(opSetLane)
+	}
 }
 
 // apply changes a lane as the queue has answered an update.

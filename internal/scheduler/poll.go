@@ -49,11 +49,12 @@ func (s *Scheduler) receive(r *reservation) (useful bool, surplus int) {
 		surplus = a.surplus
 		if failed {
 			queueBackoff.sleep(s.stopCtx, s.failed(opReceive, err))
-		} else {
-			s.worked(opReceive)
 		}
 		for _, n := range a.news {
 			s.laneChanged(n.lane, n.from, n.to)
+		}
+		if err == nil {
+			s.worked(opReceive)
 		}
 	}()
 	for i, t := range tasks {

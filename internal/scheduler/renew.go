@@ -67,11 +67,11 @@ func (s *Scheduler) extend(tasks []*Task) bool {
 	err := s.q.Extend(ctx, leasesOf(tasks))
 	cancel()
 	lost, failure := s.extended(tasks, began, err)
-	if failure == nil {
-		s.worked(opExtend)
-	}
 	for _, t := range lost {
 		s.leaseLost(t)
+	}
+	if failure == nil {
+		s.worked(opExtend)
 	}
 	if failure != nil && s.settleCtx.Err() == nil {
 		s.failed(opExtend, failure)

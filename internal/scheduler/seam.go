@@ -22,6 +22,9 @@ type Handler interface {
 	// QueueFailed is called when an operation of the queue has failed, for the nth time in a row.
 	QueueFailed(operation string, n int, err error)
 
+	// QueueWorks is called when an operation works after it has failed.
+	QueueWorks(operation string)
+
 	// Panicked is called when Run or another call of the handler has panicked, or when Run has ended
 	// its goroutine, with the panic's value (nil after runtime.Goexit) and its stack. j is nil if the
 	// panic was about no job that Open has returned. After Run, the result decides what becomes of the

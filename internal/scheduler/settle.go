@@ -24,8 +24,8 @@ func (s *Scheduler) settle(t *Task, r Result) {
 	for n := 1; ; n++ {
 		err := s.settleOnce(t, r)
 		if err == nil || s.heard(t, n, err) {
-			s.worked(opSettle)
 			s.confirm(t, r)
+			s.worked(opSettle)
 			return
 		}
 		if errors.Is(err, queue.ErrLeaseLost) {

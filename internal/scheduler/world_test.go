@@ -211,6 +211,8 @@ func (w *world) add(n *int) {
 	*n++
 }
 
+func (w *world) QueueWorks(string) {}
+
 func (w *world) QueueFailed(operation string, _ int, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

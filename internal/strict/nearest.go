@@ -1,14 +1,30 @@
 package strict
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Suggest returns the end of a message about a name that is not one of known: the nearest one, or
 // all of them when none is near.
 func Suggest(name string, known []string) string {
-	if near := Nearest(name, known); near != "" {
+	near := synonyms[simplify(name)]
+	if !slices.Contains(known, near) {
+		near = Nearest(name, known)
+	}
+	if near != "" {
 		return "; did you mean \"" + near + "\"?"
 	}
 	return "; known are " + strings.Join(known, ", ")
+}
+
+// synonyms are names that people use, as simplify leaves them, for those that are meant.
+var synonyms = map[string]string{
+	"workers":        "concurrency",
+	"maxworkers":     "concurrency",
+	"parallelism":    "concurrency",
+	"timeout":        "request_timeout_ms",
+	"requesttimeout": "request_timeout_ms",
 }
 
 // Nearest returns the known name that name is most likely meant to be, or "" if none is near: about

@@ -3,12 +3,14 @@ package strict
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 )
 
 // Nest returns data, which is valid JSON, with dotted names of the outermost object taken apart:
-// {"queue.driver": "redis"} becomes {"queue": {"driver": "redis"}}. A field that is given in both
-// ways is in the result twice, which [Object] then refuses.
+// {"queue.driver": "redis"} becomes {"queue": {"driver": "redis"}}, and an object whose names are the
+// indexes 0, 1, … becomes an array: {"apps.0.id": "a"} is {"apps": [{"id": "a"}]}. A field that is
+// given in both ways is in the result twice, which [Object] then refuses.
 func Nest(data []byte) []byte {
 	data = bytes.TrimSpace(data)
 	if len(data) == 0 || data[0] != '{' {
@@ -77,10 +79,39 @@ func (n *nestNode) object(name string) *nestNode {
 	return child
 }
 
+// elements returns the fields in the order of their names if there are any and these are 0, 1, … up
+// to their number, each once, and nil otherwise.
+func (n *nestNode) elements() (sorted []*nestNode) {
+	for _, f := range n.fields {
+		i, err := strconv.Atoi(f.name)
+		if err != nil || i < 0 || i >= len(n.fields) || strconv.Itoa(i) != f.name {
+			return nil
+		}
+		if sorted == nil {
+			sorted = make([]*nestNode, len(n.fields))
+		}
+		if sorted[i] != nil {
+			return nil
+		}
+		sorted[i] = f
+	}
+	return sorted
+}
+
 // append appends n's JSON text to dst.
 func (n *nestNode) append(dst []byte) []byte {
 	if n.raw != nil {
 		return append(dst, n.raw...)
+	}
+	if elements := n.elements(); elements != nil {
+		dst = append(dst, '[')
+		for i, f := range elements {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = f.append(dst)
+		}
+		return append(dst, ']')
 	}
 	dst = append(dst, '{')
 	for i, f := range n.fields {

@@ -2,6 +2,7 @@ package testredis
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -137,6 +138,28 @@ func (c *Cluster) Addrs() []string {
 // Client returns a new client of the cluster. The caller closes it.
 func (c *Cluster) Client() *redis.ClusterClient {
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs()})
+}
+
+// Behind returns a new client of the cluster, changed by options unless they are nil, that reaches
+// its nodes through proxies, and the proxies. The caller closes it.
+func (c *Cluster) Behind(t testing.TB, options func(*redis.ClusterOptions)) (*redis.ClusterClient, []*Proxy) {
+	t.Helper()
+	byAddr := make(map[string]string)
+	proxies := make([]*Proxy, len(c.Nodes))
+	for i, s := range c.Nodes {
+		proxies[i] = StartProxy(t, s.Addr)
+		byAddr[s.Addr] = proxies[i].Addr
+	}
+	opts := &redis.ClusterOptions{
+		Addrs: c.Addrs(),
+		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, byAddr[addr])
+		},
+	}
+	if options != nil {
+		options(opts)
+	}
+	return redis.NewClusterClient(opts), proxies
 }
 
 // Master returns the node that owns the key's slot.

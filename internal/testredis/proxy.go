@@ -54,8 +54,10 @@ func (p *Proxy) SetLink(l Link) {
 	p.down.set(l)
 }
 
-// Sent returns how many bytes have gone to the server, and Received how many have come back.
-func (p *Proxy) Sent() int64     { return p.up.bytes() }
+// Sent returns how many bytes have gone to the server.
+func (p *Proxy) Sent() int64 { return p.up.bytes() }
+
+// Received returns how many bytes have come from the server.
 func (p *Proxy) Received() int64 { return p.down.bytes() }
 
 // SetDown closes all connections and refuses new ones, until it is called with false.

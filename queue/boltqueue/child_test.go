@@ -54,6 +54,14 @@ func runChild() bool {
 	if task == "" {
 		return false
 	}
+	if how, full := strings.CutPrefix(task, "full "); full {
+		if err := fillUntilFull(how, path); err != nil {
+			fmt.Println("error", err)
+			return true
+		}
+		fmt.Println("ok")
+		return true
+	}
 	q, err := Open(path, Options{})
 	if err != nil {
 		fmt.Println("error", err)

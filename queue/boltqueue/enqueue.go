@@ -105,7 +105,7 @@ func (x *index) room(opts *Options, job *queue.Job) error {
 	if limit := opts.maxJob(); size > limit {
 		return fmt.Errorf("%w: it has %d bytes, of at most %d", queue.ErrTooLarge, size, limit)
 	}
-	switch x.set.Room(job.Lane, size, lanes.Bounds{Jobs: opts.MaxJobs, Bytes: opts.MaxBytes}) {
+	switch x.set.Room(job.Lane, size, opts.bounds()) {
 	case lanes.LaneFull:
 		return fmt.Errorf("lane %q holds its share: %w", job.Lane, queue.ErrFull)
 	case lanes.FailingFull:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"syscall"
 )
@@ -26,8 +25,8 @@ func syncDir(dir string) error {
 }
 
 // warnNetwork warns if a file is on a network file system.
-func warnNetwork(log *slog.Logger, path string) {
-	if kind := networkKind(filesystem(filepath.Dir(path))); kind != "" {
+func warnNetwork(log *slog.Logger, path string, filesystem int64) {
+	if kind := networkKind(filesystem); kind != "" {
 		log.Warn("boltqueue: the file is on a network file system, where locks and syncs may not hold; "+
 			"a crash of either side may damage or lose it", "path", path, "filesystem", kind)
 	}

@@ -56,6 +56,7 @@ func Open(path string, o Options) (*Queue, error) {
 	}
 	o = o.withDefaults()
 	q := &Queue{opts: o, path: path, store: newStore(db, file), inbox: newInbox(), index: newIndex(o.Lease)}
+	q.index.set.LimitIdle(o.bounds().Index / 2)
 	if err := q.store.update(q.load); err != nil {
 		return nil, openError(path, errors.Join(err, q.store.close()))
 	}
@@ -63,7 +64,7 @@ func Open(path string, o Options) (*Queue, error) {
 		err = fmt.Errorf("its directory cannot be synced, so that a loss of power may lose the file: %w", err)
 		return nil, openError(path, errors.Join(err, q.store.close()))
 	}
-	warnNetwork(o.Logger, path)
+	warnNetwork(o.Logger, path, filesystem(filepath.Dir(path)))
 	go q.run()
 	return q, nil
 }
@@ -85,8 +86,12 @@ func checkPath(path string) error {
 	if path == "" {
 		return errors.New("boltqueue: path is empty; it must name the queue's file")
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err != nil: // Open makes it, or tells why it cannot
+	case info.IsDir():
 		return fmt.Errorf("boltqueue: path %s is a directory; it must name a file in it", path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("boltqueue: path %s is no regular file (its mode is %s); it must name one", path, info.Mode())
 	}
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("boltqueue: path %s: its directory must exist: %w", path, err)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/lanes"
 	"github.com/pushhooks/webhook/internal/limits"
 )
 
@@ -17,7 +18,10 @@ type Options struct {
 	// seconds.
 	Lease time.Duration
 
-	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 1,000,000.
+	// MaxJobs bounds the jobs that are ready, delayed or leased. The index in memory has 255 bytes for
+	// each, and 24 MiB at least. A job takes up to 170 and a lane with jobs 400, so it is full before if
+	// most jobs have lanes of their own: the default takes 44,000 of those. Defaults to 100,000, so that a
+	// process with the defaults stays below 150 MiB; raise it for longer backlogs.
 	MaxJobs int
 
 	// MaxBytes bounds the Data of those jobs. The file is somewhat larger. Defaults to 4 GiB.
@@ -51,7 +55,7 @@ const maxData = math.MaxInt32 / 2
 // withDefaults returns o with its zero fields filled in.
 func (o Options) withDefaults() Options {
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
-	o.MaxJobs = cmp.Or(o.MaxJobs, 1_000_000)
+	o.MaxJobs = cmp.Or(o.MaxJobs, 100_000)
 	o.MaxBytes = cmp.Or(o.MaxBytes, 4<<30)
 	o.MaxDead = cmp.Or(o.MaxDead, 10_000)
 	o.MaxDeadBytes = cmp.Or(o.MaxDeadBytes, 64<<20)
@@ -80,6 +84,23 @@ func (o Options) validate() error {
 		}
 	}
 	return nil
+}
+
+// What the index takes in memory for each job and for each lane with jobs, and of all of them at least.
+// A benchmark measures it.
+const (
+	indexJob  = 170
+	indexLane = 400
+	minIndex  = 24 << 20
+)
+
+// bounds returns what the queue may hold. The index has room for MaxJobs, unless each has a lane of its
+// own.
+func (o *Options) bounds() lanes.Bounds {
+	return lanes.Bounds{
+		Jobs: o.MaxJobs, Bytes: o.MaxBytes,
+		Index: max(minIndex, int64(o.MaxJobs)*(indexJob+indexJob/2)), IndexJob: indexJob, IndexLane: indexLane,
+	}
 }
 
 // maxJob returns the largest Data that one job may have.

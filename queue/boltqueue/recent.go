@@ -5,7 +5,7 @@ import "github.com/pushhooks/webhook/queue"
 // recentJobs and recentBytes bound the jobs, and their Data, that are kept in memory.
 const (
 	recentJobs  = 1 << 14
-	recentBytes = 16 << 20
+	recentBytes = 8 << 20
 )
 
 // recent keeps jobs that were enqueued lately in memory, so that they need not be read from the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -164,7 +165,7 @@ func (d *deadRecord) encode() []byte {
 	if d.ordered {
 		flags = flagOrdered
 	}
-	reason := d.reason[:min(len(d.reason), maxReason)]
+	reason := strings.ToValidUTF8(d.reason[:min(len(d.reason), maxReason)], "") // a character may be cut
 	b := make([]byte, 0, deadFixed+len(d.lane)+len(d.id)+len(reason))
 	b = append(b, recordVersion, flags)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(d.lane)))

@@ -2,7 +2,9 @@ package queuetest
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -30,6 +32,25 @@ var deadChecks = []check{
 		r.between("First", got.First, before)
 		if got.Attempts != 1 {
 			r.breaksRule("DeadLetter", "Attempts is %d; want 1, the last one included", got.Attempts)
+		}
+	})},
+	{"D1", "AReasonOfAKiBIsListedWhole", letters(func(r *rig, d queue.DeadLetters) {
+		reason := "status: " + strings.Repeat("ä", 508)
+		r.enqueue(r.job("a"))
+		r.kill(r.takeOne(), reason)
+		if got := r.listed(d, "", 10, 1)[0].Reason; got != reason {
+			r.breaks("the reason is %q; want %q", got, reason)
+		}
+	})},
+	{"D1", "ALongReasonIsListedAsText", letters(func(r *rig, d queue.DeadLetters) {
+		for _, reason := range []string{"status: " + strings.Repeat("ä", 30_000), "status:" + strings.Repeat("€", 20_000)} {
+			r.enqueue(r.job("a"))
+			r.kill(r.takeOne(), reason)
+		}
+		for _, l := range r.listed(d, "", 10, 2) {
+			if !utf8.ValidString(l.Reason) || len(l.Reason) < 1000 || !strings.HasPrefix(l.Reason, "status:") {
+				r.breaks("the reason is %q", l.Reason)
+			}
 		}
 	})},
 	{"D1", "AttemptsAndFirstAreKept", letters(func(r *rig, d queue.DeadLetters) {

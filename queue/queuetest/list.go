@@ -186,7 +186,8 @@ var updateChecks = []check{
 		for _, reason := range []string{long, "x" + long, "short", ""} {
 			r.setLane(queue.LaneUpdate{Lane: "a", Health: queue.Failing, Reason: reason})
 			got := r.info(lanes, "a").Reason
-			if len(got) > queue.MaxReasonBytes || !utf8.ValidString(got) || !strings.HasPrefix(reason, got) ||
+			kept := strings.TrimSuffix(got, "…")
+			if len(got) > queue.MaxReasonBytes || !utf8.ValidString(got) || !strings.HasPrefix(reason, kept) ||
 				len(got) < min(len(reason), queue.MaxReasonBytes-1) {
 				r.breaks("a reason of %d bytes is listed with %d: %q", len(reason), len(got), got)
 			}
@@ -200,9 +201,9 @@ var updateChecks = []check{
 		}
 	})},
 	{"LaneUpdate", "AReasonIsMadeValid", lister(func(r *rig, lanes queue.LaneLister) {
-		r.setLane(queue.LaneUpdate{Lane: "a", Health: queue.Failing, Reason: "a\xffb"})
-		if got := r.info(lanes, "a").Reason; got != "a\uFFFDb" {
-			r.breaks("the reason is %q; want it with U+FFFD for what is not UTF-8", got)
+		r.setLane(queue.LaneUpdate{Lane: "a", Health: queue.Failing, Reason: "a\xffb\x1bc\nd"})
+		if got := r.info(lanes, "a").Reason; got != "a\uFFFDb\uFFFDc d" {
+			r.breaks("the reason is %q; want one line, with U+FFFD for what is not UTF-8 or no text", got)
 		}
 	})},
 	{"LaneUpdate", "WhatCannotBeUsedIsAnError", func(r *rig) {

@@ -75,7 +75,8 @@ var rules = map[string]string{
 		"are not taken again (E2).",
 	"P2": "The jobs have the First and the Age of the job they replace, and no Attempts.",
 	"D1": "The job is never received again (unless somebody replays it), and is listed " +
-		"with its reason where the driver implements DeadLetters.",
+		"with its reason where the driver implements DeadLetters. " +
+		"The reason is one line of UTF-8 of at most 1 KiB; an emitter gives no other, and a driver may cut others.",
 	"D2": "Dead letters are bounded in number and age. The oldest are evicted, and " +
 		"Stats.DeadDropped counts them.",
 	"C1": "A Receive that waits returns ErrClosed soon, and so does every method " +

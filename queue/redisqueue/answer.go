@@ -30,16 +30,6 @@ func number(v any) int {
 	return 0
 }
 
-// texts reads a script's answer that is a list of strings.
-func texts(answer any) []string {
-	list, _ := answer.([]any)
-	out := make([]string, len(list))
-	for i, v := range list {
-		out[i], _ = v.(string)
-	}
-	return out
-}
-
 // list reads a part of a script's answer that is a list.
 func list(answer any) []any {
 	out, _ := answer.([]any)

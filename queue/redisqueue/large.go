@@ -32,8 +32,7 @@ func (q *Queue) readLarge(ctx context.Context, p *partition, leases []queue.Leas
 	}
 	r.run(ctx)
 	all.Wait()
-	_, idle := p.roundTrips()
-	q.rate.stop(idle)
+	q.rate.stop(p.roundTrip())
 	if r.err == nil {
 		return leases, nil
 	}
@@ -156,9 +155,14 @@ func (r *reading) sorted() (read, unread []queue.Lease) {
 // readData returns the data of large jobs. What HMGET does not find is read again by a script: HMGET
 // may have asked a replica.
 func (q *Queue) readData(ctx context.Context, p *partition, ids []any) ([]any, error) {
-	cmd := single{redis.NewCmd(ctx, append([]any{"hmget", p.large()}, ids...)...)}
-	_ = q.client.Process(ctx, cmd)
-	data, err := cmd.Slice()
+	var data []any
+	var err error
+	q.send(ctx, p, func(c commander) error {
+		cmd := single{redis.NewCmd(ctx, append([]any{"hmget", p.large()}, ids...)...)}
+		_ = c.Process(ctx, cmd)
+		data, err = cmd.Slice()
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,13 @@ const (
 	// maxTimeout is how long Redis has at most to lease jobs, after calls that were not answered.
 	maxTimeout = 16 * time.Second
 
+	// maxSlows is how often the timeouts are doubled at most, and slowFor how long they stay so.
+	maxSlows = 4
+	slowFor  = time.Minute
+
 	// firstRate is how many bytes per second the link to Redis is assumed to carry before anything
 	// was measured.
-	firstRate = 256 << 10
+	firstRate = 1 << 20
 
 	// minRate is the lowest that is assumed after answers that did not come in time.
 	minRate = 8 << 10
@@ -43,29 +47,37 @@ const (
 func (p *partition) timeout() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return min(maxTimeout, max(minTimeout, 8*p.rtt)<<min(p.slows, 4))
+	return min(maxTimeout, max(minTimeout, 8*p.rtt)<<p.slowsAt(time.Now()))
 }
 
-// roundTrips returns what a round trip takes, and what it takes on an idle link; 0 if that is not
-// known.
-func (p *partition) roundTrips() (smoothed, idle time.Duration) {
+// roundTrip returns what a round trip takes on an idle link; 0 if that is not known.
+func (p *partition) roundTrip() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rtt, p.idleRTT
+	return p.idleRTT
 }
 
-// slower notes that a call was not answered in time.
+// slower notes that a call was not answered in time. Calls that fail together count once.
 func (p *partition) slower() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.slows++
+	if now := time.Now(); now.Sub(p.slowed) > minTimeout/4 {
+		p.slows, p.slowed = min(maxSlows, p.slowsAt(now)+1), now
+	}
+}
+
+// slowsAt returns how often calls were not answered in time lately.
+func (p *partition) slowsAt(now time.Time) int {
+	if now.Sub(p.slowed) > slowFor {
+		return 0
+	}
+	return p.slows
 }
 
 // answered notes that a call with little data was answered.
 func (p *partition) answered(elapsed time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.slows = 0
 	if p.rtt == 0 {
 		p.rtt, p.idleRTT = elapsed, elapsed
 	}
@@ -83,15 +95,19 @@ func (q *Queue) noteAnswer(p *partition, leases []queue.Lease, elapsed time.Dura
 		p.answered(elapsed)
 		return
 	}
-	_, idle := p.roundTrips()
-	q.rate.sample(n, max(elapsed-idle, elapsed/4))
+	q.rate.sample(n, max(elapsed-p.roundTrip(), elapsed/4))
+}
+
+// isTimeout reports whether a call has ended because an answer did not come in time.
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
 // noteFailure notes that a call was not answered, which was to bring so much data at most. If it
 // took too long, the next ones have more time and ask for less.
 func (q *Queue) noteFailure(p *partition, err error, bytes int64, elapsed time.Duration) {
-	var network net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout() {
+	if isTimeout(err) {
 		p.slower()
 		q.rate.missed(bytes, elapsed)
 	}
@@ -100,8 +116,7 @@ func (q *Queue) noteFailure(p *partition, err error, bytes int64, elapsed time.D
 // budget is how much data a call on p may take when n of them begin side by side. The data has come
 // before much of the leases' time has passed.
 func (q *Queue) budget(p *partition, n int) int64 {
-	_, idle := p.roundTrips()
-	d := min(budgetTime+4*idle, q.opts.Lease/4)
+	d := min(budgetTime+4*p.roundTrip(), q.opts.Lease/4)
 	return min(maxBudget, max(minBudget, q.rate.in(d)/int64(n)))
 }
 

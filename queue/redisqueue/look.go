@@ -18,6 +18,9 @@ type look struct {
 	named  [][]laneLimit // by partition: the lanes that the Want names
 	done   []rings       // by partition: the rings that have given what they may
 	asked  []bool        // by partition
+	ready  []bool        // by partition: it may have had jobs when the look began
+	turn   uint64        // counts looks
+	rounds int
 	leases []queue.Lease
 }
 
@@ -38,7 +41,10 @@ type answer struct {
 
 func (q *Queue) newLook(w *queue.Want) *look {
 	n := len(q.parts)
-	l := &look{q: q, want: *w, left: *w, named: make([][]laneLimit, n), done: make([]rings, n), asked: make([]bool, n)}
+	l := &look{
+		q: q, want: *w, left: *w, turn: q.turn.Add(1),
+		named: make([][]laneLimit, n), done: make([]rings, n), asked: make([]bool, n), ready: make([]bool, n),
+	}
 	for name := range w.Lanes {
 		n := q.ofLane(name)
 		l.named[n] = append(l.named[n], laneLimit{name, w.Limit(name)})
@@ -70,19 +76,26 @@ func (l *look) round(ctx context.Context) (more bool) {
 	return l.collect(ctx, calls, answers)
 }
 
-// calls returns the partitions to ask, beginning with another one each time.
+// calls returns the partitions to ask, beginning with another one each time. Once there are jobs, it
+// is only those that were ready at first: others can wait for the next Receive.
 func (l *look) calls(now time.Time) []call {
 	var calls []call
 	n := len(l.q.parts)
-	first := int(l.q.turn.Add(1) % uint64(n))
+	first := int(l.turn%uint64(n)) + l.rounds
 	for k := range n {
 		p := l.q.parts[(first+k)%n]
-		open, known := p.mayGive(now, l.asked[p.number])
-		open &= allowed(&l.left) &^ l.done[p.number]
+		i := p.number
+		if len(l.leases) > 0 && !l.ready[i] {
+			continue
+		}
+		open, known := p.mayGive(now, l.asked[i])
+		l.ready[i] = l.ready[i] || open != 0 || !known
+		open &= allowed(&l.left) &^ l.done[i]
 		if open != 0 || !known {
 			calls = append(calls, call{p: p, open: open, known: known})
 		}
 	}
+	l.rounds++
 	return calls
 }
 
@@ -114,6 +127,7 @@ func (l *look) divide(calls []call) []call {
 		c := &useful[i]
 		c.Max, c.MaxPerLane = all.next(), l.want.MaxPerLane
 		c.named, c.bytes = l.limits(c.p), l.q.budget(c.p, len(useful))
+		c.ring = int64((l.turn + l.turn/uint64(len(l.q.parts))) % 3) // another one for each partition, too
 	}
 	return slices.DeleteFunc(useful, func(c call) bool { return c.known && c.Max == 0 })
 }
@@ -181,8 +195,7 @@ func (l *look) collect(ctx context.Context, calls []call, answers chan answer) (
 func patienceWith(calls []call) time.Duration {
 	d := probeTimeout
 	for i := range calls {
-		_, idle := calls[i].p.roundTrips()
-		d = max(d, 2*idle)
+		d = max(d, 2*calls[i].p.roundTrip())
 	}
 	return d
 }

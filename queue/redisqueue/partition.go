@@ -35,7 +35,8 @@ type partition struct {
 
 	rtt     time.Duration // a round trip, smoothed; 0: not known
 	idleRTT time.Duration // about the lowest
-	slows   int           // how often in a row calls were not answered in time
+	slows   int           // how often calls were not answered in time lately
+	slowed  time.Time     // when that was last
 }
 
 // rings is a set of the rings that lanes are in, by the healths of the lanes.

@@ -33,10 +33,9 @@ type Queue struct {
 
 	name  string        // unique to this Queue: how its tokens begin
 	calls atomic.Uint64 // numbers its tokens
-	turn  atomic.Uint64 // the partition that a Receive begins with
+	turn  atomic.Uint64 // the partition and the ring that a look begins with
 	kept  kept          // what came too late for its Receive
 	rate  rate          // of the link to Redis
-	rings atomic.Int64  // the ring that a take begins with
 
 	maintained atomic.Int64 // when maintain ran last, Unix ns
 	swept      atomic.Int64 // when it forgot old lanes last

@@ -104,13 +104,25 @@ func (q *Queue) evalAfter(ctx context.Context, first []any, s *script, p *partit
 func (q *Queue) command(ctx context.Context, first []any, name, script string, p *partition, args []any) (any, error) {
 	line := make([]any, 0, len(args)+7)
 	line = append(line, name, script, 2, p.base, p.base+"-", q.channel, p.number)
-	cmd := single{redis.NewCmd(ctx, append(line, args...)...)}
+	line = append(line, args...)
+	var answer any
+	var err error
+	q.send(ctx, p, func(c commander) error {
+		answer, err = run(ctx, c, first, line)
+		return err
+	})
+	return answer, err
+}
+
+// run runs a command, after another one in one transaction unless that is nil.
+func run(ctx context.Context, c commander, first, line []any) (any, error) {
+	cmd := single{redis.NewCmd(ctx, line...)}
 	if first == nil {
-		_ = q.client.Process(ctx, cmd)
+		_ = c.Process(ctx, cmd)
 		return cmd.Result()
 	}
 	before := redis.NewCmd(ctx, first...)
-	_, err := q.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+	_, err := c.TxPipelined(ctx, func(tx redis.Pipeliner) error {
 		_ = tx.Process(ctx, before)
 		_ = tx.Process(ctx, cmd)
 		return nil

@@ -23,6 +23,7 @@ type share struct {
 	queue.Want             // without Lanes
 	named      []laneLimit // the lanes that have a limit of their own
 	bytes      int64       // of data, but for the first job
+	ring       int64       // to begin with
 }
 
 type laneLimit struct {
@@ -95,7 +96,7 @@ func (q *Queue) takeArgs(s *share, l *lostTake, lost []lostTake) []any {
 	fixed := append(make([]byte, 0, tokenSize+12*8), l.token...)
 	for _, n := range [...]int64{
 		q.opts.Lease.Microseconds(), l.deadline, int64(min(s.Max, maxTake)), int64(s.MaxPerLane),
-		int64(max(0, s.MaxUntried)), int64(max(0, s.MaxFailing)), q.rings.Add(1) % 3, int64(flag(q.opts.AtMostOnce)),
+		int64(max(0, s.MaxUntried)), int64(max(0, s.MaxFailing)), s.ring, int64(flag(q.opts.AtMostOnce)),
 		q.opts.MarkerTTL.Microseconds(), int64(q.opts.MaxMarkers), int64(len(s.named)), s.bytes,
 	} {
 		fixed = binary.LittleEndian.AppendUint64(fixed, math.Float64bits(float64(n)))

@@ -61,7 +61,7 @@ type Options struct {
 
 	// ParkedJobs and ParkedBytes bound what is received but not wanted yet. What is more than
 	// its lane's share of them is left to SQS for a while; see the package's documentation.
-	// One round of receive calls can exceed ParkedBytes. They default to 1,000 jobs and 64 MiB.
+	// One round of receive calls can exceed ParkedBytes. They default to 1,000 jobs and 32 MiB.
 	ParkedJobs  int
 	ParkedBytes int64
 }
@@ -87,7 +87,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxMessages, maxEntries)
 	setDefault(&o.Pollers, 2)
 	setDefault(&o.ParkedJobs, 1000)
-	setDefault(&o.ParkedBytes, 64<<20)
+	setDefault(&o.ParkedBytes, 32<<20)
 	return o
 }
 
