@@ -24,7 +24,7 @@ type channel struct {
 // members are the users of a presence channel.
 type members struct {
 	byUser     map[string]*member
-	untold     list.List // of those *member that webhooks have to be told of, in the order of the changes
+	untold     list.List // of *member: of whom webhooks have to be told, in the order of the changes
 	departures int       // of the untold, those who left
 }
 

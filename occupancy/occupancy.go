@@ -1,6 +1,7 @@
-// Package occupancy tells webhooks when channels are occupied and vacated, when users join and leave
-// presence channels, and how many subscribers the other channels have. It is for hosts: servers that
-// know which of their connections are on which channels, and whose channels live in one process.
+// Package occupancy tells webhooks when channels are occupied and vacated, when users join and
+// leave presence channels, and how many subscribers the other channels have. It is for hosts:
+// servers that know which of their connections are on which channels, and whose channels live in
+// one process.
 //
 // A [Tracker] is told what each socket does and emits what Pusher documents for it:
 //
@@ -17,12 +18,12 @@
 // # Refused events
 //
 // An event that Emit refuses with webhook.ErrOverflow is not lost. The call returns an error that
-// names it, and the Tracker emits it before the next events of that channel, or when [Tracker.Retry]
-// is called, which a host should do once a second while there are errors, and before it shuts down.
-// What is kept is the difference between what webhooks were told and what is so: an event and its
-// opposite cancel out if neither was emitted, and a newer count replaces an older one. Arrivals that
-// wait are of sockets that are there. Departures that wait are at most 100,000 in a Tracker: beyond
-// that those of a channel are dropped, and the error says so.
+// names it, and the Tracker emits it before the next events of that channel, or when
+// [Tracker.Retry] is called, which a host should do once a second while there are errors, and
+// before it shuts down. What is kept is the difference between what webhooks were told and what is
+// so: an event and its opposite cancel out if neither was emitted, and a newer count replaces an
+// older one. Arrivals that wait are of sockets that are there. Departures that wait are at most
+// 100,000 in a Tracker: beyond that those of a channel are dropped, and the error says so.
 //
 // Events wait for others of their kind alone. While there is no room for member_added, because the
 // webhook that wants it is down, another webhook is still told that the channel was vacated. Any
@@ -100,8 +101,8 @@ func (t *Tracker) Join(s Subscription) error {
 }
 
 // Leave takes a socket off a channel. If it is not on the channel, nothing happens. The error names
-// the events of the channel that Emit refused, and wraps Emit's errors; the socket is off the channel
-// all the same.
+// the events of the channel that Emit refused, and wraps Emit's errors; the socket is off the
+// channel all the same.
 func (t *Tracker) Leave(s Subscription) error {
 	r := round{emitter: t.emitter}
 	t.leave(key{s.AppID, s.Channel}, s.SocketID, &r)
@@ -120,8 +121,8 @@ func (t *Tracker) Gone(socketID string) error {
 	return r.err()
 }
 
-// Retry emits what Emit has refused, and returns an error that names what it refuses again. A channel
-// on which nothing happens any more has no other occasion to be told of.
+// Retry emits what Emit has refused, and returns an error that names what it refuses again. A
+// channel on which nothing happens any more has no other occasion to be told of.
 func (t *Tracker) Retry() error {
 	r := round{emitter: t.emitter}
 	for i := range t.channels {

@@ -91,8 +91,8 @@ func (sh *channelShard) file(c *channel, r *round) {
 	if n := c.departures(); !sh.waiting.update(c, n) {
 		c.forget()
 		sh.waiting.update(c, 0)
-		r.fail(fmt.Errorf("occupancy: %d events about who left channel %q of app %q are dropped: %d wait already: %w",
-			n, c.channel, c.app, sh.waiting.limit, webhook.ErrOverflow))
+		r.fail(fmt.Errorf("occupancy: departures of app %q, channel %q are dropped (events: %d), because %d wait already: %w",
+			c.app, c.channel, n, sh.waiting.limit, webhook.ErrOverflow))
 	}
 	switch {
 	case !c.told():

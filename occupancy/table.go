@@ -2,7 +2,8 @@ package occupancy
 
 import "maps"
 
-// table is a map that gives back memory: a map of Go keeps the room of the most entries that it had.
+// table is a map that gives back memory: a map of Go keeps the room of the most entries that it
+// had.
 type table[K comparable, V any] struct {
 	m    map[K]V
 	peak int // the most entries since m was made
