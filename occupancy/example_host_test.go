@@ -7,7 +7,9 @@ import (
 	"log"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pushhooks/webhook"
@@ -163,6 +165,38 @@ func TestHubTellsOfMembers(t *testing.T) {
 	if want := webhook.MemberRemoved("", "presence-chat", "ann"); events[1] != want {
 		t.Errorf("got %v, want %v", events[1], want)
 	}
+}
+
+func TestHubRetriesWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		em := &fullEmitter{}
+		em.full.Store(true)
+		h := newHub(nil)
+		h.tracker, h.log = occupancy.New(em), slog.New(slog.DiscardHandler)
+		go h.retry(t.Context())
+		h.check(h.tracker.Join(on("presence-x", "1.1", "ann")))
+		time.Sleep(10 * time.Second)
+		em.full.Store(false)
+		time.Sleep(time.Second)
+		if n := em.taken.Load(); n != 2 {
+			t.Errorf("%d events were emitted, want 2", n)
+		}
+	})
+}
+
+// fullEmitter is full, for a while.
+type fullEmitter struct {
+	full  atomic.Bool
+	taken atomic.Int64
+}
+
+func (e *fullEmitter) Emit(webhook.Event) error {
+	if e.full.Load() {
+		return webhook.ErrOverflow
+	}
+	e.taken.Add(1)
+	return nil
 }
 
 // A connection that comes while the server goes down changes nothing.
