@@ -43,6 +43,7 @@ type nodeConfig struct {
 	Via        map[string]string // the proxy in front of each address
 	Cluster    bool
 	Partitions int
+	AtMostOnce bool
 }
 
 func (c *nodeConfig) client() redis.UniversalClient {
@@ -55,13 +56,13 @@ func (c *nodeConfig) client() redis.UniversalClient {
 	return redis.NewClient(&redis.Options{Addr: c.Addrs[0], Dialer: dial, ContextTimeoutEnabled: true})
 }
 
-// chaosApp is the app that all nodes have: five webhooks, one of them ordered, of which each event
-// goes to one.
-func chaosApp(receiver string) webhook.App {
+// chaosApp is the app that all nodes have: five webhooks, of which each event goes to one. One may be
+// ordered.
+func chaosApp(receiver string, ordered bool) webhook.App {
 	app := webhook.App{ID: "chaos", Key: "key", Secret: "secret"}
 	for i := range chaosHooks {
 		app.Webhooks = append(app.Webhooks, webhook.Webhook{
-			ID: fmt.Sprint("hook-", i), URL: receiver, Ordered: i == orderedHook,
+			ID: fmt.Sprint("hook-", i), URL: receiver, Ordered: ordered && i == orderedHook,
 			EventTypes: []webhook.EventType{webhook.TypeClientEvent},
 			Filter:     webhook.Filter{ChannelPrefix: fmt.Sprint("private-", i, "-")},
 			Retry: webhook.Retry{
@@ -93,11 +94,11 @@ func runNode(config string) {
 	client := c.client()
 	var q *redisqueue.Queue
 	_ = persist(ctx, func() (err error) {
-		q, err = redisqueue.New(ctx, client, redisqueue.Options{Lease: nodeLease, Partitions: c.Partitions})
+		q, err = redisqueue.New(ctx, client, redisqueue.Options{Lease: nodeLease, Partitions: c.Partitions, AtMostOnce: c.AtMostOnce})
 		return err
 	})
 	em, err := webhook.New(webhook.Options{
-		Apps: []webhook.App{chaosApp(c.Receiver)}, Queue: tellingQueue{q}, Workers: nodeWorkers,
+		Apps: []webhook.App{chaosApp(c.Receiver, !c.AtMostOnce)}, Queue: tellingQueue{q}, Workers: nodeWorkers,
 		Batching:       webhook.Batching{Duration: 10 * time.Millisecond, Size: nodeBatch},
 		OutboxBytes:    256 << 10,
 		RequestTimeout: 2 * time.Second,

@@ -43,23 +43,38 @@ func soak(t *testing.T) time.Duration {
 }
 
 // Three processes share one Redis while links are cut and slow, answers get lost, the store is full,
-// the server hangs and processes are killed, at random. At the end every event is accounted for.
+// the server hangs or is killed, and processes are killed, at random. At the end every event is accounted for.
 func TestChaosOnAServer(t *testing.T) {
 	t.Parallel()
 	alone(t)
-	server := testredis.StartServer(t, testredis.Options{})
+	server := testredis.StartServer(t, testredis.Options{AppendOnly: true})
 	client := server.Client()
 	defer client.Close()
 	c := newChaos(t, client, []*testredis.Server{server})
 	c.node.Partitions = 1 + 3*c.random.IntN(2)
 	c.run(
 		c.cut, c.cut, c.loseAnswer, c.loseAnswer, c.cutAnswer, c.slowLink, c.fill, c.kill, c.kill, c.replace, c.pause,
-		func() { c.everywhere("SCRIPT", "FLUSH") },
+		c.restartServer, func() { c.everywhere("SCRIPT", "FLUSH") },
 		func() { c.everywhere("CLIENT", "KILL", "TYPE", "normal") },
 	)
 }
 
-// The same with a cluster, of which slots are moved besides. No master is killed, because what it had
+// At most once is at most once: whatever happens, no event is delivered twice.
+func TestChaosAtMostOnce(t *testing.T) {
+	t.Parallel()
+	alone(t)
+	server := testredis.StartServer(t, testredis.Options{})
+	client := server.Client()
+	defer client.Close()
+	c := newChaos(t, client, []*testredis.Server{server})
+	c.node.AtMostOnce, c.ledger.once = true, true
+	c.run(
+		c.cut, c.cut, c.loseAnswer, c.loseAnswer, c.cutAnswer, c.slowLink, c.fill, c.kill, c.replace, c.pause,
+		func() { c.everywhere("CLIENT", "KILL", "TYPE", "normal") },
+	)
+}
+
+// The same as on a server with a cluster, of which slots are moved besides. No master is killed, because what it had
 // not replicated would be lost.
 func TestChaosOnACluster(t *testing.T) {
 	t.Parallel()
@@ -114,7 +129,7 @@ func newChaos(t *testing.T, client redis.UniversalClient, servers []*testredis.S
 	}
 	receiver := httptest.NewServer(c.ledger)
 	t.Cleanup(receiver.Close)
-	app := chaosApp(receiver.URL)
+	app := chaosApp(receiver.URL, false) // for its keys
 	c.ledger.app = &app
 	c.node = nodeConfig{Receiver: receiver.URL}
 	for _, s := range servers {
@@ -151,7 +166,7 @@ func (c *chaos) run(troubles ...func()) {
 			t.Fatalf("%s does not stop emitting", n.name)
 		}
 	}
-	q := open(t, c.client, redisqueue.Options{})
+	q := open(t, c.client, redisqueue.Options{AtMostOnce: c.node.AtMostOnce})
 	c.empties(q)
 	for _, n := range c.nodes {
 		c.end(n)
@@ -344,6 +359,15 @@ func (c *chaos) replace() {
 	i := c.one()
 	c.end(c.nodes[i])
 	c.nodes[i] = c.start(i)
+}
+
+// restartServer kills a server, which has everything on disk, and starts it again.
+func (c *chaos) restartServer() {
+	c.counts["server killed"]++
+	s := c.servers[c.random.IntN(len(c.servers))]
+	s.Kill()
+	c.sleep(time.Second)
+	s.Start()
 }
 
 func (c *chaos) pause() {
