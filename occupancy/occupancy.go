@@ -31,6 +31,7 @@
 package occupancy
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"strings"
@@ -86,14 +87,18 @@ func New(em Emitter) *Tracker {
 	return t
 }
 
+// ErrNotJoined is returned by Join when the socket was not put on the channel: the subscription
+// lacks an ID, no event can be made of it, or the socket is on the channel as another user. The
+// text names the field, its value and what would be right.
+var ErrNotJoined = errors.New("occupancy: not joined")
+
 // Join puts a socket on a channel. If it is on the channel already, nothing happens.
 //
-// An error that wraps webhook.ErrInvalidEvent and begins with "occupancy: join" says what is wrong
-// with s; then nothing was changed. Any other error names the events of the channel that Emit
-// refused, and wraps Emit's errors; the socket is on the channel then.
+// Unless the error is ErrNotJoined, the socket is on the channel, and the error names the events of
+// the channel that Emit refused, and wraps Emit's errors.
 func (t *Tracker) Join(s Subscription) error {
 	if err := s.validate(); err != nil {
-		return fmt.Errorf("occupancy: join: %w", err)
+		return fmt.Errorf("%w: %w", ErrNotJoined, err)
 	}
 	r := round{emitter: t.emitter}
 	t.channelShard(key{s.AppID, s.Channel}).join(s, t.socketShard(s.SocketID), &r)
@@ -152,7 +157,7 @@ func (t *Tracker) socketShard(socketID string) *socketShard {
 // validate reports what no event could be made of.
 func (s *Subscription) validate() error {
 	if s.SocketID == "" {
-		return fmt.Errorf("%w: socket_id is empty, every subscription needs the id of its connection", webhook.ErrInvalidEvent)
+		return errors.New("socket_id is empty, every subscription needs the id of its connection")
 	}
 	if isPresence(s.Channel) {
 		return webhook.MemberAdded(s.AppID, s.Channel, s.UserID).Validate()
