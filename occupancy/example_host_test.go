@@ -191,7 +191,7 @@ func TestHubRetriesWhatWasRefused(t *testing.T) {
 		h.check(h.tracker.Join(on("presence-x", "1.1", "ann")))
 		time.Sleep(10 * time.Second)
 		em.full.Store(false)
-		time.Sleep(time.Second)
+		time.Sleep(1500 * time.Millisecond)
 		if n := em.taken.Load(); n != 2 {
 			t.Errorf("%d events were emitted, want 2", n)
 		}
