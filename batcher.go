@@ -17,6 +17,9 @@ type slot struct {
 	maxBody atomic.Int64 // largest body that the receiver and the queue are thought to accept; 0: any
 	refused atomic.Int64 // when it refused a larger one, in Unix nanoseconds
 
+	lost    atomic.Uint32 // events for which it had no room since a line told of some
+	failing atomic.Bool   // the log knows it as failing
+
 	mu       sync.Mutex
 	open     *batch
 	sizeHint int       // a little more than the size of the last batch's body

@@ -53,7 +53,7 @@ func (j *deliveryJob) Run() scheduler.Result {
 	if limit := h.slot.bodyLimit(); limit > 0 && int64(len(j.parsed.body)) > limit && j.parsed.events > 1 {
 		return j.halve(h, scheduler.None)
 	}
-	return j.attempt(h)
+	return j.try(h)
 }
 
 // unreadable decides on a job that cannot be read. One of a newer version waits for a process that
@@ -129,13 +129,27 @@ func (j *deliveryJob) unknown(reason, why string, maxAge time.Duration) schedule
 	return scheduler.Result{Action: scheduler.Retry, Delay: min(max(age, minUnknownDelay), maxUnknownDelay)}
 }
 
-// attempt makes one attempt.
-func (j *deliveryJob) attempt(h *hook) scheduler.Result {
+// try makes one attempt, also if the Trace function that is told of it ends this goroutine.
+func (j *deliveryJob) try(h *hook) scheduler.Result {
+	told := false
+	defer func() {
+		if !told {
+			r := j.request(h)
+			j.result = &r
+		}
+	}()
+	j.d.watch.attemptStarted(j, h)
+	told = true
+	return j.request(h)
+}
+
+// request makes the attempt's request, and decides on its outcome.
+func (j *deliveryJob) request(h *hook) scheduler.Result {
 	d := j.d
 	ctx, cancel := j.task.Attempt(d.sender.timeoutOf(h))
 	j.hook, j.tried = h, 1
 	d.stats.attempts.Add(1)
-	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempts()))
+	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempt()))
 	cancel()
 	return j.conclude(out)
 }
@@ -144,6 +158,7 @@ func (j *deliveryJob) attempt(h *hook) scheduler.Result {
 func (j *deliveryJob) conclude(out dispatch.Outcome) scheduler.Result {
 	d, h := j.d, j.hook
 	j.hook = nil
+	out = h.redactOutcome(out)
 	if out.Verdict == dispatch.Unsent { // it was no attempt
 		j.tried = 0
 		d.stats.attempts.Add(-1)

@@ -55,8 +55,7 @@ func (e *Emitter) warnOfOrphans(gone []*hook) {
 	if !known {
 		count = slog.String("jobs", "unknown")
 	}
-	e.log.line(slog.LevelWarn, "webhook jobs will not be delivered: webhooks without an id were replaced, perhaps by a change of their URL; "+
-		"their jobs become dead letters. Give webhooks ids", slog.String("app", gone[0].app.id), slog.String("webhooks", strings.Join(names, ", ")), count,
+	e.log.line(slog.LevelWarn, lineOrphans, slog.String("app", gone[0].app.id), slog.String("webhooks", strings.Join(names, ", ")), count,
 		slog.Bool("more_not_handed_over", held))
 }
 
@@ -65,20 +64,33 @@ var errUncounted = errors.New("webhook: the queue does not count a lane's jobs")
 
 // waiting returns how many jobs the lane has.
 func (q *guardedQueue) waiting(ctx context.Context, lane string) (n int, err error) {
-	defer q.recovered(&err)
-	lister, ok := q.Queue.(queue.LaneLister)
-	if !ok {
-		return 0, errUncounted
-	}
-	infos, err := lister.Lanes(ctx, predecessor(lane), 1)
-	if err != nil || len(infos) == 0 || infos[0].Lane != lane {
+	l, err := q.lane(ctx, lane)
+	if err != nil {
 		return 0, err
 	}
-	l := &infos[0]
 	if l.Delayed < 0 || l.Leased < 0 {
 		return 0, errUncounted
 	}
 	return l.Ready + l.Delayed + l.Leased, nil
+}
+
+// lane returns what the queue knows of a lane.
+func (q *guardedQueue) lane(ctx context.Context, name string) (queue.LaneInfo, error) {
+	infos, err := q.lanes(ctx, predecessor(name), 1)
+	if err != nil || len(infos) == 0 || infos[0].Lane != name {
+		return queue.LaneInfo{Lane: name}, err
+	}
+	return infos[0], nil
+}
+
+// lanes lists lanes behind the one with this name.
+func (q *guardedQueue) lanes(ctx context.Context, after string, limit int) (infos []queue.LaneInfo, err error) {
+	defer q.recovered(&err)
+	lister, ok := q.Queue.(queue.LaneLister)
+	if !ok {
+		return nil, errUncounted
+	}
+	return lister.Lanes(ctx, after, limit)
 }
 
 // predecessor returns a name that is before lane in the order of bytes, and behind every other name
