@@ -3,11 +3,13 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
+	"github.com/pushhooks/webhook/queue"
 )
 
 const (
@@ -30,6 +32,18 @@ const (
 	reasonTooLarge     = "too_large"
 	reasonDisabled     = "disabled"
 )
+
+// attemptsMade returns how many attempts a dead letter has had. The queue counts the lease under which
+// it was given up, also where this package made no attempt.
+func attemptsMade(d *queue.DeadLetter) int {
+	word, _, _ := strings.Cut(d.Reason, ":")
+	switch word {
+	case reasonUnreadable, reasonOlder, reasonNewer, reasonBadSignature, reasonTooOld, reasonDisabled,
+		"app_removed", "webhook_removed", "key_removed", "unknown_app", "unknown_webhook", "unknown_key":
+		return max(0, d.Attempts-1)
+	}
+	return d.Attempts
+}
 
 // Run checks the job, makes at most one attempt, and decides what becomes of the job.
 func (j *deliveryJob) Run() scheduler.Result {

@@ -81,7 +81,7 @@ func (s *failingHooks) tidy(now time.Time, known func(*failingHook) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.byLane {
-		quiet := f.state.Health != queue.Failing && now.Sub(f.last) > quietTime
+		quiet := f.state.Health != queue.Failing && now.Sub(f.last) > quietTime && now.Sub(f.learned) > quietTime
 		over := !f.fails() && f.told == toldNothing && f.warned == 0 && now.Sub(f.begun) >= time.Minute
 		if quiet || over || !known(f) {
 			s.forget(f)

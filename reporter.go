@@ -95,7 +95,7 @@ func (r *reporter) tell(ctx context.Context, minute bool) {
 	slices.SortStableFunc(notices, func(a, b notice) int { return a.since.Compare(b.since) })
 	for i := range notices {
 		n := &notices[i]
-		if !r.log.allowed(n.level(), n.text, n.lane, n.delivered) {
+		if !r.log.allowed(n.level(), n.text, n.lane, 0) {
 			continue
 		}
 		var info *queue.LaneInfo
@@ -179,8 +179,14 @@ func (r *reporter) tellCrowds() {
 	left := r.log.limit.take()
 	slices.SortFunc(left, func(a, b *crowd) int { return cmp.Compare(a.text, b.text) })
 	for _, c := range left {
-		r.log.line(c.level, lineLeftOut, slog.String("line", c.text), slog.Int("lines", c.left),
-			slog.Int("webhooks", len(c.webhooks)), slog.Int64("events", c.events), slog.String("examples", c.examples()))
+		attrs := []slog.Attr{
+			slog.String("line", c.text), slog.Int("lines", c.left), slog.Int("webhooks", len(c.webhooks)),
+			slog.String("examples", c.examples()),
+		}
+		if c.events > 0 {
+			attrs = append(attrs, slog.Int64("events", c.events))
+		}
+		r.log.line(c.level, lineLeftOut, attrs...)
 	}
 }
 
