@@ -66,22 +66,15 @@ func (f *failingHook) fails() bool {
 	return f.row >= failingRow || f.state.Health == queue.Failing
 }
 
-// update has f, under its lane's name, made or changed by a function, and looked at soon. There is none
-// where too many are known. make reports whether it is made if it is not known.
-func (s *failingHooks) update(app, webhook string, h *hook, make bool, change func(f *failingHook, now time.Time)) bool {
-	lane, now := laneOf(app, webhook), time.Now()
+// update changes what is known of a webhook, and has the reporter look at it. A webhook that is not
+// known is made known if add says so and there are not too many; else update reports false.
+func (s *failingHooks) update(app, webhook string, h *hook, add bool, change func(f *failingHook, now time.Time)) bool {
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.byLane[lane]
+	f := s.find(app, webhook, add)
 	if f == nil {
-		if !make || len(s.byLane) >= maxKnown {
-			return false
-		}
-		if s.byLane == nil {
-			s.byLane = map[string]*failingHook{}
-		}
-		f = &failingHook{lane: lane, app: app, webhook: webhook}
-		s.byLane[lane] = f
+		return false
 	}
 	if h != nil {
 		f.slot = h.slot
@@ -89,18 +82,38 @@ func (s *failingHooks) update(app, webhook string, h *hook, make bool, change fu
 	}
 	failed := f.fails()
 	change(f, now)
-	switch begun := f.row > 0 || f.fails(); {
-	case begun && f.since.IsZero():
-		f.since = now
-	case !begun && f.told == toldNothing:
-		f.since, f.failed, f.delivered = time.Time{}, 0, 0
-	}
+	f.begin(now)
 	if failed || f.fails() {
-		s.look(lane)
-	} else if f.told == toldNothing && f.row == 0 && f.warned == 0 && f.begun.IsZero() {
+		s.look(f.lane)
+	} else if f.told == toldNothing && f.warned == 0 && f.begun.IsZero() {
 		s.forget(f)
 	}
 	return true
+}
+
+// find returns what is known of a webhook, nil if nothing is. The caller holds the lock.
+func (s *failingHooks) find(app, webhook string, add bool) *failingHook {
+	lane := laneOf(app, webhook)
+	f := s.byLane[lane]
+	if f != nil || !add || len(s.byLane) >= maxKnown {
+		return f
+	}
+	if s.byLane == nil {
+		s.byLane = map[string]*failingHook{}
+	}
+	f = &failingHook{lane: lane, app: app, webhook: webhook}
+	s.byLane[lane] = f
+	return f
+}
+
+// begin notes when the webhook began to fail, or forgets it when it has failed too little to be told.
+func (f *failingHook) begin(now time.Time) {
+	switch failing := f.row > 0 || f.fails(); {
+	case failing && f.since.IsZero():
+		f.since = now
+	case !failing && f.told == toldNothing:
+		f.since, f.failed, f.delivered = time.Time{}, 0, 0
+	}
 }
 
 // look has a line written about a lane, if one is due. The caller holds the lock.

@@ -252,7 +252,10 @@ func TestANodeThatDoesNotProbeLogsTheOutage(t *testing.T) {
 				if len(second.linesOf(t, lineFailing)) != 1 || len(second.linesOf(t, lineHeld)) != 1 || len(second.linesOf(t, lineWorks)) != 1 {
 					t.Errorf("the other node's log is\n%s", second)
 				}
-				if len(a) == 0 || len(b) == 0 || a[len(a)-1]["since"] != b[len(b)-1]["since"] {
+				if len(a) == 0 || len(b) == 0 {
+					t.Fatalf("%d and %d lines", len(a), len(b))
+				}
+				if a[len(a)-1]["since"] != b[len(b)-1]["since"] {
 					t.Errorf("the nodes disagree:\n%v\n%v", a[len(a)-1], b[len(b)-1])
 				}
 				checkLines(t, second)

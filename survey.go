@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +105,7 @@ func (r *reporter) adoptMissing(page []queue.LaneInfo, last string, asked time.T
 // forgetRefused forgets what refusals told a process that only emits, where the queue lists no lanes:
 // nothing will tell that such a webhook works again.
 func (r *reporter) forgetRefused(err error) {
-	if err != errUncounted || !r.emitOnly {
+	if !errors.Is(err, errUncounted) || !r.emitOnly {
 		return
 	}
 	s := &r.log.failing

@@ -195,8 +195,8 @@ func (w *watcher) dropped(h *hook, job string, events int, err error) {
 
 // lost tells of a job whose attempt failed and that the queue has no more.
 func (w *watcher) lost(j *deliveryJob, reason string) {
-	call(w, "Dropped", w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, originalID(j.task.Lease.ID), j.events(),
-		errors.New("webhook: not delivered: " + reason)})
+	err := errors.New("webhook: not delivered: " + reason)
+	call(w, "Dropped", w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, originalID(j.task.Lease.ID), j.events(), err})
 }
 
 func (w *watcher) enqueued(b *batch) {
