@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/scheduler"
@@ -28,6 +29,7 @@ type Emitter struct {
 	sender    *sender
 	scheduler *scheduler.Scheduler // nil: this process only emits
 	stats     counters
+	attempts  attempts
 	watch     watcher
 	log       *logger
 
@@ -40,8 +42,10 @@ type Emitter struct {
 	stop           context.CancelFunc
 	queueClosed    chan struct{} // closed when the queue has said that it is
 	closeQueue     sync.Once
-	background     sync.WaitGroup // goroutines of the batcher, the debouncer and the enqueuer
-	settled        chan struct{}  // capacity 1: notified when a job has left the queue, for Drain
+	queueError     atomic.Pointer[error] // the queue's last one
+	probe          queueProbe            // of the queue, for Health
+	background     sync.WaitGroup        // goroutines of the batcher, the debouncer and the enqueuer
+	settled        chan struct{}         // capacity 1: notified when a job has left the queue, for Drain
 }
 
 // New makes an emitter and starts its workers. The error is a *ConfigError that lists every mistake
@@ -57,6 +61,7 @@ func New(o Options) (*Emitter, error) {
 	}
 	e.log = newLogger(o.Logger, &e.stats)
 	e.watch.log = e.log
+	e.attempts.began = time.Now()
 	if o.Trace != nil {
 		e.watch.Trace = *o.Trace
 	}
@@ -152,7 +157,7 @@ func (e *Emitter) start() {
 	if !e.opts.EmitOnly {
 		e.scheduler = scheduler.New(q, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
 			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry,
-			result: e.sawQueue, ended: e.settled,
+			result: e.sawQueue, ended: e.settled, attempts: &e.attempts,
 		}, r})
 		e.scheduler.Start()
 	}

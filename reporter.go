@@ -36,6 +36,7 @@ const firstLook = 5 * time.Second
 func newReporter(c reporterConfig, r report) *reporter {
 	p := &reporter{reporterConfig: c, report: r}
 	if c.traits.Durable && c.traits.SharedLanes {
+		p.survey.emitted = -1 // the first look is not for what this process has emitted
 		p.next = time.Now().Add(firstLook)
 	}
 	return p
@@ -114,15 +115,15 @@ func (r *reporter) tell(ctx context.Context, minute bool) {
 // laneTime is for one question to the queue.
 const laneTime = 2 * time.Second
 
-// ask returns what the queue knows of a lane, nil if it does not say.
+// ask returns what the queue knows of a lane, nil if it does not answer.
 func (r *reporter) ask(ctx context.Context, lane string) *queue.LaneInfo {
 	ctx, cancel := context.WithTimeout(ctx, laneTime)
 	defer cancel()
 	info, err := r.queue.lane(ctx, lane)
-	if err != nil {
-		return nil
+	if err == nil && info == nil {
+		info = &queue.LaneInfo{Lane: lane}
 	}
-	return &info
+	return info
 }
 
 // tellFailing writes a line about a webhook that fails or works again. info is what the queue says of
@@ -151,13 +152,13 @@ func (r *reporter) tellFailing(n *notice, info *queue.LaneInfo) {
 	r.log.line(n.level(), n.text, attrs...)
 }
 
-// waiting says how many jobs of a lane wait in the queue. A queue that does not share its lanes' state
-// counts only what this process has fetched.
+// waiting says how many jobs of a lane the queue has, as far as it can tell. A queue that does not
+// share its lanes' state counts only what this process has fetched.
 func waiting(info *queue.LaneInfo, shared bool) slog.Attr {
 	if info == nil || !shared {
 		return slog.String("waiting", "unknown")
 	}
-	return slog.Int("waiting", info.Ready+max(0, info.Delayed))
+	return slog.Int("waiting", info.Ready+max(0, info.Delayed)+max(0, info.Leased))
 }
 
 // tellDrop writes a line about what a webhook has lost, or what the queue has refused for now.

@@ -69,8 +69,8 @@ func (r *reporter) adopt(info *queue.LaneInfo, asked time.Time) {
 	var from, to scheduler.LaneState
 	changed := false
 	r.log.failing.update(app, webhook, h, info.Health == queue.Failing, func(f *failingHook, now time.Time) {
-		if f.learned.After(asked) {
-			return // of something that is newer
+		if !f.learned.Before(asked) {
+			return // it may be of something newer
 		}
 		from, to = f.state, laneStateOf(info)
 		changed = laneState(from) != laneState(to) && (from.Health == queue.Failing || to.Health == queue.Failing)
@@ -105,7 +105,7 @@ func (r *reporter) adoptMissing(page []queue.LaneInfo, last string, asked time.T
 // forgetRefused forgets what refusals told a process that only emits, where the queue lists no lanes:
 // nothing will tell that such a webhook works again.
 func (r *reporter) forgetRefused(err error) {
-	if !errors.Is(err, errUncounted) || !r.emitOnly {
+	if !errors.Is(err, errors.ErrUnsupported) || !r.emitOnly {
 		return
 	}
 	s := &r.log.failing

@@ -77,7 +77,7 @@ func TestAttemptCountsAgreeEverywhere(t *testing.T) {
 			t.Errorf("told in the order %s", text)
 		}
 		letters := 0
-		for d, err := range e.DeadLetters(t.Context()) {
+		for d, err := range e.DeadLetters(t.Context(), DeadLetterQuery{}) {
 			if letters++; err != nil || d.Attempts != 4 {
 				t.Errorf("the dead letter is %+v, %v", d, err)
 			}
@@ -103,7 +103,7 @@ func TestAJobGivenUpWithoutAnAttemptCountsNone(t *testing.T) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		dead := b.linesOf(t, lineDead)
-		for d, err := range e.DeadLetters(t.Context()) {
+		for d, err := range e.DeadLetters(t.Context(), DeadLetterQuery{}) {
 			if err != nil || len(dead) != 1 || d.Attempts != 1 || r.dead[0].Attempts != 1 || number(t, dead[0], "attempts") != 1 {
 				t.Errorf("one attempt was made: %+v, %v, %v, %+v", d, err, dead, r.dead)
 			}
