@@ -177,6 +177,10 @@ func (c *checker) requestTimeout(path string, d time.Duration, traits queue.Trai
 	if traits.Disabled || traits.Lease <= 0 || d+leaseMargin <= traits.Lease {
 		return
 	}
+	if traits.Lease <= leaseMargin {
+		c.failf(path, "is %v; the queue leases jobs for %v: its lease must be at least %v", d, traits.Lease, d+leaseMargin)
+		return
+	}
 	c.failf(path, "is %v; the queue leases jobs for %v, so it must be at most %v, or the lease longer",
 		d, traits.Lease, traits.Lease-leaseMargin)
 }
