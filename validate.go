@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/internal/strict"
+	"github.com/pushhooks/webhook/internal/urltext"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -139,10 +140,10 @@ func (c *checker) declaredTypes(types []EventType) {
 	for i, t := range types {
 		path := index("Options.EventTypes", i)
 		if slices.Contains(types[:i], t) {
-			c.failf(path, "is %q, which is there already", t)
+			c.failf(path, "is %q, which is there already", quotable(string(t)))
 		}
 		if !validTypeName(string(t)) {
-			c.failf(path, `is %q; a type is named by up to 100 letters, digits, "_", "-", "." and ":"`, t)
+			c.failf(path, `is %q; a type is named by up to 100 letters, digits, "_", "-", "." and ":"`, quotable(string(t)))
 		}
 	}
 }
@@ -209,7 +210,7 @@ func (c *checker) maxAge(path string, r Retry) {
 func suggest(t EventType, known []EventType) string {
 	names := make([]string, len(known))
 	for i, k := range known {
-		names[i] = string(k)
+		names[i] = urltext.Quotable(string(k)) // a declared one may be anything
 	}
 	return strict.Suggest(string(t), names)
 }
