@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,10 +85,11 @@ func TestHealthAnswersWhileTheQueueHangs(t *testing.T) {
 func TestHealthTellsSinceWhenTheQueueFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		away := true
+		var away atomic.Bool
+		away.Store(true)
 		q := rig(t, queue.MemoryOptions{})
 		q.onEnqueue = func(ctx context.Context, jobs []queue.Job) error {
-			if away {
+			if away.Load() {
 				return errors.New("connection\nrefused")
 			}
 			return q.Memory.Enqueue(ctx, jobs)
@@ -99,7 +101,7 @@ func TestHealthTellsSinceWhenTheQueueFails(t *testing.T) {
 		emit(t, e, occupied(1))
 		time.Sleep(3 * time.Minute)
 		wantProblem(t, "during the outage", e.Health(t.Context()), since, "connection refused")
-		away = false
+		away.Store(false)
 		time.Sleep(10 * time.Second)
 		wantProblem(t, "afterwards", e.Health(t.Context()))
 	})
@@ -108,17 +110,18 @@ func TestHealthTellsSinceWhenTheQueueFails(t *testing.T) {
 func TestHealthTellsThatTheStatsFail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var err error
+		var answer atomic.Pointer[error]
+		set := func(err error) { answer.Store(&err) }
 		q := &answerQueue{riggedQueue: rig(t, queue.MemoryOptions{})}
-		q.stats = func(context.Context) (queue.Stats, error) { return queue.Stats{}, err }
+		q.stats = func(context.Context) (queue.Stats, error) { return queue.Stats{}, *answer.Load() }
 		e := start(t, nil, with(q))
-		err = errors.New("no route to host")
+		set(errors.New("no route to host"))
 		wantProblem(t, "at first", e.Health(t.Context()), "no route to host")
-		err = nil
+		set(nil)
 		wantProblem(t, "within a second", e.Health(t.Context()), "no route to host")
 		time.Sleep(time.Second)
 		wantProblem(t, "a second later", e.Health(t.Context()))
-		err = queue.ErrClosed
+		set(queue.ErrClosed)
 		time.Sleep(time.Second)
 		wantProblem(t, "when it is closed", e.Health(t.Context()), "The queue was closed")
 	})
@@ -127,11 +130,17 @@ func TestHealthTellsThatTheStatsFail(t *testing.T) {
 func TestHealthTellsThatAllWorkersHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		stop := make(chan struct{})
+		var stop atomic.Pointer[chan struct{}]
+		hang := func() (end func()) {
+			c := make(chan struct{})
+			stop.Store(&c)
+			return func() { close(c) }
+		}
 		to := &endpoint{answer: func(context.Context, *dispatch.Request) dispatch.Outcome {
-			<-stop
+			<-*stop.Load()
 			return status(200)
 		}}
+		end := hang()
 		var list []string
 		for i := range 8 {
 			list = append(list, fmt.Sprint("w", i))
@@ -146,14 +155,14 @@ func TestHealthTellsThatAllWorkersHang(t *testing.T) {
 			t.Fatalf("%d of %d workers hang; untried webhooks have one of two", hanging, workers)
 		}
 		wantProblem(t, "with a worker left", h)
-		close(stop)
+		end()
 		drain(t, e)
 
-		stop = make(chan struct{})
+		end = hang()
 		emit(t, e, occupied(2))
 		time.Sleep(6 * time.Second)
 		wantProblem(t, "with none left", e.Health(t.Context()), "All 2 workers")
-		close(stop)
+		end()
 		drain(t, e)
 		wantProblem(t, "afterwards", e.Health(t.Context()))
 	})

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -142,4 +143,47 @@ func TestResumeOfAnUnknownWebhookIsAnError(t *testing.T) {
 	if all := statuses(t, e); slices.ContainsFunc(all, func(s WebhookStatus) bool { return s.State == LaneHeld }) {
 		t.Errorf("listed %+v", all)
 	}
+}
+
+// refusingQueue does not hear that lanes fail, so that each process holds them for itself.
+type refusingQueue struct{ *riggedQueue }
+
+func (q refusingQueue) SetLane(ctx context.Context, u queue.LaneUpdate) error {
+	if u.Health == queue.Failing {
+		return errors.New("not permitted")
+	}
+	return q.Memory.SetLane(ctx, u)
+}
+
+// A hold of this process alone ends as well.
+func TestResumeEndsAHoldThatTheQueueDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &endpoint{answer: down("down")}
+		a := named("down")
+		a.Webhooks[0].Retry = Retry{MaxElapsed: time.Hour, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond}
+		e := start(t, to, with(refusingQueue{rig(t, queue.MemoryOptions{})}), unbatched, apps(a))
+		for i := range 20 {
+			emit(t, e, occupied(i))
+		}
+		time.Sleep(time.Minute)
+		before := len(to.got())
+		for len(to.got()) == before { // until the next hold has just begun
+			time.Sleep(time.Second)
+		}
+		to.backAgain()
+		time.Sleep(time.Second)
+		before = len(to.got())
+		time.Sleep(time.Second)
+		if n := len(to.got()); n != before {
+			t.Fatalf("%d attempts although this process holds the webhook", n-before)
+		}
+		if err := e.Resume(t.Context(), "my-app", "down"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if n := len(to.got()) - before; n != 20 {
+			t.Errorf("%d attempts at once, want 20", n)
+		}
+	})
 }
