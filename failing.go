@@ -67,14 +67,14 @@ func (f *failingHook) fails() bool {
 }
 
 // update changes what is known of a webhook, and has the reporter look at it. A webhook that is not
-// known is made known if add says so and there are not too many; else update reports false.
-func (s *failingHooks) update(app, webhook string, h *hook, add bool, change func(f *failingHook, now time.Time)) bool {
+// known is made known if add says so and there are not too many.
+func (s *failingHooks) update(app, webhook string, h *hook, add bool, change func(f *failingHook, now time.Time)) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.find(app, webhook, add)
 	if f == nil {
-		return false
+		return
 	}
 	if h != nil {
 		f.slot = h.slot
@@ -88,7 +88,6 @@ func (s *failingHooks) update(app, webhook string, h *hook, add bool, change fun
 	} else if f.told == toldNothing && f.warned == 0 && f.begun.IsZero() {
 		s.forget(f)
 	}
-	return true
 }
 
 // find returns what is known of a webhook, nil if nothing is. The caller holds the lock.
