@@ -120,7 +120,7 @@ func (r *relay) report(stdout io.Writer) int {
 		return exitLeft
 	}
 	if t.Dead > 0 {
-		fmt.Fprintf(r.stderr, "relay: warning: %s; the lines \"webhook job dead-lettered\" say why, and docs/operating.md what to do\n", deadText(t.Dead))
+		fmt.Fprintf(r.stderr, "relay: warning: %s; the lines \"webhook job dead-lettered\" say why, and docs/operations.md what to do\n", deadText(t.Dead))
 	}
 	if t.Pending > 0 || t.Dropped > 0 {
 		return exitLeft
