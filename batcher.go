@@ -10,12 +10,14 @@ import (
 // slot is where events for one webhook are collected. It belongs to the webhook's identity: when
 // the configuration changes, the new hook has the old one's slot.
 type slot struct {
-	account account      // what it holds in the outbox
-	untried atomic.Bool  // the account counts as failing because the queue has no room for new webhooks
-	worked  atomic.Bool  // it has taken a delivery of this process
-	line    []*waiter    // EmitWaits; guarded by the outbox's mutex
-	maxBody atomic.Int64 // largest body that the receiver and the queue are thought to accept; 0: any
-	refused atomic.Int64 // when it refused a larger one, in Unix nanoseconds
+	account account               // what it holds in the outbox
+	untried atomic.Bool           // the account counts as failing because the queue has no room for new webhooks
+	worked  atomic.Bool           // it has taken a delivery of this process
+	line    []*waiter             // EmitWaits; guarded by the outbox's mutex
+	maxBody atomic.Int64          // largest body that the receiver and the queue are thought to accept; 0: any
+	refused atomic.Int64          // when it refused a larger one, in Unix nanoseconds
+	dropped atomic.Int64          // events for which it had no room
+	tally   atomic.Pointer[tally] // of its attempts; nil: none is kept
 
 	mu       sync.Mutex
 	open     *batch

@@ -15,7 +15,7 @@ import (
 // DeadLetter is a delivery that was given up. Of a job with the reason bad_signature all fields but
 // the ID may be lies.
 type DeadLetter struct {
-	ID        string // names it to Replay and Discard
+	ID        string // names it in a DeadLetterQuery
 	AppID     string // empty, as are the next three, where the job was unreadable
 	WebhookID string
 	JobID     string // what receivers saw as Webhook-Id
@@ -28,96 +28,58 @@ type DeadLetter struct {
 	At       time.Time // when it was given up
 }
 
-// deadLetterPage is how many dead letters are asked for at once.
-const deadLetterPage = 100
-
-// DeadLetters lists what the queue's dead letters hold, oldest first, whichever process gave it up.
-// It stops at an error, which wraps errors.ErrUnsupported where the queue has no list.
-func (e *Emitter) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
+// DeadLetters lists the dead letters that the query chooses, oldest first, whichever process gave
+// them up. It asks the queue for 100 at a time and keeps no more. It stops at an error, which wraps
+// errors.ErrUnsupported where the queue has no list.
+func (e *Emitter) DeadLetters(ctx context.Context, q DeadLetterQuery) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
-		q, err := e.deadLetters()
-		for after := ""; err == nil; {
-			var page []queue.DeadLetter
-			if page, err = q.DeadLetters(ctx, after, deadLetterPage); err != nil || len(page) == 0 {
-				break
+		var p DeadLetterProgress
+		for page, err := range e.deadPages(ctx, &q, time.Time{}, &p) {
+			if err != nil {
+				yield(DeadLetter{}, fmt.Errorf("webhook: dead letters: %w", err))
+				return
 			}
-			for _, d := range page {
-				if !yield(readDeadLetter(d), nil) {
+			for i := range page {
+				if !yield(readDeadLetter(&page[i]), nil) {
 					return
 				}
 			}
-			after = page[len(page)-1].ID
-		}
-		if err != nil {
-			yield(DeadLetter{}, fmt.Errorf("webhook: dead letters: %w", readable(err)))
+			q.tell(p)
 		}
 	}
 }
 
-// Replay gives the dead letters with these IDs another try, as new jobs: with a whole budget, and
-// with a new time and signature. Receivers see the old Webhook-Id. It returns how many were
-// replayed.
+// Replay gives the dead letters that the query chooses another try, as new jobs: with a whole budget,
+// and with a new time and signature. Receivers see the old Webhook-Id. It returns how many were
+// replayed. Without IDs it replays what was there when it was called; a job that fails again is
+// another dead letter, with another ID.
 //
 // A new job has to be sealed, and what is sealed has to be genuine. A dead letter that cannot be
 // verified stays where it is: it was altered, or it is for an app or of a key that this emitter does
 // not have. The others are replayed, and the error then wraps [ErrUnverified].
-func (e *Emitter) Replay(ctx context.Context, ids ...string) (int, error) {
-	if len(ids) == 0 {
-		return 0, nil
-	}
-	chosen := make(map[string]struct{}, len(ids))
-	for _, id := range ids {
-		chosen[id] = struct{}{}
-	}
-	return e.replay(ctx, func(d *queue.DeadLetter) bool {
-		_, ok := chosen[d.ID]
-		return ok
-	})
-}
-
-// ReplayAll is Replay for every dead letter that was there when it was called.
-func (e *Emitter) ReplayAll(ctx context.Context) (int, error) {
-	began := time.Now()
-	return e.replay(ctx, func(d *queue.DeadLetter) bool { return !d.At.After(began) })
-}
-
-// replay replays the dead letters that chosen picks. A page is replayed after the next one was
-// listed, because the list goes on after a letter that is there.
-func (e *Emitter) replay(ctx context.Context, chosen func(*queue.DeadLetter) bool) (int, error) {
-	q, err := e.deadLetters()
-	if err != nil {
-		return 0, err
-	}
-	total, unverified := 0, 0
-	var letters []queue.Replayed
-	for after, more := "", true; more; {
-		page, err := q.DeadLetters(ctx, after, deadLetterPage)
-		if err != nil {
-			return total, fmt.Errorf("webhook: replay: %w", readable(err))
-		}
-		if len(letters) > 0 {
-			n, err := q.Replay(ctx, letters)
-			if total += n; err != nil {
-				return total, fmt.Errorf("webhook: replay: %w", readable(err))
-			}
-			letters = nil
-		}
+func (e *Emitter) Replay(ctx context.Context, q DeadLetterQuery) (int, error) {
+	unverified := 0
+	n, err := e.eachDead(ctx, &q, func(d queue.DeadLetters, page []queue.DeadLetter) (int, error) {
+		letters := make([]queue.Replayed, 0, len(page))
 		for i := range page {
-			if after = page[i].ID; !chosen(&page[i]) {
-				continue
-			}
 			if job, ok := e.replayJob(&page[i]); ok {
 				letters = append(letters, queue.Replayed{ID: page[i].ID, Job: job})
 			} else {
 				unverified++
 			}
 		}
-		more = len(page) > 0
+		if len(letters) == 0 {
+			return 0, nil
+		}
+		return d.Replay(ctx, letters)
+	})
+	switch {
+	case err != nil:
+		return n, fmt.Errorf("webhook: replay: %w", err)
+	case unverified > 0:
+		return n, fmt.Errorf("webhook: replay: %d replayed, %d left: %w", n, unverified, ErrUnverified)
 	}
-	if unverified > 0 {
-		return total, fmt.Errorf("webhook: replay: %d replayed, %d left: %w", total, unverified, ErrUnverified)
-	}
-	return total, nil
+	return n, nil
 }
 
 // replayJob makes the job that takes a dead letter's place, sealed again. It reports false if the
@@ -138,17 +100,84 @@ func (e *Emitter) replayJob(d *queue.DeadLetter) (queue.Job, bool) {
 	return job, true
 }
 
-// Discard forgets the dead letters with these IDs for good, and returns how many there were.
-func (e *Emitter) Discard(ctx context.Context, ids ...string) (int, error) {
-	q, err := e.deadLetters()
-	if err != nil || len(ids) == 0 {
+// Discard forgets the dead letters that the query chooses for good, and returns how many there were.
+// Because that cannot be taken back it refuses a query without a condition; one with a Since of long
+// ago chooses all. Without IDs it discards what was there when it was called.
+func (e *Emitter) Discard(ctx context.Context, q DeadLetterQuery) (int, error) {
+	if q.isEmpty() {
+		return 0, errors.New("webhook: discard: the query chooses everything: set AppID, WebhookID, Since or IDs")
+	}
+	discard := e.eachDead
+	if q.onlyIDs() { // which need not be listed
+		discard = e.namedDead
+	}
+	n, err := discard(ctx, &q, func(d queue.DeadLetters, page []queue.DeadLetter) (int, error) {
+		ids := make([]string, len(page))
+		for i := range page {
+			ids[i] = page[i].ID
+		}
+		return d.Discard(ctx, ids)
+	})
+	if err != nil {
+		return n, fmt.Errorf("webhook: discard: %w", err)
+	}
+	return n, nil
+}
+
+// eachDead calls act with the dead letters that the query chooses, page by page, and adds up what it
+// returns. It acts on a page when the next one was listed, because the list goes on after a letter
+// that is there.
+func (e *Emitter) eachDead(
+	ctx context.Context, q *DeadLetterQuery, act func(queue.DeadLetters, []queue.DeadLetter) (int, error),
+) (int, error) {
+	d, err := e.deadLetters()
+	if err != nil {
 		return 0, err
 	}
-	n, err := q.Discard(ctx, ids)
-	if err != nil {
-		err = fmt.Errorf("webhook: discard: %w", readable(err))
+	until := time.Time{}
+	if q.IDs == nil {
+		until = time.Now()
 	}
-	return n, err
+	var p DeadLetterProgress
+	settle := func(page []queue.DeadLetter) error {
+		if len(page) > 0 {
+			n, err := act(d, page)
+			if p.Done += n; err != nil {
+				return readable(err)
+			}
+		}
+		q.tell(p)
+		return nil
+	}
+	var last []queue.DeadLetter
+	for page, err := range e.deadPages(ctx, q, until, &p) {
+		if err != nil {
+			return p.Done, err
+		}
+		if err := settle(last); err != nil {
+			return p.Done, err
+		}
+		last = page
+	}
+	return p.Done, settle(last)
+}
+
+// namedDead calls act with the dead letters that the query names, whether they are there or not. Only
+// their IDs are set.
+func (e *Emitter) namedDead(
+	_ context.Context, q *DeadLetterQuery, act func(queue.DeadLetters, []queue.DeadLetter) (int, error),
+) (int, error) {
+	d, err := e.deadLetters()
+	if err != nil || len(q.IDs) == 0 {
+		return 0, err
+	}
+	letters := make([]queue.DeadLetter, len(q.IDs))
+	for i, id := range q.IDs {
+		letters[i].ID = id
+	}
+	n, err := act(d, letters)
+	q.tell(DeadLetterProgress{Seen: n, Chosen: n, Done: n})
+	return n, readable(err)
 }
 
 func (e *Emitter) deadLetters() (queue.DeadLetters, error) {
@@ -159,7 +188,7 @@ func (e *Emitter) deadLetters() (queue.DeadLetters, error) {
 	return q, nil
 }
 
-func readDeadLetter(d queue.DeadLetter) DeadLetter {
+func readDeadLetter(d *queue.DeadLetter) DeadLetter {
 	l := DeadLetter{ID: d.ID, Reason: oneline.Text(d.Reason), Attempts: d.Attempts, First: d.First, At: d.At, Body: d.Data}
 	if j, err := parseJob(d.Data); err == nil {
 		l.AppID, l.WebhookID, l.JobID, l.Body, l.Events = j.app, j.webhook, originalID(j.id), j.body, j.events

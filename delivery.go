@@ -27,6 +27,8 @@ type deliveryConfig struct {
 	retry  Retry         // of webhooks that have none of their own
 	result func(error)   // gets the error of each operation of the queue that failed
 	ended  chan struct{} // capacity 1: notified when a job has left the queue
+
+	attempts *attempts
 }
 
 // report is where counts, trace calls and log lines go.

@@ -193,6 +193,7 @@ func (e *Emitter) dropped(hooks []*hook, of int, m emitMode) {
 		m.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(hooks), of))
 	}
 	for _, h := range hooks {
+		h.slot.dropped.Add(1)
 		e.log.overflowed(h)
 		e.watch.dropped(h, 1, ErrOverflow)
 	}
@@ -202,6 +203,7 @@ func (e *Emitter) dropped(hooks []*hook, of int, m emitMode) {
 func (e *Emitter) overflow(hooks []*hook) error {
 	e.stats.overflowed.Add(1)
 	for _, h := range hooks {
+		h.slot.dropped.Add(1)
 		e.watch.dropped(h, 1, ErrOverflow)
 	}
 	return fmt.Errorf("%w: the outbox of %d bytes is full, or each of the event's webhooks has its share of it", ErrOverflow, e.outbox.limit)

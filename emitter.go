@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/scheduler"
@@ -28,6 +29,7 @@ type Emitter struct {
 	sender    *sender
 	scheduler *scheduler.Scheduler // nil: this process only emits
 	stats     counters
+	attempts  attempts
 	watch     watcher
 	log       *logger
 
@@ -56,6 +58,7 @@ func New(o Options) (*Emitter, error) {
 		log: &logger{Logger: o.Logger}, ended: make(chan struct{}), queueClosed: make(chan struct{}), settled: make(chan struct{}, 1),
 	}
 	e.log.stats, e.watch.log = &e.stats, e.log
+	e.attempts.began = time.Now()
 	if o.Trace != nil {
 		e.watch.Trace = *o.Trace
 	}
@@ -148,7 +151,7 @@ func (e *Emitter) start() {
 	if !e.opts.EmitOnly {
 		e.scheduler = scheduler.New(q, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
 			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry,
-			result: e.sawQueue, ended: e.settled,
+			result: e.sawQueue, ended: e.settled, attempts: &e.attempts,
 		}, r})
 		e.scheduler.Start()
 	}

@@ -21,7 +21,11 @@ var (
 	// others, without an error.
 	ErrOverflow = errors.New("webhook: no room for the event")
 
-	// ErrUnverified is returned by Replay and ReplayAll when dead letters stay because they cannot be
+	// ErrUnknownWebhook is returned by Resume when neither this emitter nor the queue has such a
+	// webhook.
+	ErrUnknownWebhook = errors.New("webhook: unknown webhook")
+
+	// ErrUnverified is returned by Replay when dead letters stay because they cannot be
 	// verified here: they were altered, are of another version of the job format, or this emitter
 	// does not have their app or key.
 	ErrUnverified = errors.New("they cannot be verified here: they were altered or are of another version, or their app or key is not configured in this process")

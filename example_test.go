@@ -122,14 +122,14 @@ func ExampleEmitter_DeadLetters() {
 	if err := em.Drain(ctx); err != nil {
 		log.Fatal(err)
 	}
-	for d, err := range em.DeadLetters(ctx) {
+	for d, err := range em.DeadLetters(ctx, webhook.DeadLetterQuery{WebhookID: "billing"}) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(d.AppID, d.WebhookID, d.Events, d.Attempts)
 	}
 	gone = false
-	n, err := em.ReplayAll(ctx)
+	n, err := em.Replay(ctx, webhook.DeadLetterQuery{AppID: "my-app"})
 	shutDown(em) // delivers it
 	fmt.Println(n, err)
 	// Output:

@@ -215,7 +215,7 @@ func (h *rogueHost) act(ctx context.Context, e *Emitter, ordered bool) {
 	case 4:
 		_ = e.Drain(ctx)
 	case 5:
-		_, _ = e.ReplayAll(ctx)
+		_, _ = e.Replay(ctx, DeadLetterQuery{})
 	case 6, 7:
 		_ = e.EmitWait(ctx, h.event())
 	case 8:

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 
 	"github.com/pushhooks/webhook/internal/oneline"
@@ -87,6 +88,32 @@ func (q *guardedQueue) Receive(ctx context.Context, w queue.Want) (leases []queu
 func (q *guardedQueue) stats(ctx context.Context, r queue.StatsReader) (s queue.Stats, err error) {
 	defer q.recovered(&err)
 	return r.Stats(ctx)
+}
+
+// lanes lists lanes of the queue. The error wraps errors.ErrUnsupported where it has no list.
+func (q *guardedQueue) lanes(ctx context.Context, after string, limit int) (infos []queue.LaneInfo, err error) {
+	defer q.recovered(&err)
+	lister, ok := q.Queue.(queue.LaneLister)
+	if !ok {
+		return nil, fmt.Errorf("webhook: %T has no list of its lanes: %w", q.Queue, errors.ErrUnsupported)
+	}
+	return lister.Lanes(ctx, after, limit)
+}
+
+// lane returns what the queue has of a lane, nil if that is nothing.
+func (q *guardedQueue) lane(ctx context.Context, name string) (*queue.LaneInfo, error) {
+	infos, err := q.lanes(ctx, predecessor(name), 1)
+	if err != nil || len(infos) == 0 || infos[0].Lane != name {
+		return nil, err
+	}
+	return &infos[0], nil
+}
+
+// predecessor returns a name that is before lane in the order of bytes, and behind every other name
+// before it: no byte of UTF-8 is 0xff. The name of a webhook's lane does not end in a zero byte.
+func predecessor(lane string) string {
+	last := len(lane) - 1
+	return lane[:last] + string([]byte{lane[last] - 1, 0xff})
 }
 
 func (q *guardedQueue) Extend(ctx context.Context, leases []queue.Lease) (err error) {

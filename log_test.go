@@ -349,7 +349,7 @@ func TestWhatOthersWroteIsCutOnEveryQueue(t *testing.T) {
 				if n := len(held[0].Reason); n == 0 || n > queue.MaxReasonBytes {
 					t.Errorf("the lane's reason has %d bytes", n)
 				}
-				for d, err := range e.DeadLetters(t.Context()) {
+				for d, err := range e.DeadLetters(t.Context(), DeadLetterQuery{}) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -391,12 +391,12 @@ func TestAQueuesErrorsAreCut(t *testing.T) {
 		}
 		for name, f := range map[string]func() error{
 			"DeadLetters": func() (err error) {
-				for _, err = range e.DeadLetters(t.Context()) {
+				for _, err = range e.DeadLetters(t.Context(), DeadLetterQuery{}) {
 				}
 				return err
 			},
-			"Replay":  func() error { _, err := e.Replay(t.Context(), "x"); return err },
-			"Discard": func() error { _, err := e.Discard(t.Context(), "x"); return err },
+			"Replay":  func() error { _, err := e.Replay(t.Context(), DeadLetterQuery{IDs: []string{"x"}}); return err },
+			"Discard": func() error { _, err := e.Discard(t.Context(), DeadLetterQuery{IDs: []string{"x"}}); return err },
 		} {
 			if err := f(); err == nil {
 				t.Errorf("%s returned no error", name)

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-
-	"github.com/pushhooks/webhook/queue"
 )
 
 // orphanTime is how long SetApp asks the queue for the number of jobs that will not be delivered.
@@ -64,26 +62,15 @@ func (e *Emitter) warnOfOrphans(gone []*hook) {
 var errUncounted = errors.New("webhook: the queue does not count a lane's jobs")
 
 // waiting returns how many jobs the lane has.
-func (q *guardedQueue) waiting(ctx context.Context, lane string) (n int, err error) {
-	defer q.recovered(&err)
-	lister, ok := q.Queue.(queue.LaneLister)
-	if !ok {
+func (q *guardedQueue) waiting(ctx context.Context, lane string) (int, error) {
+	l, err := q.lane(ctx, lane)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
 		return 0, errUncounted
-	}
-	infos, err := lister.Lanes(ctx, predecessor(lane), 1)
-	if err != nil || len(infos) == 0 || infos[0].Lane != lane {
+	case l == nil:
 		return 0, err
-	}
-	l := &infos[0]
-	if l.Delayed < 0 || l.Leased < 0 {
+	case l.Delayed < 0 || l.Leased < 0:
 		return 0, errUncounted
 	}
 	return l.Ready + l.Delayed + l.Leased, nil
-}
-
-// predecessor returns a name that is before lane in the order of bytes, and behind every other name
-// before it: no byte of UTF-8 is 0xff. The lane of a webhook without an ID ends in a hex digit.
-func predecessor(lane string) string {
-	last := len(lane) - 1
-	return lane[:last] + string([]byte{lane[last] - 1, 0xff})
 }

@@ -1,8 +1,10 @@
 package webhook
 
 import (
+	"cmp"
 	"hash/maphash"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -195,6 +197,21 @@ func (r *registry) get(id string) *app {
 // hook returns the webhook with this identity, nil if there is none.
 func (r *registry) hook(appID, id string) *hook {
 	return r.get(appID).hook(id)
+}
+
+// hooks returns the webhooks of all apps, in the order of their lanes' names.
+func (r *registry) hooks() (all []*hook) {
+	for i := range r.shards {
+		if t := r.shards[i].Load(); t != nil {
+			for _, a := range t.slots {
+				if a != nil {
+					all = append(all, a.hooks...)
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *hook) int { return cmp.Compare(a.lane, b.lane) })
+	return all
 }
 
 func (t *table) get(hash uint64, id string) *app {

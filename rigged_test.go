@@ -149,7 +149,7 @@ func deadLetters(t *testing.T, e *Emitter) []queue.DeadLetter {
 func replayAll(t *testing.T, e *Emitter) int {
 	t.Helper()
 	want := len(deadLetters(t, e))
-	n, err := e.ReplayAll(t.Context())
+	n, err := e.Replay(t.Context(), DeadLetterQuery{})
 	if err != nil || n != want {
 		t.Fatalf("replayed %d of %d: %v", n, want, err)
 	}

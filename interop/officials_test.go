@@ -227,7 +227,7 @@ func TestOfficialLibrariesTakeAReplayAfterARotation(t *testing.T) {
 
 func replayAll(t *testing.T, e *webhook.Emitter) {
 	t.Helper()
-	if n, err := e.ReplayAll(t.Context()); err != nil || n == 0 {
+	if n, err := e.Replay(t.Context(), webhook.DeadLetterQuery{}); err != nil || n == 0 {
 		t.Fatalf("replayed %d: %v", n, err)
 	}
 }

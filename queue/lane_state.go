@@ -92,12 +92,13 @@ type LaneInfo struct {
 	Delayed int   // delayed jobs; -1 where the store cannot tell at no cost
 	Leased  int   // leased jobs; -1 likewise
 	Bytes   int64 // Data of all jobs; -1 likewise
+	Dead    int   // dead letters of the lane; -1 likewise
 }
 
 // LaneLister is implemented by drivers that can list their lanes, which all drivers of this module
 // except None can.
 type LaneLister interface {
-	// Lanes lists up to limit lanes that have jobs or a state, in the order of their names (by bytes),
-	// beginning after the name after; "" begins with the first.
+	// Lanes lists up to limit lanes that have jobs, a state or dead letters, in the order of their names
+	// (by bytes), beginning after the name after; "" begins with the first.
 	Lanes(ctx context.Context, after string, limit int) ([]LaneInfo, error)
 }

@@ -248,6 +248,7 @@ func (m *Memory) Stats(context.Context) (Stats, error) {
 		Delayed:     m.set.Count(lanes.Delayed),
 		Leased:      m.set.Count(lanes.Leased),
 		Dead:        m.dead.all.Len(),
+		Held:        m.set.OnHold(),
 		Oldest:      m.set.Oldest(now),
 		Bytes:       size,
 		DeadDropped: m.dead.evicted,

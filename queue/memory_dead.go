@@ -79,6 +79,14 @@ func (d *deadLetters) remove(n *deadLetter) {
 	}
 }
 
+// of returns how many dead letters a lane has.
+func (d *deadLetters) of(lane string) int {
+	if l := d.byLane[lane]; l != nil {
+		return l.letters.Len()
+	}
+	return 0
+}
+
 func (d *deadLetters) resize(lane *deadLane, size int64) {
 	d.bytes += size
 	lane.bytes += size

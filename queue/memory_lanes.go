@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"maps"
 
 	"github.com/pushhooks/webhook/internal/lanes"
 )
@@ -34,12 +35,13 @@ func (m *Memory) Lanes(_ context.Context, after string, limit int) ([]LaneInfo, 
 		return nil, err
 	}
 	defer m.mu.Unlock()
+	m.evict()
 	var list []LaneInfo
-	for _, l := range m.set.Page(after, limit) {
+	for _, l := range m.set.Page(after, limit, maps.Keys(m.dead.byLane)) {
 		i := m.set.Info(l, now)
 		info := LaneInfo{
 			Lane: l.Name, Ready: i.Ready, Oldest: i.Oldest, Health: Health(i.Health), Holds: i.Holds, Reason: i.Reason,
-			Delayed: i.Delayed, Leased: i.Leased, Bytes: i.Bytes,
+			Delayed: i.Delayed, Leased: i.Leased, Bytes: i.Bytes, Dead: m.dead.of(l.Name),
 		}
 		if i.Health != lanes.Untried {
 			info.Since = m.set.Time(i.Since)

@@ -8,7 +8,8 @@ import (
 // Stats is a queue's state at one moment.
 type Stats struct {
 	Ready, Delayed, Leased, Dead int           // jobs
-	Oldest                       time.Duration // age of the oldest ready job, since its Enqueue
+	Held                         int           // of the ready ones, those of held lanes
+	Oldest                       time.Duration // age, since its Enqueue, of the oldest ready job whose lane is not held
 	Bytes                        int64         // Data of ready, delayed and leased jobs; 0 where the store can't tell
 	DeadDropped                  int64         // dead letters that were evicted since the store was made
 }

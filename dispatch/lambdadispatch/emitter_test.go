@@ -138,7 +138,7 @@ func TestEmitterDeadLettersForAMissingFunction(t *testing.T) {
 		t.Fatal(err)
 	}
 	var reasons []string
-	for d, err := range em.DeadLetters(t.Context()) {
+	for d, err := range em.DeadLetters(t.Context(), webhook.DeadLetterQuery{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,6 +29,9 @@ func (q *Queue) SetLane(_ context.Context, u queue.LaneUpdate) error {
 	return nil
 }
 
+// noOthers is the names of lanes that the set does not have.
+func noOthers(func(string) bool) {}
+
 // Lanes lists what this process knows of its lanes. Ready counts the jobs that are parked here;
 // what else the store has of a lane is not known.
 func (q *Queue) Lanes(_ context.Context, after string, limit int) ([]queue.LaneInfo, error) {
@@ -38,11 +41,11 @@ func (q *Queue) Lanes(_ context.Context, after string, limit int) ([]queue.LaneI
 	}
 	defer q.mu.Unlock()
 	var list []queue.LaneInfo
-	for _, l := range q.set.Page(after, limit) {
+	for _, l := range q.set.Page(after, limit, noOthers) {
 		i := q.set.Info(l, now)
 		info := queue.LaneInfo{
 			Lane: l.Name, Ready: i.Ready, Oldest: i.Oldest, Health: queue.Health(i.Health), Holds: i.Holds, Reason: i.Reason,
-			Delayed: -1, Leased: -1, Bytes: -1,
+			Delayed: -1, Leased: -1, Bytes: -1, Dead: -1,
 		}
 		if i.Health != lanes.Untried {
 			info.Since = q.set.Time(i.Since)

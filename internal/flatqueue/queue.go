@@ -157,7 +157,7 @@ func (q *Queue) giveBackAll() error {
 }
 
 // Stats adds what is here to what the store counts. Leased counts what any process has leased,
-// parks or waits for; Oldest looks only at what is parked here; Bytes is not known.
+// parks or waits for; Held and Oldest look only at what is parked here; Bytes is not known.
 func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	if q.isClosed() {
 		return queue.Stats{}, queue.ErrClosed
@@ -177,6 +177,7 @@ func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 		Delayed:     n.Delayed + delayed,
 		Leased:      max(n.Hidden-ready-delayed, 0),
 		Dead:        n.Dead,
+		Held:        q.set.OnHold(),
 		Oldest:      q.set.Oldest(now),
 		DeadDropped: n.DeadDropped,
 	}, nil

@@ -42,7 +42,7 @@ func TestSetPacksLanesWithTheirState(t *testing.T) {
 			t.Errorf("packed lane %s: %+v, want %+v", name, got, want)
 		}
 	}
-	if page := s.Page("a", 2); len(page) != 2 || page[0].Name != "bad" || page[1].Name != "good" {
+	if page := s.Page("a", 2, func(func(string) bool) {}); len(page) != 2 || page[0].Name != "bad" || page[1].Name != "good" {
 		t.Errorf("Page has %d lanes, want the packed ones", len(page))
 	}
 	if v := s.SetLane(Update{Lane: "good", Health: Failing, Since: acked.Number() - 1}, time.Minute); v != RefusedHealthy {

@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -30,13 +31,14 @@ type Set[T any] struct {
 	takes  uint64           // counts the Takes, see Lane.take
 	turn   int              // where the next Take begins
 
-	ages ages // of the ready jobs
+	oldest oldest // of the ready jobs of lanes that are not held
 
 	maxIdle int64         // bytes of packed
 	counts  [states]int   // jobs
 	sizes   [states]int64 // of them
 	bytes   int64         // of all jobs
 	held    [3]usage      // by Health
+	onHold  int           // ready jobs of held lanes
 
 	waiters []*Waiter
 }
@@ -63,7 +65,7 @@ func (l *Lane[T]) usage() usage { return usage{l.jobs, l.bytes, b2i(l.jobs > 0)}
 func New[T any](lease time.Duration) *Set[T] {
 	return &Set[T]{
 		base: time.Now(), lease: lease, number: rand.Uint64() >> 8,
-		lanes: make(map[string]*Lane[T]), ages: make(ages), maxIdle: math.MaxInt64,
+		lanes: make(map[string]*Lane[T]), maxIdle: math.MaxInt64,
 	}
 }
 
@@ -103,21 +105,9 @@ func (s *Set[T]) jobs() (n int) {
 	return n
 }
 
-// Oldest returns the age of the oldest ready job, 0 if there is none. With more than exactLanes
-// lanes it may be up to a second too much.
-func (s *Set[T]) Oldest(now time.Duration) time.Duration {
-	at := now
-	if len(s.lanes) > exactLanes {
-		return now - min(at, s.ages.oldest())
-	}
-	for _, l := range s.lanes {
-		at = min(at, l.oldest())
-	}
-	return now - at
-}
-
 // Page returns up to limit lanes whose names come after the given one, in the order of their names.
-func (s *Set[T]) Page(after string, limit int) []*Lane[T] {
+// Besides those of the Set it has the other names, as lanes without jobs and without a state.
+func (s *Set[T]) Page(after string, limit int, others iter.Seq[string]) []*Lane[T] {
 	if limit <= 0 {
 		return nil
 	}
@@ -128,11 +118,24 @@ func (s *Set[T]) Page(after string, limit int) []*Lane[T] {
 	for name := range s.packed.byName {
 		p.add(name)
 	}
+	for name := range others {
+		if !s.has(name) {
+			p.add(name)
+		}
+	}
 	var page []*Lane[T]
 	for _, name := range p.sorted() {
-		page = append(page, s.Lane(name))
+		l := s.Lane(name)
+		if l == nil {
+			l = &Lane[T]{Name: name}
+		}
+		page = append(page, l)
 	}
 	return page
+}
+
+func (s *Set[T]) has(name string) bool {
+	return s.lanes[name] != nil || s.packed.byName[name] != nil
 }
 
 // lane returns the lane of this name, making it if need be.
@@ -255,11 +258,8 @@ func (s *Set[T]) move(j *Job[T], to State) {
 	l, from := j.lane, j.state
 	l.busy += to.busy() - from.busy()
 	l.delayed += b2i(to == Delayed) - b2i(from == Delayed)
-	if from == Ready {
-		s.ages.count(j.enqueued, -1)
-	}
-	if to == Ready {
-		s.ages.count(j.enqueued, 1)
+	if l.held {
+		s.onHold += b2i(to == Ready) - b2i(from == Ready)
 	}
 	s.counts[from]--
 	s.counts[to]++

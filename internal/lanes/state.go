@@ -43,7 +43,8 @@ func (s *Set[T]) SetLane(u Update, now time.Duration) Verdict {
 	s.setHealth(l, Failing, now)
 	l.reason = u.Reason
 	if u.Hold > 0 {
-		l.held, l.probe = true, nil
+		s.setHeld(l, true)
+		l.probe = nil
 		l.holdBegan, l.heldUntil = s.number, now+u.Hold
 		l.holds++
 		if l.node.in == &s.probes {
@@ -74,7 +75,16 @@ func (s *Set[T]) setHealth(l *Lane[T], to Health, now time.Duration) {
 
 // endHold ends a lane's hold. The caller places the lane.
 func (s *Set[T]) endHold(l *Lane[T]) {
-	l.held, l.probe, l.heldUntil = false, nil, 0
+	s.setHeld(l, false)
+	l.probe, l.heldUntil = nil, 0
+}
+
+// setHeld notes that a lane is held, or not.
+func (s *Set[T]) setHeld(l *Lane[T], held bool) {
+	if l.held != held {
+		l.held = held
+		s.onHold += l.ready() * (2*b2i(held) - 1)
+	}
 }
 
 // Info is a lane's state. Times are on the Set's clock.
@@ -133,7 +143,8 @@ func (s *Set[T]) RestoreLane(name string, st Stored, now time.Duration) {
 	l := s.lane(name)
 	s.setHealth(l, st.Health, now)
 	l.since, l.holds, l.reason = st.Since, st.Holds, st.Reason
-	l.held, l.heldUntil, l.holdBegan = st.Held, st.HeldUntil, s.number
+	s.setHeld(l, st.Held)
+	l.heldUntil, l.holdBegan = st.HeldUntil, s.number
 	s.settle(l, now)
 	if st.Emptied != 0 {
 		l.emptied = st.Emptied

@@ -80,6 +80,7 @@ func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 		Delayed:     x.set.Count(lanes.Delayed),
 		Leased:      x.set.Count(lanes.Leased) + x.set.Count(lanes.Settling),
 		Dead:        len(x.dead.byID),
+		Held:        x.set.OnHold(),
 		Oldest:      x.set.Oldest(now),
 		Bytes:       size,
 		DeadDropped: x.dead.evicted,

@@ -117,6 +117,14 @@ func (d *deadIndex) remove(n *deadLetter) {
 	d.fix(l)
 }
 
+// of returns how many dead letters a lane has.
+func (d *deadIndex) of(lane string) int {
+	if l := d.lanes[lane]; l != nil {
+		return len(l.letters)
+	}
+	return 0
+}
+
 // fix puts a lane where it belongs after its dead letters have changed.
 func (d *deadIndex) fix(l *deadLane) {
 	heap.Fix(&d.largest, l.place[0])

@@ -3,6 +3,7 @@ package boltqueue
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -52,18 +53,21 @@ func (o *laneOp) write(*tables) error                 { return nil }
 func (o *laneOp) finish(*index, time.Duration, error) {}
 
 // Lanes lists lanes in the order of their names.
-func (q *Queue) Lanes(_ context.Context, after string, limit int) ([]queue.LaneInfo, error) {
+func (q *Queue) Lanes(ctx context.Context, after string, limit int) ([]queue.LaneInfo, error) {
+	if err := q.dropOld(ctx); err != nil {
+		return nil, err
+	}
 	x, now, err := q.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer q.end()
 	var list []queue.LaneInfo
-	for _, l := range x.set.Page(after, limit) {
+	for _, l := range x.set.Page(after, limit, maps.Keys(x.dead.lanes)) {
 		i := x.set.Info(l, now)
 		info := queue.LaneInfo{
 			Lane: l.Name, Ready: i.Ready, Oldest: i.Oldest, Health: queue.Health(i.Health), Holds: i.Holds,
-			Reason: i.Reason, Delayed: i.Delayed, Leased: i.Leased, Bytes: i.Bytes,
+			Reason: i.Reason, Delayed: i.Delayed, Leased: i.Leased, Bytes: i.Bytes, Dead: x.dead.of(l.Name),
 		}
 		if i.Health != lanes.Untried {
 			info.Since = x.set.Time(i.Since)

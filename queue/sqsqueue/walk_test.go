@@ -333,14 +333,14 @@ func TestReplayAllReplaysManyDeadLetters(t *testing.T) {
 			defer em.Close()
 			giveUp(t, q, em, n)
 			listed := 0
-			for _, err := range em.DeadLetters(t.Context()) {
+			for _, err := range em.DeadLetters(t.Context(), webhook.DeadLetterQuery{}) {
 				if err != nil {
 					t.Fatal(err)
 				}
 				listed++
 			}
 			start := time.Now()
-			replayed, err := em.ReplayAll(t.Context())
+			replayed, err := em.Replay(t.Context(), webhook.DeadLetterQuery{})
 			t.Logf("listed %d, replayed %d in %v", listed, replayed, time.Since(start))
 			if err != nil {
 				t.Fatal(err)
