@@ -15,7 +15,7 @@ import (
 type relay struct {
 	*flags
 	em      *webhook.Emitter
-	stderr  io.Writer
+	stderr  *screen
 	emitted int64
 	invalid int64
 }
@@ -79,7 +79,7 @@ func (r *relay) finish() {
 	case r.emitOnly:
 		err = r.em.Flush(ctx)
 	case !r.work:
-		err = r.em.Drain(ctx)
+		err = r.drainAll(ctx)
 	}
 	if err = errors.Join(err, r.em.Shutdown(ctx)); err != nil {
 		fmt.Fprintln(r.stderr, "relay:", err)
