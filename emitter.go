@@ -42,8 +42,10 @@ type Emitter struct {
 	stop           context.CancelFunc
 	queueClosed    chan struct{} // closed when the queue has said that it is
 	closeQueue     sync.Once
-	background     sync.WaitGroup // goroutines of the batcher, the debouncer and the enqueuer
-	settled        chan struct{}  // capacity 1: notified when a job has left the queue, for Drain
+	queueError     atomic.Pointer[error] // the queue's last one
+	probe          queueProbe            // of the queue, for Health
+	background     sync.WaitGroup        // goroutines of the batcher, the debouncer and the enqueuer
+	settled        chan struct{}         // capacity 1: notified when a job has left the queue, for Drain
 }
 
 // New makes an emitter and starts its workers. The error is a *ConfigError that lists every mistake

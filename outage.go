@@ -31,6 +31,16 @@ func (o *outage) failed(operation string, now time.Time, told bool) {
 	o.failing[operation] = now
 }
 
+// ongoing returns since when operations fail, and false if none has lately.
+func (o *outage) ongoing(now time.Time) (since time.Time, failing bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, last := range o.failing {
+		failing = failing || now.Sub(last) < outageForgets
+	}
+	return o.since, failing
+}
+
 // worked notes that an operation has worked after it had failed. When that ends an outage that the
 // log has told of, it returns how long it lasted and how many calls have failed.
 func (o *outage) worked(operation string, now time.Time) (after time.Duration, failures int, over bool) {

@@ -74,8 +74,12 @@ func (e *Emitter) queueEmpty(ctx context.Context) bool {
 	return err == nil && s.Ready+s.Delayed+s.Leased == 0
 }
 
-// sawQueue takes note of what the queue has returned: whether the host has closed it.
+// sawQueue takes note of what the queue has returned: the error of its last failure, and whether the
+// host has closed it.
 func (e *Emitter) sawQueue(err error) {
+	if err != nil {
+		e.queueError.Store(&err)
+	}
 	if errors.Is(err, queue.ErrClosed) {
 		e.closeQueue.Do(func() { close(e.queueClosed) })
 	}

@@ -82,6 +82,8 @@ var brokenDrivers = []struct {
 	{"LaneUpdate", "LaneUpdate", func(m *queue.Memory) queue.Queue { return takesAnyUpdate{m} }},
 	{"Age", "Age", func(m *queue.Memory) queue.Queue { return hasNoAge{m} }},
 	{"Stats", "Stats", func(m *queue.Memory) queue.Queue { return miscounts{m} }},
+	{"Stats", "Stats", func(m *queue.Memory) queue.Queue { return holdsNothing{m} }},
+	{"LaneLister", "LaneLister", func(m *queue.Memory) queue.Queue { return listsNoDeadLanes{m} }},
 }
 
 // brokenDriver is set in a child process that runs the suite on the broken driver with this number.
@@ -424,4 +426,23 @@ func (q miscounts) Stats(ctx context.Context) (queue.Stats, error) {
 	s, err := q.Memory.Stats(ctx)
 	s.Leased++
 	return s, err
+}
+
+// holdsNothing counts the jobs of held lanes as others.
+type holdsNothing struct{ *queue.Memory }
+
+func (q holdsNothing) Stats(ctx context.Context) (queue.Stats, error) {
+	s, err := q.Memory.Stats(ctx)
+	s.Held = 0
+	return s, err
+}
+
+// listsNoDeadLanes leaves out the lanes that have nothing but dead letters.
+type listsNoDeadLanes struct{ *queue.Memory }
+
+func (q listsNoDeadLanes) Lanes(ctx context.Context, after string, limit int) ([]queue.LaneInfo, error) {
+	infos, err := q.Memory.Lanes(ctx, after, limit)
+	return slices.DeleteFunc(infos, func(l queue.LaneInfo) bool {
+		return l.Dead > 0 && l.Health == queue.Untried && l.Ready+l.Delayed+l.Leased == 0
+	}), err
 }

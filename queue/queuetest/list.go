@@ -72,6 +72,30 @@ var listChecks = []check{
 			r.breaks("Oldest is %v", got.Oldest)
 		}
 	})},
+	{"LaneLister", "DeadLettersAreCounted", lister(func(r *rig, lanes queue.LaneLister) {
+		d, ok := r.q.(queue.DeadLetters)
+		if !ok {
+			return
+		}
+		r.enqueue(append(r.jobs("a", 3), r.job("b"))...)
+		var dead []string
+		for _, l := range r.take(4) {
+			r.kill(l, "gone")
+			if l.Lane == "a" {
+				dead = append(dead, l.ID)
+			}
+		}
+		r.dead(lanes, map[string]int{"a": 3, "b": 1})
+		n, err := d.Discard(r.Context(), dead[:1])
+		r.must("Discard", err)
+		if n != 1 {
+			r.breaks("Discard returned %d; want 1", n)
+		}
+		r.dead(lanes, map[string]int{"a": 2, "b": 1})
+		_, err = d.Discard(r.Context(), dead)
+		r.must("Discard", err)
+		r.dead(lanes, map[string]int{"a": 0, "b": 1})
+	})},
 	{"LaneLister", "LanesWithoutAStateAreListed", lister(func(r *rig, lanes queue.LaneLister) {
 		if r.h.Lacks.Stats {
 			return
@@ -274,6 +298,18 @@ func (r *rig) counts(lanes queue.LaneLister, lane string, ready, delayed, leased
 		got.Leased != leased && got.Leased != -1 || got.Bytes != bytes && got.Bytes != -1 {
 		r.breaks("lane %q is listed as %+v; want %d ready, %d delayed, %d leased, %d bytes",
 			lane, got, ready, delayed, leased, bytes)
+	}
+}
+
+// dead checks how many dead letters lanes are listed with, where the store can tell. A lane that has
+// nothing else is listed too.
+func (r *rig) dead(lanes queue.LaneLister, want map[string]int) {
+	r.Helper()
+	for lane, n := range want {
+		got := r.info(lanes, lane)
+		if unlisted := got.Lane == "" && r.h.Lacks.Stats; got.Dead != n && got.Dead != -1 && !unlisted {
+			r.breaks("lane %q is listed as %+v; want %d dead letters", lane, got, n)
+		}
 	}
 }
 

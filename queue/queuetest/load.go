@@ -36,6 +36,31 @@ var loadChecks = []check{
 			r.breaks("Stats.Oldest is %v", got.Oldest)
 		}
 	}},
+	{"Stats", "HeldLanesAreToldFromOthers", func(r *rig) {
+		s, ok := r.q.(queue.StatsReader)
+		if !ok || r.h.Lacks.Stats || r.q.Traits().AtMostOnce {
+			return
+		}
+		r.enqueue(r.jobs("a", 3)...)
+		r.sleep(r.ageTime())
+		r.enqueue(r.job("b"))
+		enqueued := time.Now()
+		check := func(ready, held int, young bool) {
+			got, err := s.Stats(r.Context())
+			r.must("Stats", err)
+			if got.Ready != ready || got.Held != held {
+				r.breaks("Stats has %d ready jobs, %d of them held; want %d and %d", got.Ready, got.Held, ready, held)
+			}
+			if limit := time.Since(enqueued) + r.grace(); young != (got.Oldest <= limit) {
+				r.breaks("Stats.Oldest is %v; of the lane that is not held it is at most %v", got.Oldest, limit)
+			}
+		}
+		check(4, 0, false)
+		r.hold("a", longHold, byHand)
+		check(4, 3, true)
+		r.makeUntried("a")
+		check(4, 0, false)
+	}},
 	{"Load", "EveryJobIsSettledOnce", func(r *rig) { newLoad(r).run() }},
 	{"Load", "ProbesAreAlone", func(r *rig) { newProbing(r).run() }},
 	{"Load", "RandomOperationsAgreeWithAModel", func(r *rig) { newModel(r).run() }},

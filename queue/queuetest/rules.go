@@ -24,7 +24,8 @@ var rules = map[string]string{
 		"memory: of at most 100,000 lanes). A Durable store with SharedLanes keeps it " +
 		"over restarts.",
 	"H7": "Failing lanes, held or not, share at most half of a bounded store, in jobs " +
-		"and in bytes. Beyond that their jobs are refused with ErrLaneFailing.",
+		"and in bytes. Beyond that their jobs are refused with ErrLaneFailing. A store may keep a part of " +
+		"itself for Healthy lanes, and refuse jobs of Untried lanes with ErrLaneUntried.",
 	"H8": "In a lane, jobs that came back (after a Nack or a lease that ended) go before " +
 		"jobs that were never worked on. A probe is taken from the latter first, so " +
 		"that one bad job cannot keep a working endpoint held. Ordered lanes keep " +
@@ -39,7 +40,7 @@ var rules = map[string]string{
 	"E4": "Jobs of a lane become ready in the order of the slice and of the calls. In an " +
 		"Ordered lane no job is taken after one of the same lane was refused in the " +
 		"same call.",
-	"E5": "A bound on jobs or bytes is kept, by ErrFull, ErrLaneFailing or ErrTooLarge " +
+	"E5": "A bound on jobs or bytes is kept, by ErrFull, ErrLaneFailing, ErrLaneUntried or ErrTooLarge " +
 		"for the jobs that do not fit.",
 	"R1": "It returns as soon as at least one job fits, with as many as fit and are " +
 		"ready then.",

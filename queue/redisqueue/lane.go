@@ -46,26 +46,26 @@ func (q *Queue) Lanes(ctx context.Context, after string, limit int) ([]queue.Lan
 	return all[:min(limit, len(all))], nil
 }
 
-// lanesOf lists the lanes of a partition. It passes over those that have neither jobs nor a state.
+// lanesOf lists the lanes of a partition. It passes over those that have no jobs, state or dead letters.
 func (q *Queue) lanesOf(ctx context.Context, p *partition, after string, limit int) ([]queue.LaneInfo, error) {
 	var infos []queue.LaneInfo
 	for {
 		page := min(limit, lanePage)
 		start := time.Now()
-		answer, err := q.eval(ctx, lanesScript, p, []any{after, page})
+		answer, err := q.eval(ctx, lanesScript, p, append([]any{after, page}, q.deadLimits()...))
 		if err != nil {
 			return nil, err
 		}
 		lanes := list(answer)
 		if len(lanes) == 0 {
-			continue // a script ends a hundred of what is due
+			continue // a script ends a hundred of what is due, and drops a hundred dead letters
 		}
 		now := int64(number(lanes[0]))
 		p.noteClock(start, now)
 		for _, v := range lanes[1:] {
 			info := p.readLane(list(v), now)
 			after = info.Lane
-			if used := info.Ready+info.Delayed+info.Leased > 0; used || info.Health != queue.Untried || !info.HeldUntil.IsZero() {
+			if used := info.Ready+info.Delayed+info.Leased+info.Dead > 0; used || info.Health != queue.Untried || !info.HeldUntil.IsZero() {
 				infos = append(infos, info)
 			}
 		}
@@ -77,13 +77,14 @@ func (q *Queue) lanesOf(ctx context.Context, p *partition, after string, limit i
 
 // readLane reads what lua/lanes.lua returns of a lane.
 func (p *partition) readLane(f []any, now int64) queue.LaneInfo {
-	if len(f) < 12 {
+	if len(f) < 13 {
 		return queue.LaneInfo{}
 	}
 	name, _ := f[0].(string)
 	info := queue.LaneInfo{
 		Lane: name, Ready: number(f[1]), Delayed: number(f[3]), Leased: number(f[4]), Bytes: int64(number(f[5])),
 		Health: queue.Health(number(f[6])), Since: p.local(int64(number(f[7]))), Holds: number(f[10]),
+		Dead: number(f[12]),
 	}
 	if enqueued := int64(number(f[2])); enqueued > 0 {
 		info.Oldest = age(enqueued, now)

@@ -2,28 +2,28 @@ package redisqueue
 
 import (
 	"context"
-	"time"
 
 	"github.com/pushhooks/webhook/queue"
 )
 
 // Stats returns what the queue holds. The partitions are asked at about the same time. Oldest is
-// the age of the oldest ready job that is at the head of its lane.
+// the age of the oldest ready job that is at the head of its lane. For it and for Held, which is not
+// of the same moment as the rest, all lanes are looked at.
 func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	s, err := q.counts(ctx)
 	if err != nil {
 		return queue.Stats{}, err
 	}
-	ages, err := gather(ctx, q, func(p *partition) (time.Duration, error) { return q.oldest(ctx, p) })
-	for _, age := range ages {
-		s.Oldest = max(s.Oldest, age)
+	all, err := gather(ctx, q, func(p *partition) (queue.Stats, error) { return q.lookAtLanes(ctx, p) })
+	for i := range all {
+		s.Oldest, s.Held = max(s.Oldest, all[i].Oldest), s.Held+all[i].Held
 	}
 	return s, err
 }
 
 // counts is what the stats script returns.
 type counts struct {
-	queue.Stats // without Oldest
+	queue.Stats // without Oldest and Held
 	burden
 }
 
@@ -59,21 +59,20 @@ func (q *Queue) countsOf(ctx context.Context, p *partition) (counts, error) {
 	}
 }
 
-// oldest asks the lanes of a partition, page by page.
-func (q *Queue) oldest(ctx context.Context, p *partition) (time.Duration, error) {
-	var oldest time.Duration
+// lookAtLanes returns Oldest and Held of a partition, which it asks page by page.
+func (q *Queue) lookAtLanes(ctx context.Context, p *partition) (s queue.Stats, err error) {
 	for after := ""; ; {
 		answer, err := q.eval(ctx, oldestScript, p, []any{after, lanePage})
 		if err != nil {
-			return 0, err
+			return s, err
 		}
 		parts := list(answer)
-		if len(parts) != 2 {
-			return oldest, nil
+		if len(parts) != 3 {
+			return s, nil
 		}
-		oldest = max(oldest, micros(parts[0]))
+		s.Oldest, s.Held = max(s.Oldest, micros(parts[0])), s.Held+number(parts[2])
 		if after, _ = parts[1].(string); after == "" {
-			return oldest, nil
+			return s, nil
 		}
 	}
 }

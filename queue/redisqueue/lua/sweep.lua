@@ -1,4 +1,4 @@
--- sweep forgets lanes that have had no jobs for a while.
+-- sweep forgets lanes that have had no jobs for a while and have no dead letters.
 --
 -- ARGV[3] the name after which to start  ARGV[4] how many lanes to look at
 -- ARGV[5] how long they are remembered
@@ -10,7 +10,7 @@
 local list, old = page(ARGV[3], ARGV[4]), {}
 for _, name in ipairs(list) do
   local s = lanes[name]
-  if s.n == 0 and s.touched < now - ARGV[5] then old[#old + 1] = name end
+  if s.n == 0 and s.touched < now - ARGV[5] and call('EXISTS', base .. 'dead:' .. name) == 0 then old[#old + 1] = name end
 end
 if #old > 0 then
   call('HDEL', states, unpack(old))
