@@ -246,20 +246,31 @@ func (e *Emitter) admit(hooks []*hook, size int64, m emitMode) ([]*hook, error) 
 		return nil, e.overflow(hooks)
 	}
 	e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
-	held := slices.Clone(hooks[:n])
+	held, told := slices.Clone(hooks[:n]), false
+	defer func() {
+		if !told { // a Trace function has ended the goroutine, so nobody holds the event
+			e.unadmit(held, size)
+		}
+	}()
 	e.dropped(hooks[n:], len(hooks), m)
+	told = true
 	return held, nil
 }
 
-// cancel takes back what was admitted.
-func (e *Emitter) cancel(hooks []*hook, size int64) {
-	e.stats.suppressed.Add(1)
+// unadmit gives back what admit reserved and counted.
+func (e *Emitter) unadmit(hooks []*hook, size int64) {
 	if len(hooks) == 0 {
 		return
 	}
 	e.stats.of(hooks[0].app).matched.Add(-int64(len(hooks)))
 	e.outbox.unreserve(hooks, size)
 	e.outbox.changed()
+}
+
+// cancel takes back what was admitted.
+func (e *Emitter) cancel(hooks []*hook, size int64) {
+	e.stats.suppressed.Add(1)
+	e.unadmit(hooks, size)
 }
 
 // collect puts an admitted event into the batches of the hooks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -421,6 +422,40 @@ func TestEmitWaitMayBeHeldBack(t *testing.T) {
 		}
 		if used := e.outbox.used.Load(); used != 0 {
 			t.Errorf("%d bytes are held", used)
+		}
+		checkTotals(t, e)
+	})
+}
+
+// A Trace function may end the goroutine of an Emit whose event is about to be held back. Then nobody has
+// the event, so its room must be given back.
+func TestATraceFunctionThatEndsAGoroutineLeavesNoRoomReserved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newRefusing(t)
+		q.set(laneA, queue.ErrLaneFailing)
+		e := start(t, &endpoint{}, with(q), apps(abApp()), emitOnly, unbatched, outboxOf(10_000), func(o *Options) {
+			o.Debounce = 3 * time.Second
+			o.Trace = &Trace{Dropped: func(DroppedInfo) { runtime.Goexit() }}
+		})
+		for i := range 100 {
+			go func() { _ = e.Emit(ChannelOccupied("my-app", fmt.Sprint("a", i))) }()
+			time.Sleep(time.Second)
+		}
+		if e.Stats().Overflowed == 0 {
+			t.Fatal("the failing webhook has room")
+		}
+		go func() { _ = e.Emit(ChannelVacated("my-app", "ab")) }() // dropped for one webhook
+		time.Sleep(10 * time.Second)
+		go func() { _ = e.EmitWait(t.Context(), ChannelVacated("my-app", "a")) }() // dropped for all
+		time.Sleep(10 * time.Second)
+		if n := e.Stats().Dropped; n != 2 {
+			t.Fatalf("%d events were dropped", n)
+		}
+		q.set(laneA, nil)
+		time.Sleep(time.Minute)
+		if s, used := e.Stats(), e.outbox.used.Load(); used != 0 || s.Pending != 0 {
+			t.Errorf("%d bytes are held, stats: %+v", used, s)
 		}
 		checkTotals(t, e)
 	})

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/pushhooks/webhook"
+	"github.com/pushhooks/webhook/internal/pagecode"
 )
 
 // inbox keeps deliveries. A real one is a table with a unique column for the id, written in the
@@ -65,33 +65,7 @@ func Example_receiver() {
 	// 204
 }
 
-// The Go code on the page of receivers is the code that runs above, but for its indentation.
 func TestTheReceiversPageShowsCodeThatRuns(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("docs/receivers.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile("example_receiver_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(page), "```go\n")[1:]
-	if len(blocks) == 0 {
-		t.Fatal("there is no Go code on the page")
-	}
-	for _, block := range blocks {
-		code, _, _ := strings.Cut(block, "```")
-		if !strings.Contains(unindented(string(source)), unindented(code)) {
-			t.Errorf("this code is not in example_receiver_test.go:\n%s", code)
-		}
-	}
-}
-
-func unindented(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimSpace(line)
-	}
-	return strings.Join(lines, "\n")
+	pagecode.Check(t, "docs/receivers.md", "example_receiver_test.go")
 }

@@ -139,10 +139,10 @@ func (c *checker) declaredTypes(types []EventType) {
 	for i, t := range types {
 		path := index("Options.EventTypes", i)
 		if slices.Contains(types[:i], t) {
-			c.failf(path, "is %q, which is there already", t)
+			c.failf(path, "is %q, which is there already", quotable(string(t)))
 		}
 		if !validTypeName(string(t)) {
-			c.failf(path, `is %q; a type is named by up to 100 letters, digits, "_", "-", "." and ":"`, t)
+			c.failf(path, `is %q; a type is named by up to 100 letters, digits, "_", "-", "." and ":"`, quotable(string(t)))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pushhooks/webhook/internal/arn"
+	"github.com/pushhooks/webhook/internal/urltext"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -83,7 +84,7 @@ func (c *checker) id(path, id string) {
 	case len(id) > maxIDBytes:
 		c.failf(path, "is %d bytes long; at most %d", len(id), maxIDBytes)
 	case !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl):
-		c.failf(path, "is %+q; control characters and invalid UTF-8 are not allowed", id)
+		c.failf(path, "is %+q; control characters and invalid UTF-8 are not allowed", quotable(id))
 	}
 }
 
@@ -145,7 +146,7 @@ func (c *checker) identities(path string, webhooks []Webhook, ids []string) {
 func (c *appChecker) webhook(path string, w *Webhook) {
 	c.id(path+".id", w.ID)
 	if strings.Contains(w.ID, "/") {
-		c.failf(path+".id", `is %q; "/" is not allowed`, w.ID)
+		c.failf(path+".id", `is %q; "/" is not allowed`, quotable(w.ID))
 	}
 	c.target(path, w)
 	c.eventTypes(path+".event_types", w.EventTypes)
@@ -191,21 +192,21 @@ func (c *appChecker) lambdaFunction(path string, l *Lambda) {
 		c.required(path+".function_name", "the function's name or ARN")
 	case arn.Is(l.FunctionName) && region == "":
 		c.failf(path+".function_name", "is %q, which is no function's ARN; must be like %q",
-			shorten(l.FunctionName), "arn:aws:lambda:us-east-1:123456789012:function:my-function")
-	case len(l.FunctionName) > 256 || !onlyNameBytes(l.FunctionName, "-_:.$"):
-		c.failf(path+".function_name", "is %q; must be a function's name, ARN or partial ARN", shorten(l.FunctionName))
+			quotable(l.FunctionName), "arn:aws:lambda:us-east-1:123456789012:function:my-function")
+	case len(l.FunctionName) > 256 || region == "" && !arn.IsName(l.FunctionName):
+		c.failf(path+".function_name", "is %q; must be a function's name, ARN or partial ARN", quotable(l.FunctionName))
 	}
 	switch {
 	case l.Region == "" && region != "":
 	case l.Region == "":
 		c.required(path+".region", `where the function is, such as "us-east-1"`)
 	case !regionPattern.MatchString(l.Region):
-		c.failf(path+".region", `is %q; must be a region such as "us-east-1"`, shorten(l.Region))
+		c.failf(path+".region", `is %q; must be a region such as "us-east-1"`, quotable(l.Region))
 	case region != "" && region != l.Region:
 		c.failf(path+".region", "is %q, but the function's ARN is of %q; leave the region out", l.Region, region)
 	}
 	if t := l.InvocationType; t != "" && t != "Event" && t != "RequestResponse" {
-		c.failf(path+".invocation_type", `is %q; must be "Event" or "RequestResponse"`, shorten(t))
+		c.failf(path+".invocation_type", `is %q; must be "Event" or "RequestResponse"`, quotable(t))
 	}
 	if !c.lambda {
 		c.failf(path, "needs Options.Lambda: import %q and set it to lambdadispatch.New(…)", lambdaImport)
@@ -219,9 +220,9 @@ func (c *appChecker) eventTypes(path string, types []EventType) {
 	for i, t := range types {
 		switch {
 		case slices.Contains(types[:i], t):
-			c.failf(index(path, i), "is %q, which is there already", shorten(string(t)))
+			c.failf(index(path, i), "is %q, which is there already", quotable(string(t)))
 		case !slices.Contains(c.types, t):
-			c.failf(index(path, i), "is %q, which is not an event type%s", shorten(string(t)), suggest(t, c.types))
+			c.failf(index(path, i), "is %q, which is not an event type%s", quotable(string(t)), suggest(t, c.types))
 		}
 	}
 }
@@ -245,6 +246,10 @@ func (c *checker) rateLimit(path string, l RateLimit) {
 		c.required(path+".per_second", "burst alone limits nothing")
 	}
 }
+
+// quotable is shorten for a value of the configuration: a URL that was put into the wrong field may
+// hold a password.
+func quotable(s string) string { return shorten(urltext.Quotable(s)) }
 
 // shorten cuts a value that is quoted in a message.
 func shorten(s string) string {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/idna"
 
+	"github.com/pushhooks/webhook/internal/outbound"
 	"github.com/pushhooks/webhook/internal/urltext"
 )
 
@@ -34,6 +35,8 @@ func urlProblem(raw string) string {
 	switch {
 	case err != nil:
 		return "cannot be parsed; must be an absolute URL such as https://example.com/webhooks, special characters percent-encoded"
+	case !strings.Contains(raw, "://"): // so it may be anything, a secret too
+		return "must begin with https:// or http://"
 	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Sprintf("is %q; must begin with https:// or http://", urlForMessage(raw))
 	case u.Hostname() == "":
@@ -43,7 +46,7 @@ func urlProblem(raw string) string {
 	case !validPort(u.Port()):
 		return fmt.Sprintf("is %q; a port is a number from 1 to 65535", urlForMessage(raw))
 	}
-	if problem := hostProblem(u.Hostname()); problem != "" {
+	if problem := hostProblem(u.Hostname(), shownHost(raw, u)); problem != "" {
 		return problem
 	}
 	if problem := userProblem(u.User); problem != "" {
@@ -59,16 +62,48 @@ func urlProblem(raw string) string {
 }
 
 // hostProblem says what is wrong with a host, "" if nothing is. A part of it that was percent-encoded
-// is decoded, and a name that is not ASCII is looked up in the form that IDNA makes of it.
-func hostProblem(host string) string {
+// is decoded, and a name that is not ASCII is looked up in the form that IDNA makes of it. A message has
+// shown for it.
+func hostProblem(host, shown string) string {
 	if urltext.Problem(host) != "" {
 		return "has a host with a percent-encoded space, quotation mark or invisible character; must be a name or an address"
 	}
 	ascii := strings.IndexFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
-	if _, err := idna.Lookup.ToASCII(host); err != nil && !ascii {
-		return fmt.Sprintf("has the host %+q, which is not a name that can be looked up", shorten(host))
+	name, err := idna.Lookup.ToASCII(host)
+	if err != nil && !ascii {
+		return fmt.Sprintf("has the host %+q, which is not a name that can be looked up", shown)
+	}
+	if err != nil {
+		name = host // such as one with an underscore, which name servers know nevertheless
+	}
+	addr, err := outbound.ParseHost(host)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("has the host %q, which ends in a number and is not an IPv4 address", shown)
+	case !addr.IsValid() && !lookable(name):
+		return fmt.Sprintf("has the host %q, which is not a name that can be looked up: at most 253 letters, digits, "+
+			`"-" and "_", with at most 63 between two dots`, shown)
 	}
 	return ""
+}
+
+// shownHost returns what may be shown of u's host: with an "@" behind it, it may be part of a password.
+func shownHost(raw string, u *url.URL) string {
+	if urltext.Shown(raw) == urltext.Redacted {
+		return "…"
+	}
+	return shorten(u.Hostname())
+}
+
+// lookable reports whether name servers can be asked for a name. One dot may end it.
+func lookable(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+	}
+	return len(name) <= 253 && onlyNameBytes(name, "-_.")
 }
 
 // userProblem says what is wrong with a URL's user and password, "" if nothing is. They travel as
@@ -95,19 +130,14 @@ func validPort(port string) bool {
 // may be a password, and in a malformed URL it is unclear where that begins, so then nothing but
 // the scheme is shown.
 func urlForMessage(raw string) string {
-	scheme, rest, found := strings.Cut(raw, "://")
-	if !found {
-		scheme, rest = "", raw
-	} else {
-		scheme += "://"
-	}
+	scheme, rest, _ := strings.Cut(raw, "://")
 	if strings.Contains(raw, "@") {
-		return shorten(scheme + "…")
+		return shorten(scheme + "://…")
 	}
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		rest = rest[:i] + "/…"
 	}
-	return shorten(scheme + rest)
+	return shorten(scheme + "://" + rest)
 }
 
 // reservedHeaders are the transport's own, and those that describe the body or the connection.
@@ -162,10 +192,22 @@ func sortedNames(headers Headers) []string {
 	return names
 }
 
-// headerPath names a header in a path, quoted unless it is a plain name.
+// headerPath names a header in a path. What is no name is shown up to the character that none can
+// have: in "Authorization: Bearer …" a secret follows.
 func headerPath(path, name string) string {
 	if !httpguts.ValidHeaderFieldName(name) {
-		name = strconv.QuoteToASCII(shorten(name))
+		name = strconv.QuoteToASCII(shorten(untilNoToken(name)))
 	}
 	return path + "." + name
+}
+
+// untilNoToken returns the beginning of name up to the first character that no header's name has.
+func untilNoToken(name string) string {
+	for i, r := range name {
+		if !httpguts.IsTokenRune(r) {
+			_, size := utf8.DecodeRuneInString(name[i:])
+			return name[:i+size]
+		}
+	}
+	return name
 }

@@ -282,14 +282,19 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 	const absolute = "must be an absolute URL such as https://example.com/webhooks"
 	const encode = "; percent-encode it or leave it out"
 	const odd = "has a user or a password with a control character or invalid UTF-8, which basic authentication cannot carry"
+	const unlookable = `, which is not a name that can be looked up: at most 253 letters, digits, "-" and "_", with at most 63 between two dots`
 	tests := []struct{ url, want string }{
-		{"example.com/hooks/topsecret", `is "example.com/…"; must begin with https:// or http://`},
-		{"/hooks/topsecret", `is "/…"; must begin with https:// or http://`},
+		{"example.com/hooks/topsecret", "must begin with https:// or http://"},
+		{"/hooks/topsecret", "must begin with https:// or http://"},
+		{"topsecret", "must begin with https:// or http://"},
+		{"user:topsecret", "must begin with https:// or http://"},
+		{"https:topsecret", "must begin with https:// or http://"},
+		{"https:/example.com/topsecret", "must begin with https:// or http://"},
 		{"ftp://example.com/topsecret", `is "ftp://example.com/…"; must begin with https:// or http://`},
 		{"wss://u:topsecret@example.com", `is "wss://…"; must begin with https:// or http://`},
 		{"https:///topsecret", `is "https:///…", which has no host; ` + absolute},
 		{"http://:8080/", `is "http://:8080/…", which has no host; ` + absolute},
-		{"https:example.com", `is "https:example.com", which has no host; ` + absolute},
+		{"https:example.com", "must begin with https:// or http://"},
 		{"https://example.com/a#topsecret", `is "https://example.com/…" with a fragment (#…), which is never sent; leave it out`},
 		{"https://example.com:99999/", `is "https://example.com:99999/…"; a port is a number from 1 to 65535`},
 		{"https://u:top#secret@example.com", "cannot be parsed; " + absolute + ", special characters percent-encoded"},
@@ -305,6 +310,15 @@ func TestMistakesInURLsAreNamedAndNothingSecretIsShown(t *testing.T) {
 		{"https://example.com/topsecret\xff", "has the byte 0xFF at position 30, which is not UTF-8" + encode},
 		{"https://ex%E2%80%8Bample.com/topsecret", "has a host with a percent-encoded space, quotation mark or invisible character; must be a name or an address"},
 		{"https://\u00e4_b.example/topsecret", `has the host "\u00e4_b.example", which is not a name that can be looked up`},
+		{"https://1.2.3.4.5/topsecret", `has the host "1.2.3.4.5", which ends in a number and is not an IPv4 address`},
+		{"https://256.256.256.256/", `has the host "256.256.256.256", which ends in a number and is not an IPv4 address`},
+		{"https://a..b/topsecret", `has the host "a..b"` + unlookable},
+		{"https://top..secret/@example.com", `has the host "…"` + unlookable},
+		{"https://./topsecret", `has the host "."` + unlookable},
+		{"https://*.example.com/", `has the host "*.example.com"` + unlookable},
+		{"https://169.254.169.254%25/", `has the host "169.254.169.254%"` + unlookable},
+		{"https://" + long(64) + ".com/", `has the host "` + long(64) + `.com"` + unlookable},
+		{"https://" + long(63) + strings.Repeat("."+long(63), 3) + "/", `has the host "` + long(63) + "." + long(16) + `…"` + unlookable},
 		{"https://top%3Asecret:x@example.com/", `has a user with a ":" (%3A), which basic authentication cannot carry`},
 		{"https://u:top%0Asecret@example.com/", odd},
 		{"https://u%00topsecret@example.com/", odd},
@@ -350,6 +364,7 @@ func TestURLsThatAreRight(t *testing.T) {
 	t.Parallel()
 	for _, u := range []string{
 		"http://127.0.0.1:8080", "https://[::1]:443/a?b=c", "https://user:p%23ss@example.com/", "HTTPS://EXAMPLE.com", "http://bücher.example/ä",
+		"http://a_b.example.", "http://[fe80::1%25eth0]/", "http://2852039166/", "http://0xa9fea9fe", "http://127.1/", "http://xn--bcher-kva.example", "http://１２７.0.0.1",
 	} {
 		if got := urlProblem(u); got != "" {
 			t.Errorf("%s %s", u, got)
@@ -375,9 +390,10 @@ func TestFault41HeadersThatBreakARequestAreRefused(t *testing.T) {
 		{"X-A", "topsecret\n", "X-A: " + control},
 		{"X-A", "topsecret\x00", "X-A: " + control},
 		{"X-A", "REDACTED", "X-A: has the value REDACTED: the configuration was printed or marshaled, which hides header values"},
-		{"X A", "x", `"X A": is not a header name: letters, digits and "-" make one`},
-		{"X-A\r\nHost", "x", `"X-A\r\nHost": is not a header name: letters, digits and "-" make one`},
-		{":path", "x", `":path": is not a header name: letters, digits and "-" make one`},
+		{"X A", "x", `"X ": is not a header name: letters, digits and "-" make one`},
+		{"X-A\r\nHost", "x", `"X-A\r": is not a header name: letters, digits and "-" make one`},
+		{":path", "x", `":": is not a header name: letters, digits and "-" make one`},
+		{"Authorization: Bearer topsecret", "", `"Authorization:": is not a header name: letters, digits and "-" make one`},
 		{"", "x", `"": is not a header name: letters, digits and "-" make one`},
 	}
 	for _, tt := range tests {
@@ -426,7 +442,7 @@ func TestSeveralMistakesAreToldAtOnce(t *testing.T) {
 	want := `webhook: the configuration has mistakes:
   webhooks.concurrency: is 1048576; must be from 1 to 10000
   apps[0].key: is required: receivers get it in X-Pusher-Key
-  apps[0].webhooks[0].url: is "x"; must begin with https:// or http://`
+  apps[0].webhooks[0].url: must begin with https:// or http://`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

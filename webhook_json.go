@@ -3,6 +3,8 @@ package webhook
 import (
 	"cmp"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/pushhooks/webhook/internal/arn"
 	"github.com/pushhooks/webhook/internal/strict"
 )
@@ -102,7 +104,9 @@ func (w *Webhook) decodeHeaders(v strict.Value) {
 	w.Headers = Headers{}
 	strict.Entries(func(name string, v strict.Value) {
 		var value string
-		strict.Hidden(strict.String(&value))(v)
+		if httpguts.ValidHeaderFieldName(name) { // any other is refused later, by its beginning alone
+			strict.Hidden(strict.String(&value))(v)
+		}
 		w.Headers[name] = value
 	})(v)
 }
@@ -163,11 +167,11 @@ func (t *lambdaTarget) decodeFunction(v strict.Value) {
 func (t *lambdaTarget) resolve(v strict.Value) *Lambda {
 	switch {
 	case t.legacyRegion != "" && t.legacyName == "":
-		v.FailAt("region", `belongs to "lambda", as in "lambda": {"function_name": …, "region": %q}`, t.legacyRegion)
+		v.FailAt("region", `belongs to "lambda", as in "lambda": {"function_name": …, "region": %q}`, quotable(t.legacyRegion))
 	case t.function != "" && t.legacyName != "":
 		v.FailAt("lambda_function", `is the older form of "lambda", which names a function too; leave one of them out`)
 	case t.region != "" && t.legacyRegion != "" && t.region != t.legacyRegion:
-		v.FailAt("region", "is %q, but lambda.region is %q; leave one of them out", t.legacyRegion, t.region)
+		v.FailAt("region", "is %q, but lambda.region is %q; leave one of them out", quotable(t.legacyRegion), quotable(t.region))
 	}
 	if !t.set {
 		return nil

@@ -117,6 +117,7 @@ func (l *loader) checkQueue() []strict.Problem {
 		if q.Disk.Path == "" {
 			c.required("queue.disk.path", "the file that holds the jobs (or QUEUE_DISK_PATH)")
 		}
+		c.noURL("queue.disk.path", q.Disk.Path, "a file's path")
 	case DriverRedis:
 		c.redis(l)
 	case DriverRedisCluster:
@@ -132,7 +133,7 @@ func (c *checker) redis(l *loader) {
 	c.prefix("queue.redis.prefix", r.Prefix)
 	if r.URL == "" {
 		c.server(l)
-		encrypted := l.Database.Redis.TLS.Enabled || strings.HasPrefix(string(l.Database.Redis.Host), "rediss:")
+		encrypted := l.Database.Redis.TLS.Enabled || isEncrypted(string(l.Database.Redis.Host))
 		c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, encrypted)
 		return
 	}
@@ -142,18 +143,30 @@ func (c *checker) redis(l *loader) {
 	if problem := redisURLProblem(string(r.URL), "redis", "rediss", "unix"); problem != "" {
 		c.failf(path, "%s", problem)
 	}
-	c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, strings.HasPrefix(string(r.URL), "rediss:"))
+	c.caFile("queue.redis.tls_ca_file", r.TLSCAFile, isEncrypted(string(r.URL)))
+	if isEncrypted(string(r.URL)) {
+		c.tls("database.redis.master_tls", &l.Database.Redis.TLS)
+	}
 }
 
 // prefix refuses braces, which mean something in the names of a cluster's keys.
 func (c *checker) prefix(path, prefix string) {
 	if strings.ContainsAny(prefix, "{}") {
-		c.failf(path, "is %q; braces are not allowed", prefix)
+		c.failf(path, "is %q; braces are not allowed", urltext.Quotable(prefix))
+	}
+}
+
+// noURL refuses a URL where something else is meant: what uses it later would show it in its errors, with
+// its password.
+func (c *checker) noURL(path, value, want string) {
+	if strings.Contains(value, "://") {
+		c.failf(path, "is %q; must be %s", urltext.Quotable(value), want)
 	}
 }
 
 // caFile refuses certificates for connections that are not encrypted.
 func (c *checker) caFile(path, file string, encrypted bool) {
+	c.noURL(path, file, "a file's path")
 	if file != "" && !encrypted {
 		c.failf(path, "is set, but the connection is not encrypted; let the URL begin with rediss://, or leave it out")
 	}
@@ -163,14 +176,10 @@ func (c *checker) caFile(path, file string, encrypted bool) {
 func (c *checker) server(l *loader) {
 	const path = "database.redis."
 	s := &l.Database.Redis
-	whole := string(s.Host)
-	if problem := urltext.Problem(whole); problem != "" {
+	if problem := urltext.Problem(string(s.Host)); problem != "" {
 		c.failf(path+"host", "%s", problem)
-	} else if _, host, ok := strings.Cut(whole, "://"); ok || strings.ContainsAny(whole, "/@?# ") {
-		scheme := strings.TrimSuffix(whole, "://"+host)
-		if scheme != "redis" && scheme != "rediss" || strings.ContainsAny(host, "/@?#: ") {
-			c.failf(path+"host", `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`)
-		}
+	} else if s.Host != "" && !s.Host.valid() {
+		c.failf(path+"host", `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`)
 	}
 	c.tls(path+"master_tls", &s.TLS)
 	if len(s.Sentinels) == 0 {
@@ -187,6 +196,9 @@ func (c *checker) server(l *loader) {
 }
 
 func (c *checker) tls(path string, t *TLS) {
+	c.noURL(path+".ca_path", t.CAFile, "a file's path")
+	c.noURL(path+".client_cert_path", t.CertFile, "a file's path")
+	c.noURL(path+".client_key_path", t.KeyFile, "a file's path")
 	if (t.CertFile == "") != (t.KeyFile == "") {
 		c.failf(path+".client_cert_path", "and client_key_path belong together; one of them is missing")
 	}
@@ -206,7 +218,7 @@ func (c *checker) redisCluster(l *loader) {
 		if problem := nodeProblem(node); problem != "" {
 			c.failf(fmt.Sprintf("%s[%d]", path, i), "%s", problem)
 		}
-		encrypted = encrypted || strings.HasPrefix(node, "rediss:")
+		encrypted = encrypted || isEncrypted(node)
 	}
 	c.prefix("queue.redis_cluster.prefix", l.Queue.RedisCluster.Prefix)
 	c.tls("database.redis.master_tls", &l.Database.Redis.TLS)
@@ -229,6 +241,8 @@ func (c *checker) sqs(s *SQS) {
 	if s.WaitTime > 20*time.Second {
 		c.failf(path+"wait_time_seconds", "is %d; must be from 1 to 20", s.WaitTime/time.Second)
 	}
+	c.noURL(path+"region", s.Region, `a region such as "us-east-1"`)
+	c.noURL(path+"queue_name", s.QueueName, "a queue's name; a URL belongs to queueUrl")
 	c.atMost(path+"max_messages", s.MaxMessages, 10)
 	c.atMost(path+"concurrency", s.Concurrency, 100)
 	c.httpURL(path+"queueUrl", s.QueueURL, "https://sqs.eu-west-1.amazonaws.com/123456789012/webhooks.fifo")
@@ -241,7 +255,7 @@ func (c *checker) sqs(s *SQS) {
 		c.failf(path+"no_message_groups", "is true, but fifo is too, and a FIFO queue needs message groups; leave one of them out")
 	}
 	if strings.HasSuffix(s.QueueName, ".fifo") && !s.FIFO {
-		c.failf(path+"queue_name", `is %q, but fifo is false; set "fifo": true, or leave ".fifo" out`, s.QueueName)
+		c.failf(path+"queue_name", `is %q, but fifo is false; set "fifo": true, or leave ".fifo" out`, urltext.Quotable(s.QueueName))
 	}
 }
 
@@ -262,5 +276,9 @@ func (c *checker) httpURL(path string, raw URL, example string) {
 	u, err := url.Parse(string(raw))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		c.failf(path, "must be an http or https URL such as %s", example)
+		return
+	}
+	if u.User != nil || strings.ContainsAny(string(raw), "?#") {
+		c.failf(path, `has a user, a "?" or a "#", of which SQS takes none; must be a URL such as %s`, example)
 	}
 }

@@ -211,7 +211,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		want       string
 	}{
 		{"no JSON", "{\n\"queue\": {]}", nil, `line 2, column 11: invalid character ']' looking for beginning of object key string`},
-		{"an empty file", "", nil, `line 1, column 1: unexpected end of JSON input`},
+		{"an empty file", "", nil, `is empty; JSON or TOML is expected`},
 		{"an array", `[]`, nil, `must be an object, not an array`},
 		{
 			"webhooks in the wrong place", `{"webhooks": [{"url": "https://example.com"}]}`, nil,

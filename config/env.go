@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/internal/strict"
@@ -42,7 +43,11 @@ func (l *loader) readEnvironment(env environment) []variable {
 		if value == "" {
 			continue
 		}
-		v.problems = strict.Read(v.toJSON(value), v.field)
+		if utf8.ValidString(value) {
+			v.problems = strict.Read(v.toJSON(value), v.field)
+		} else {
+			v.problems = []strict.Problem{{Message: "is not UTF-8"}}
+		}
 		for i := range v.problems {
 			v.problems[i].Path = strict.Join(v.name, v.problems[i].Path)
 		}
@@ -247,9 +252,10 @@ func text(s string) []byte {
 	return quoted
 }
 
-// number makes a JSON number of one, and a string, which will be refused, of anything else.
+// number makes a JSON number of one, and a string, which will be refused, of anything else: of null
+// too, which would count as absent.
 func number(s string) []byte {
-	if !json.Valid([]byte(s)) {
+	if strings.IndexByte("-0123456789", s[0]) < 0 || !json.Valid([]byte(s)) {
 		return text(s)
 	}
 	return []byte(s)

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -48,6 +49,9 @@ func toJSON(data []byte, k kind, env environment) ([]byte, []strict.Problem) {
 		return nil, []strict.Problem{{Message: err.Error()}}
 	}
 	data = bytes.TrimSpace(data)
+	if len(data) == 0 && k != tomlFile {
+		return nil, []strict.Problem{{Message: "is empty; JSON or TOML is expected"}}
+	}
 	if k == yamlFile && len(data) > 0 && data[0] != '{' {
 		return nil, []strict.Problem{{Message: "is YAML by its name, which is not read; JSON or TOML is expected"}}
 	}
@@ -66,12 +70,12 @@ func toJSON(data []byte, k kind, env environment) ([]byte, []strict.Problem) {
 	return strict.Nest(data), nil
 }
 
+// tomlStart matches how TOML begins, with mistakes further on perhaps: a comment, a table or a key.
+var tomlStart = regexp.MustCompile(`^(#|\[+ *[A-Za-z_][^\n\]]*\]|[A-Za-z0-9_."'-]+[ \t]*=)`)
+
 // guessKind returns the kind that content, which has no space at its beginning, has.
 func guessKind(data []byte) kind {
-	if len(data) == 0 || data[0] == '{' || json.Valid(data) {
-		return jsonFile
-	}
-	if toml.Unmarshal(data, new(map[string]any)) == nil || data[0] == '#' || bytes.HasPrefix(data, []byte("[[")) {
+	if data[0] != '{' && !json.Valid(data) && tomlStart.Match(data) {
 		return tomlFile
 	}
 	return jsonFile
@@ -89,9 +93,9 @@ func fromJSON(data []byte, env environment) ([]byte, []strict.Problem) {
 	}
 	data = expanded
 	problems := strict.Read(data, ignore)
-	if len(problems) > 0 && toml.Unmarshal(data, new(map[string]any)) == nil && len(data) > 0 {
+	if len(problems) > 0 && toml.Unmarshal(data, new(map[string]any)) == nil {
 		problems[0].Message = "is TOML, but is read as JSON; let its name end in .toml"
-	} else if len(problems) > 0 && len(data) > 0 && data[0] != '{' {
+	} else if len(problems) > 0 && data[0] != '{' {
 		problems[0].Message += "; JSON or TOML is expected"
 	}
 	return data, problems
@@ -171,12 +175,15 @@ type expansion struct {
 func (e *expansion) value(reference, path string) string {
 	name, fallback, hasFallback := strings.Cut(reference[2:len(reference)-1], ":-")
 	value := e.env[name]
-	if value != "" || hasFallback {
-		return cmp.Or(value, fallback)
-	}
 	missing := strict.Problem{
 		Path:    path,
 		Message: fmt.Sprintf("the variable of ${%s} is not set; set it, or write ${%s:-default}", name, name),
+	}
+	switch {
+	case !utf8.ValidString(value):
+		missing.Message = fmt.Sprintf("the variable of ${%s} is not UTF-8", name)
+	case value != "" || hasFallback:
+		return cmp.Or(value, fallback)
 	}
 	if !slices.Contains(e.missing, missing) {
 		e.missing = append(e.missing, missing)

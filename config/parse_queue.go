@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/internal/strict"
+	"github.com/pushhooks/webhook/internal/urltext"
 )
 
 func (l *loader) decodeQueue(v strict.Value) {
@@ -35,7 +36,7 @@ func (l *loader) decodeDriver(v strict.Value) {
 	case lower == "sync": // Soketi's
 		l.Queue.Driver = DriverMemory
 	case name != "":
-		v.Fail("is %q, which is not a driver%s", name, strict.Suggest(name, drivers))
+		v.Fail("is %q, which is not a driver%s", urltext.Quotable(name), strict.Suggest(name, drivers))
 	}
 }
 

@@ -63,6 +63,12 @@ func isScheme(s string) bool {
 	})
 }
 
+// isEncrypted reports whether a URL asks for TLS.
+func isEncrypted(raw string) bool {
+	scheme, _, _ := strings.Cut(raw, ":")
+	return strings.EqualFold(scheme, "rediss")
+}
+
 func validPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n > 0
@@ -102,6 +108,8 @@ func nodeProblem(node string) string {
 	switch {
 	case err != nil || host == "" || strings.ContainsAny(node, "@/"):
 		return "must be host:port or a redis:// URL, such as localhost:7000"
+	case strings.Trim(port, "0123456789") != "": // it may be a password
+		return "must be host:port or a redis:// URL, such as localhost:7000; a port is a number from 1 to 65535"
 	case !validPort(port):
 		return fmt.Sprintf("is %q; a port is a number from 1 to 65535", node)
 	}

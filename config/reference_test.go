@@ -167,8 +167,9 @@ func TestWarnings(t *testing.T) {
 		{"no app, in Soketi's form", `{"appManager.array.apps": []}`, nil, "appManager.array.apps: " + noAppWarning},
 		{
 			"misspelled variables", `{` + oneApp + `}`,
-			[]string{"WEBHOOKS_BATCHING=1", "QUEUE_DRIVR=redis", "WEBHOOK_BATCH_SIZE=5", "REDIS_URI=redis://h", "DB_REDIS_HOST=h", "QUEUE_REDIS_URL=redis://:hidden@h", "SOKETI_QUEUE_DRIVE=x"},
-			`QUEUE_DRIVR: is not a variable that is read; did you mean QUEUE_DRIVER?
+			[]string{"WEBHOOKS_BATCHING=1", "QUEUE_DRIVR=redis", "WEBHOOK_BATCH_SIZE=5", "REDIS_URI=redis://h", "DB_REDIS_HOST=h", "QUEUE_REDIS_URL=redis://:hidden@h", "SOKETI_QUEUE_DRIVE=x", "DATABASE_REDIS_PASS=hidden"},
+			`DATABASE_REDIS_PASS: is not a variable that is read; did you mean DATABASE_REDIS_PASSWORD?
+QUEUE_DRIVR: is not a variable that is read; did you mean QUEUE_DRIVER?
 QUEUE_REDIS_URL: is not a variable that is read; did you mean REDIS_URL?
 REDIS_URI: is not a variable that is read; did you mean REDIS_URL?
 SOKETI_QUEUE_DRIVE: is not a variable that is read; did you mean SOKETI_QUEUE_DRIVER?

@@ -111,6 +111,7 @@ func TestMistakesInRedisURLsShowNoSecret(t *testing.T) {
 
 func TestMistakesInTheRedisSectionsAreNamed(t *testing.T) {
 	t.Parallel()
+	const aHost = `must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`
 	tests := []struct{ name, queue, database, want string }{
 		{"both names of the URL", `"driver": "redis", "redis": {"url": "redis://a", "url_override": "redis://hidden"}`, `{}`, `queue.redis.url_override: is another name of url; leave one of them out`},
 		{"the other name", `"driver": "redis", "redis": {"url_override": "hidden"}`, `{}`, `queue.redis.url_override: must be a URL such as redis://user:password@localhost:6379/0`},
@@ -127,9 +128,35 @@ queue.redis_cluster.nodes[4]: must be host:port or a redis:// URL, such as local
 database.redis.cluster.nodes[1]: must be host:port or a redis:// URL, such as localhost:7000`,
 		},
 		{"a port", `"driver": "redis"`, `{"host": "h", "port": 99999}`, `database.redis.port: must be a whole number from 1 to 65535, not 99999`},
+		{"a user and a password as a node", `"driver": "redis-cluster", "redis_cluster": {"nodes": ["user:hidden"]}`, `{}`, `queue.redis_cluster.nodes[0]: must be host:port or a redis:// URL, such as localhost:7000; a port is a number from 1 to 65535`},
+		{"a user and a password as host", `"driver": "redis"`, `{"host": "user:hidden"}`, `database.redis.host: ` + aHost},
+		{"a port behind the host", `"driver": "redis"`, `{"host": "localhost:6380"}`, `database.redis.host: ` + aHost},
+		{"brackets", `"driver": "redis"`, `{"host": "[::1]"}`, `database.redis.host: ` + aHost},
+		{"a scheme alone", `"driver": "redis"`, `{"host": "rediss://"}`, `database.redis.host: ` + aHost},
+		{"an IPv6 address", `"driver": "redis"`, `{"host": "::1"}`, ""},
+		{"a URL as port", `"driver": "redis"`, `{"port": "redis:\/\/u:hidden@h:1"}`, `database.redis.port: must be a whole number from 1 to 65535, not "redis://REDACTED@h:1"`},
+		{"user, password and host as port", `"driver": "redis"`, `{"port": "u:hidden@h:1"}`, `database.redis.port: must be a whole number from 1 to 65535, not "REDACTED"`},
+		{"a URL as name", `"redis": {"redis://u:hidden@h": 1}`, `{}`, `queue.redis."redis://REDACTED@h": unknown field; known are at_most_once, clusterMode, cluster_mode, concurrency, prefix, redisOptions, response_timeout_ms, tls_ca_file, url, url_override`},
+		{"a URL as driver", `"driver": "redis://u:hidden@h:1/2"`, `{}`, `queue.driver: is "redis://REDACTED@h:1/REDACTED", which is not a driver; known are memory, disk, redis, redis-cluster, sqs, none`},
+		{"a URL as prefix", `"driver": "redis", "redis": {"url": "redis://h", "prefix": "redis://u:{hidden}@h"}`, `{}`, `queue.redis.prefix: is "REDACTED"; braces are not allowed`},
+		{"a URL as file", `"driver": "disk", "disk": {"path": "https://u:hidden@h/q"}`, `{}`, `queue.disk.path: is "https://REDACTED@h/REDACTED"; must be a file's path`},
+		{
+			"URLs as certificates", `"driver": "redis"`, `{"host": "rediss://h", "master_tls": {"ca_path": "s3://hidden@h/1", "client_cert_path": "s3://hidden@h/1", "client_key_path": "c"}}`,
+			`database.redis.master_tls.ca_path: is "s3://REDACTED@h/REDACTED"; must be a file's path
+database.redis.master_tls.client_cert_path: is "s3://REDACTED@h/REDACTED"; must be a file's path`,
+		},
+		{
+			"a user of a queue", `"driver": "sqs", "sqs": {"queueUrl": "http://u:hidden@h/1/q", "endpoint_url": "http://h?hidden"}`, `{}`,
+			`queue.sqs.queueUrl: has a user, a "?" or a "#", of which SQS takes none; must be a URL such as https://sqs.eu-west-1.amazonaws.com/123456789012/webhooks.fifo
+queue.sqs.endpoint_url: has a user, a "?" or a "#", of which SQS takes none; must be a URL such as http://localhost:9324`,
+		},
+		{"a URL as region", `"driver": "sqs", "sqs": {"region": "https://u:hidden@h", "queue_name": "https://h/hidden"}`, `{}`, `queue.sqs.region: is "https://REDACTED@h"; must be a region such as "us-east-1"
+queue.sqs.queue_name: is "https://h/REDACTED"; must be a queue's name; a URL belongs to queueUrl`},
+		{"certificates in capitals", `"driver": "redis", "redis": {"url": "REDISS://h", "tls_ca_file": "f"}`, `{}`, ""},
 		{"a URL as host", `"driver": "redis"`, `{"host": "redis://:hidden@h:1/2"}`, `database.redis.host: must be a host name or an address, such as "localhost"; port, user, password and database have fields of their own`},
 		{"a password that is no text", `"driver": "redis"`, `{"host": "h", "password": 12345}`, `database.redis.password: must be a string, not a number`},
 		{"half a certificate", `"driver": "redis"`, `{"host": "h", "master_tls": {"enabled": true, "client_key_path": "k"}}`, `database.redis.master_tls.client_cert_path: and client_key_path belong together; one of them is missing`},
+		{"half a certificate for a URL", `"driver": "redis", "redis": {"url": "rediss://h"}`, `{"master_tls": {"client_key_path": "k"}}`, `database.redis.master_tls.client_cert_path: and client_key_path belong together; one of them is missing`},
 		{"TLS to sentinels alone", `"driver": "redis"`, `{"sentinels": [{"host": "s"}], "sentinel_tls": {"enabled": true}}`, `database.redis.sentinel_tls: differs from master_tls; the Redis client uses one setting for both`},
 		{"a sentinel", `"driver": "redis"`, `{"sentinels": ["s"]}`, `database.redis.sentinels[0]: must be host:port, or an object of host and port`},
 		{"certificates without encryption", `"driver": "redis", "redis": {"url": "redis://h", "tls_ca_file": "f"}`, `{}`, `queue.redis.tls_ca_file: is set, but the connection is not encrypted; let the URL begin with rediss://, or leave it out`},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/pushhooks/webhook/internal/urltext"
@@ -40,10 +41,25 @@ type Host string
 
 // String returns what may be shown.
 func (h Host) String() string {
-	if strings.ContainsAny(string(h), "@?# ") || strings.Count(string(h), "/") > 2 {
+	if h != "" && !h.valid() {
 		return redacted
 	}
 	return string(h)
+}
+
+// valid reports whether h is a name or an address, perhaps behind redis:// or rediss://. An IPv6
+// address has no brackets.
+func (h Host) valid() bool {
+	host := string(h)
+	if scheme, rest, ok := strings.Cut(host, "://"); ok {
+		if host = rest; scheme != "redis" && scheme != "rediss" {
+			return false
+		}
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host != "" && !strings.ContainsAny(host, "/@?#:[]") && urltext.Problem(host) == ""
 }
 
 // Format writes what String returns, whatever the verb.

@@ -79,5 +79,18 @@ func nearestVariable(name string, names []string, paths map[string]string) strin
 			return other
 		}
 	}
+	if longer := beginningWith(name, names); len(longer) == 1 { // DATABASE_REDIS_PASS is no DATABASE_REDIS_HOST
+		return longer[0]
+	}
 	return strict.NearestWithin(name, names, maxMisspelled)
+}
+
+// beginningWith returns the names that begin with start.
+func beginningWith(start string, names []string) (found []string) {
+	for _, name := range names {
+		if strings.HasPrefix(name, start) {
+			found = append(found, name)
+		}
+	}
+	return found
 }

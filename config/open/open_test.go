@@ -125,7 +125,7 @@ func TestWhatCannotBeOpenedIsNamed(t *testing.T) {
 		{
 			"an unknown option in the URL",
 			config.Queue{Driver: config.DriverRedis, Redis: config.Redis{URL: "redis://:secret@h?colour=red"}},
-			`config/open: queue driver "redis": url: has a scheme, a path or an option behind the "?" that the Redis client does not know`,
+			`config/open: queue driver "redis": url: has a scheme, a path or an option behind the "?" that the Redis client does not know, or an option with a value`,
 		},
 		{
 			"a server that is not there",

@@ -204,6 +204,6 @@ func parseRedisURL(raw string) (*redis.Options, error) {
 	case errors.As(err, &parse):
 		return nil, errors.New("cannot be parsed; must be a URL such as redis://user:password@localhost:6379/0")
 	}
-	return nil, errors.New(`has a scheme, a path or an option behind the "?" that the Redis client does not know; ` +
-		"must be a URL such as redis://user:password@localhost:6379/0")
+	return nil, errors.New(`has a scheme, a path or an option behind the "?" that the Redis client does not know, ` +
+		"or an option with a value that it cannot have; must be a URL such as redis://user:password@localhost:6379/0?read_timeout=5s")
 }

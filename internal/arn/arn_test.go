@@ -28,3 +28,17 @@ func TestRegionIsThatOfAFunctionsARN(t *testing.T) {
 		t.Error("Is mistakes one for the other")
 	}
 }
+
+func TestIsNameTakesNamesAndPartialARNs(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"webhooks": true, "webhooks:live": true, "webhooks:$LATEST": true, "web_hooks-1:7": true, "function:webhooks": true,
+		"123456789012:function:webhooks": true, "123456789012:function:webhooks:live": true, "eu-west-1:123456789012:function:webhooks": true,
+		"": false, ":": false, "::::": false, "webhooks:": false, ":live": false, "123:function:webhooks": false, "webhooks:live:x": false,
+		"web hooks": false, "https://h": false, "webhooks\n": false, "123456789012:function:": false, "wébhooks": false,
+	} {
+		if got := IsName(name); got != want {
+			t.Errorf("%q: got %t", name, got)
+		}
+	}
+}

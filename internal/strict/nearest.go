@@ -37,7 +37,7 @@ func NearestWithin(name string, known []string, limit int) string {
 	if len(name) > longest {
 		return ""
 	}
-	best, bestDistance := "", 0
+	best, bestDistance, bestSpelling := "", 0, 0
 	plain := simplify(name)
 	for _, candidate := range known {
 		target := simplify(candidate)
@@ -46,10 +46,11 @@ func NearestWithin(name string, known []string, limit int) string {
 			continue // too long or too short, so there is nothing to count
 		}
 		d := distance(plain, target)
-		if d > most || (best != "" && d >= bestDistance) {
+		spelling := distance(name, candidate) // decides between "app_manager" and "appManager"
+		if d > most || best != "" && (d > bestDistance || d == bestDistance && spelling >= bestSpelling) {
 			continue
 		}
-		best, bestDistance = candidate, d
+		best, bestDistance, bestSpelling = candidate, d, spelling
 	}
 	return best
 }

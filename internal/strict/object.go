@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pushhooks/webhook/internal/urltext"
 )
 
 // Object reads an object of exactly these fields. Each is optional.
@@ -102,8 +104,11 @@ func (v Value) members(f func(name string, member Value)) {
 	}
 }
 
-// printable keeps a name as it is unless it would be unclear in a path.
+// printable keeps a name as it is unless it would be unclear in a path, or show what must not be shown.
 func printable(name string) string {
+	if shown := urltext.Quotable(name); shown != name {
+		return strconv.QuoteToASCII(shown)
+	}
 	if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.QuoteToASCII(name[:min(len(name), 100)])
 	}

@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/pushhooks/webhook/internal/urltext"
 )
 
 // Problem is one mistake.
@@ -102,10 +105,24 @@ func (v Value) describe() string {
 	}
 	const most = 60
 	text := string(v.raw)
+	if kind == "a string" {
+		text = quotable(v.raw)
+	}
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
+}
+
+// quotable returns a string's text, quoted: as it stands, unless it holds something that must not be
+// shown.
+func quotable(raw []byte) string {
+	var s string
+	_ = json.Unmarshal(raw, &s) // it is a valid string
+	if shown := urltext.Quotable(s); shown != s {
+		return strconv.Quote(shown)
+	}
+	return string(raw)
 }
 
 func (v Value) kind() string {

@@ -211,3 +211,12 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestNearestPrefersTheSpelling(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"app_manger": "app_manager", "appManger": "appManager", "AppManager": "appManager"} {
+		if got := Nearest(name, []string{"appManager", "app_manager"}); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}

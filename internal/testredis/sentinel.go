@@ -8,11 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pushhooks/webhook/internal/subprocess"
 )
 
 // SentinelMaster is the name under which the sentinel of StartSentinel knows the master.
@@ -51,7 +52,7 @@ func StartSentinel(t testing.TB, master *Server) string {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("redis-server", file, "--sentinel")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	subprocess.EndWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,19 @@ func Shown(raw string) string {
 	return shown.String()
 }
 
+// Quotable returns what a message may quote of s, a value or a name that should be something other
+// than a URL: of a URL what Shown returns, and of what may hold a user and a password nothing but
+// Redacted. It is for what was put into the wrong field.
+func Quotable(s string) string {
+	switch {
+	case strings.Contains(s, "://"):
+		return Shown(s)
+	case strings.Contains(s, "@"):
+		return Redacted
+	}
+	return s
+}
+
 // atBehindHost reports whether a URL has an "@" behind its host. Then it may have a password with a
 // "/", "?" or "#", and what is parsed as its host may be part of that.
 func atBehindHost(raw string) bool {

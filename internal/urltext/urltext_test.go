@@ -64,3 +64,15 @@ func FuzzProblem(f *testing.F) {
 		}
 	})
 }
+
+func TestQuotableShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"redis": "redis", "arn:aws:lambda": "arn:aws:lambda", "u:p@h:1": Redacted, "redis://u:p@h:1/2": "redis://" + Redacted + "@h:1/" + Redacted,
+		"redis://u:/p@h": Redacted, "https://h": "https://h", "see https://u:p@h": Redacted, "": "",
+	} {
+		if got := Quotable(s); got != want {
+			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
+	}
+}

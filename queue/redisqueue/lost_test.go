@@ -202,3 +202,41 @@ func TestFullRedisIsWorkedOff(t *testing.T) {
 		taken -= len(leases)
 	}
 }
+
+// An at-most-once job that was given back without an answer is given back once: when that is repeated
+// after another process has received the job, it stays that process's.
+func TestPutBackWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{10, 5000} {
+		q, direct, proxy := behindProxy(t, redisqueue.Options{AtMostOnce: true})
+		mustEnqueue(t, q, largeJobs("j", 1, 1, size)...)
+		if err := q.Release(t.Context(), mustReceive(t, q, want(1), 1)); err != nil { // Redis has the script
+			t.Fatal(err)
+		}
+		first := mustReceive(t, q, want(1), 1)
+		lost := proxy.LoseAnswer("evalsha")
+		if err := q.Release(t.Context(), first); err == nil {
+			t.Fatal("Release succeeded without an answer")
+		}
+		<-lost
+		if err := q.Release(t.Context(), first); err != nil {
+			t.Errorf("Release, repeated while the job is in the queue: %v", err)
+		}
+		if s := counts(t, direct); s.Ready != 1 {
+			t.Fatalf("%d jobs are ready; want 1", s.Ready)
+		}
+		second := mustReceive(t, direct, want(1), 1)
+		if err := q.Release(t.Context(), first); err != nil {
+			t.Errorf("Release, repeated when another process has the job: %v", err)
+		}
+		if s := counts(t, direct); s.Ready != 0 {
+			t.Errorf("%d jobs are ready; want none, since another process has the only one", s.Ready)
+		}
+		if err := direct.Release(t.Context(), second); err != nil {
+			t.Errorf("Release by the other process: %v", err)
+		}
+		if s := counts(t, direct); s.Ready != 1 {
+			t.Errorf("%d jobs are ready; want the one that the other process has given back", s.Ready)
+		}
+	}
+}

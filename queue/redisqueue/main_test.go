@@ -18,6 +18,10 @@ func TestMain(m *testing.M) {
 		work(addr)
 		return
 	}
+	if config := os.Getenv(nodeEnv); config != "" {
+		runNode(config)
+		return
+	}
 	testredis.Main(m)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/pushhooks/webhook/internal/urltext"
 )
 
 const (
@@ -85,7 +88,7 @@ func (o opener) resolve(ctx context.Context) (resolved, error) {
 	}
 	dead, err := o.attributes(ctx, r.deadURL)
 	if err != nil {
-		return resolved{}, fmt.Errorf("sqsqueue: open the dead-letter queue %s: %w", r.deadURL, err)
+		return resolved{}, fmt.Errorf("sqsqueue: open the dead-letter queue %s: %w", shown(r.deadURL), err)
 	}
 	r.maxSize = min(r.maxSize, maxMessage(dead))
 	return r, o.checkSize(r)
@@ -118,9 +121,19 @@ func (o opener) find(ctx context.Context) (url string, attrs map[string]string, 
 
 func (o opener) describe() string {
 	if o.opts.QueueURL != "" {
-		return o.opts.QueueURL
+		return shown(o.opts.QueueURL)
 	}
 	return strconv.Quote(o.opts.queueName(""))
+}
+
+// shown returns what may be shown of a queue's URL: scheme, host and path, which is an account and a
+// name.
+func shown(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || strings.Contains(u.Path, "@") {
+		return urltext.Redacted
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // create makes the queue and, unless there is one, its dead-letter queue.

@@ -125,7 +125,7 @@ func (o Options) validateURL() error {
 	}
 	if strings.HasSuffix(o.QueueURL, fifoSuffix) != o.FIFO {
 		return fmt.Errorf("sqsqueue: FIFO is %t, but QueueURL is %q: the URL of a FIFO queue ends in %q, and no other does",
-			o.FIFO, o.QueueURL, fifoSuffix)
+			o.FIFO, shown(o.QueueURL), fifoSuffix)
 	}
 	return nil
 }
