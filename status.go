@@ -144,10 +144,11 @@ func (e *Emitter) statusOf(l *queue.LaneInfo, h *hook) WebhookStatus {
 	return s
 }
 
-// statusHere returns the status of a webhook that the queue has nothing of.
+// statusHere returns the status of a webhook that the queue has nothing of, as far as it tells: one
+// that does not share its lanes may have jobs that this process has not received.
 func (e *Emitter) statusHere(h *hook) WebhookStatus {
 	s := WebhookStatus{AppID: h.app.id, WebhookID: h.id}
-	if _, lists := e.queue.(queue.LaneLister); !lists && !e.traits.Disabled {
+	if _, lists := e.queue.(queue.LaneLister); (!lists || !e.traits.SharedLanes) && !e.traits.Disabled {
 		s.Waiting, s.Oldest, s.DeadLetters = unknownCount, unknownCount, unknownCount
 	}
 	known := e.scheduler.Lane(h.lane)

@@ -77,6 +77,7 @@ var durableQueues = map[string]func(*testing.T) object{
 	},
 	"sqs": func(t *testing.T) object {
 		queue, _ := sqsQueue(t)
+		queue["sqs"].(object)["queue_name"] = "operated" // which the relay makes, with a dead-letter queue
 		return queue
 	},
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -113,18 +114,6 @@ func (s *story) emit(n int) {
 	spawned(s.t, strings.NewReader(events.String()), nil, "-emit-only", "-config", filepath.Join(s.dir, "config.json"))
 }
 
-// status is what -status -json prints.
-func (s *story) status() string {
-	s.t.Helper()
-	out, _ := s.shell.run("relay -status -json -config config.json")
-	return out
-}
-
-func (s *story) await(what string, ok func() bool) {
-	s.t.Helper()
-	eventually(s.t, 60*time.Second, what, ok)
-}
-
 // shell is a bash that keeps its variables and background jobs from one script to the next.
 type shell struct {
 	t     *testing.T
@@ -214,7 +203,19 @@ func shape(text string) string {
 }
 
 // setUps are what happens before the commands of a section.
-var setUps = map[string]func(*story){}
+var setUps = map[string]func(*story){
+	"A receiver is down": func(s *story) {
+		s.orders.Store(http.StatusServiceUnavailable)
+		s.emit(60)
+	},
+	"It is back":    func(s *story) { s.orders.Store(http.StatusOK) },
+	"Redis is down": func(s *story) { s.redis.Kill() },
+	"Redis is back": func(s *story) { s.redis.Start() },
+}
+
+// looking are the commands that change nothing. They are repeated until they print what is expected, because what
+// they look at takes a moment.
+var looking = []string{"relay -status ", "relay -dead ", "grep ", "redis-cli "}
 
 var exitsWith = regexp.MustCompile(`# exits with (\d)`)
 
@@ -272,11 +273,19 @@ func (s *story) command(where, script, want string) {
 		must(s.t, err)
 		script = "(cd " + root + " && " + strings.Replace(strings.TrimSpace(script), "-o relay", "-o "+s.dir+"/relay", 1) + ")"
 	}
-	out, got := s.shell.run(script)
-	if out = s.back.Replace(out); got != code {
-		s.t.Fatalf("%s: exit code %s, want %s:\n%s", where, got, code, out)
-	}
-	if want != "" && shape(out) != shape(want) {
-		s.t.Errorf("%s: it printed\n%s\nwhich is not like\n%s", where, out, want)
+	looks := slices.ContainsFunc(looking, func(begin string) bool { return strings.HasPrefix(script, begin) })
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		out, got := s.shell.run(script)
+		out = s.back.Replace(out)
+		switch right := got == code && (want == "" || shape(out) == shape(want)); {
+		case right:
+			return
+		case looks && time.Now().Before(deadline):
+		case got != code:
+			s.t.Fatalf("%s: exit code %s, want %s:\n%s", where, got, code, out)
+		default:
+			s.t.Errorf("%s: it printed\n%s\nwhich is not like\n%s", where, out, want)
+			return
+		}
 	}
 }
