@@ -97,23 +97,36 @@ var (
 
 // check refuses flags that do not go together.
 func (f *flags) check(fs *flag.FlagSet) error {
-	var mode string
 	set := map[string]bool{}
 	fs.Visit(func(fl *flag.Flag) { set[fl.Name] = fl.Value.(flag.Getter).Get() != false })
-	for _, name := range modes {
-		switch {
-		case !set[name]:
-		case mode != "":
-			return fmt.Errorf("-%s and -%s exclude each other", mode, name)
-		default:
-			mode = name
-		}
+	mode, err := chosenMode(set)
+	if err != nil {
+		return err
 	}
 	for name, of := range choosing {
 		if set[name] && !slices.Contains(of, mode) {
 			return fmt.Errorf("-%s goes with %s", name, "-"+strings.Join(of, ", -"))
 		}
 	}
+	return f.checkChoice(mode)
+}
+
+// chosenMode returns the mode that was set, or "".
+func chosenMode(set map[string]bool) (mode string, err error) {
+	for _, name := range modes {
+		switch {
+		case !set[name]:
+		case mode != "":
+			return "", fmt.Errorf("-%s and -%s exclude each other", mode, name)
+		default:
+			mode = name
+		}
+	}
+	return mode, nil
+}
+
+// checkChoice refuses changes of what was not chosen.
+func (f *flags) checkChoice(mode string) error {
 	chosen := f.app != "" || f.webhook != "" || len(f.ids) > 0 || !f.since.IsZero()
 	switch {
 	case f.resume && (f.app == "" || f.webhook == ""):
