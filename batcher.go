@@ -19,6 +19,9 @@ type slot struct {
 	dropped atomic.Int64          // events for which it had no room
 	tally   atomic.Pointer[tally] // of its attempts; nil: none is kept
 
+	lost    atomic.Uint32 // events for which it had no room since a line told of some
+	failing atomic.Bool   // the log knows it as failing
+
 	mu       sync.Mutex
 	open     *batch
 	sizeHint int       // a little more than the size of the last batch's body

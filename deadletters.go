@@ -23,7 +23,7 @@ type DeadLetter struct {
 	Events    int
 
 	Reason   string    // a stable word, a colon and details; docs/operations.md lists the words
-	Attempts int       // that count, the lease under which it was given up included
+	Attempts int       // that were made, as Trace and the log count them
 	First    time.Time // the first attempt
 	At       time.Time // when it was given up
 }
@@ -189,7 +189,7 @@ func (e *Emitter) deadLetters() (queue.DeadLetters, error) {
 }
 
 func readDeadLetter(d *queue.DeadLetter) DeadLetter {
-	l := DeadLetter{ID: d.ID, Reason: oneline.Text(d.Reason), Attempts: d.Attempts, First: d.First, At: d.At, Body: d.Data}
+	l := DeadLetter{ID: d.ID, Reason: oneline.Text(d.Reason), Attempts: attemptsMade(d), First: d.First, At: d.At, Body: d.Data}
 	if j, err := parseJob(d.Data); err == nil {
 		l.AppID, l.WebhookID, l.JobID, l.Body, l.Events = j.app, j.webhook, originalID(j.id), j.body, j.events
 	}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,8 +72,9 @@ func (d *delivery) LaneChanged(lane string, from, to scheduler.LaneState) {
 	if h != nil {
 		d.outbox.setFailing(h, to.Health == queue.Failing)
 	}
-	d.watch.laneChanged(app, webhook, from, to)
-	d.log.laneChanged(app, webhook, h, from, to)
+	if before, changed := d.log.failing.learn(app, webhook, h, from, to); changed {
+		d.watch.laneChanged(app, webhook, before, to)
+	}
 }
 
 // LeaseLost tells of a job that another process may have now.
@@ -149,6 +151,9 @@ func (j *deliveryJob) age() time.Duration {
 	return max(age, time.Duration(sealed)*time.Millisecond)
 }
 
+// attempt returns the number of the attempt that is made under this lease, 1 for the first.
+func (j *deliveryJob) attempt() int { return j.task.Lease.Attempts + 1 }
+
 // attempts returns how many attempts were made so far, this lease's included.
 func (j *deliveryJob) attempts() int { return j.task.Lease.Attempts + j.tried }
 
@@ -170,6 +175,11 @@ func (j *deliveryJob) Settled(r scheduler.Result) {
 		d.log.deadLettered(j, r.Reason)
 	case scheduler.Drop:
 		defer count(&d.stats.dropped)
+		if h := d.apps.hook(j.parsed.app, j.parsed.webhook); h != nil {
+			defer d.log.drops.add(h, dropNotDelivered, events, j.task.Lease.ID, errors.New(r.Reason))
+		}
 		d.watch.lost(j, r.Reason)
+	case scheduler.Split:
+		d.watch.splitJob(j, r)
 	}
 }

@@ -44,7 +44,9 @@ func stopped(out dispatch.Outcome) scheduler.Result {
 func (j *deliveryJob) tooLarge(h *hook) scheduler.Result {
 	if j.parsed.events > 1 {
 		h.slot.refuse(len(j.parsed.body))
-		return j.halve(h, scheduler.Up)
+		r := j.halve(h, scheduler.Up)
+		r.Reason = cmp.Or(r.Reason, reasonTooLarge)
+		return r
 	}
 	r := deadLetter(reasonTooLarge, "the receiver refuses even a single event of this size")
 	r.Evidence = scheduler.Up

@@ -3,11 +3,13 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
+	"github.com/pushhooks/webhook/queue"
 )
 
 const (
@@ -31,6 +33,18 @@ const (
 	reasonDisabled     = "disabled"
 )
 
+// attemptsMade returns how many attempts a dead letter has had. The queue counts the lease under which
+// it was given up, also where this package made no attempt.
+func attemptsMade(d *queue.DeadLetter) int {
+	word, _, _ := strings.Cut(d.Reason, ":")
+	switch word {
+	case reasonUnreadable, reasonOlder, reasonNewer, reasonBadSignature, reasonTooOld, reasonDisabled,
+		"app_removed", "webhook_removed", "key_removed", "unknown_app", "unknown_webhook", "unknown_key":
+		return max(0, d.Attempts-1)
+	}
+	return d.Attempts
+}
+
 // Run checks the job, makes at most one attempt, and decides what becomes of the job.
 func (j *deliveryJob) Run() scheduler.Result {
 	j.d.outbox.backlog.giveWay()
@@ -53,7 +67,7 @@ func (j *deliveryJob) Run() scheduler.Result {
 	if limit := h.slot.bodyLimit(); limit > 0 && int64(len(j.parsed.body)) > limit && j.parsed.events > 1 {
 		return j.halve(h, scheduler.None)
 	}
-	return j.attempt(h)
+	return j.try(h)
 }
 
 // unreadable decides on a job that cannot be read. One of a newer version waits for a process that
@@ -129,13 +143,27 @@ func (j *deliveryJob) unknown(reason, why string, maxAge time.Duration) schedule
 	return scheduler.Result{Action: scheduler.Retry, Delay: min(max(age, minUnknownDelay), maxUnknownDelay)}
 }
 
-// attempt makes one attempt.
-func (j *deliveryJob) attempt(h *hook) scheduler.Result {
+// try makes one attempt, also if the Trace function that is told of it ends this goroutine.
+func (j *deliveryJob) try(h *hook) scheduler.Result {
+	told := false
+	defer func() {
+		if !told {
+			r := j.request(h)
+			j.result = &r
+		}
+	}()
+	j.d.watch.attemptStarted(j, h)
+	told = true
+	return j.request(h)
+}
+
+// request makes the attempt's request, and decides on its outcome.
+func (j *deliveryJob) request(h *hook) scheduler.Result {
 	d := j.d
 	ctx, cancel := j.task.Attempt(d.sender.timeoutOf(h))
 	j.hook, j.tried = h, 1
 	d.stats.attempts.Add(1)
-	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempts()))
+	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempt()))
 	cancel()
 	return j.conclude(out)
 }
@@ -144,6 +172,7 @@ func (j *deliveryJob) attempt(h *hook) scheduler.Result {
 func (j *deliveryJob) conclude(out dispatch.Outcome) scheduler.Result {
 	d, h := j.d, j.hook
 	j.hook = nil
+	out = h.redactOutcome(out)
 	if out.Verdict == dispatch.Unsent { // it was no attempt
 		j.tried = 0
 		d.stats.attempts.Add(-1)

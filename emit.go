@@ -194,8 +194,8 @@ func (e *Emitter) dropped(hooks []*hook, of int, m emitMode) {
 	}
 	for _, h := range hooks {
 		h.slot.dropped.Add(1)
-		e.log.overflowed(h)
-		e.watch.dropped(h, 1, ErrOverflow)
+		e.log.drops.addEvent(h)
+		e.watch.dropped(h, "", 1, ErrOverflow)
 	}
 }
 
@@ -204,7 +204,8 @@ func (e *Emitter) overflow(hooks []*hook) error {
 	e.stats.overflowed.Add(1)
 	for _, h := range hooks {
 		h.slot.dropped.Add(1)
-		e.watch.dropped(h, 1, ErrOverflow)
+		e.log.drops.addEvent(h)
+		e.watch.dropped(h, "", 1, ErrOverflow)
 	}
 	return fmt.Errorf("%w: the outbox of %d bytes is full, or each of the event's webhooks has its share of it", ErrOverflow, e.outbox.limit)
 }

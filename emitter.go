@@ -57,9 +57,10 @@ func New(o Options) (*Emitter, error) {
 	}
 	e := &Emitter{
 		opts: o, apps: newRegistry(), types: map[EventType]bool{}, ids: newIDSource(),
-		log: &logger{Logger: o.Logger}, ended: make(chan struct{}), queueClosed: make(chan struct{}), settled: make(chan struct{}, 1),
+		ended: make(chan struct{}), queueClosed: make(chan struct{}), settled: make(chan struct{}, 1),
 	}
-	e.log.stats, e.watch.log = &e.stats, e.log
+	e.log = newLogger(o.Logger, &e.stats)
+	e.watch.log = e.log
 	e.attempts.began = time.Now()
 	if o.Trace != nil {
 		e.watch.Trace = *o.Trace
@@ -147,9 +148,12 @@ func (e *Emitter) start() {
 	q := &guardedQueue{e.queue, e.log}
 	carrier := newEnqueuer(enqueuerConfig{
 		queue: q, inProcess: e.traits.InProcess, outbox: e.outbox, apps: e.apps, ids: e.ids, result: e.sawQueue,
-		maxJobs: e.opts.EnqueueJobs,
+		maxJobs: e.opts.EnqueueJobs, emitOnly: e.opts.EmitOnly,
 	}, r)
 	e.keep(ctx, carrier.run)
+	e.keep(ctx, newReporter(reporterConfig{
+		queue: q, traits: e.traits, emitOnly: e.opts.EmitOnly, apps: e.apps, emitted: e.stats.emitted,
+	}, r).run)
 	if !e.opts.EmitOnly {
 		e.scheduler = scheduler.New(q, e.opts.Workers, e.opts.Pollers, &delivery{deliveryConfig{
 			sender: e.sender, apps: e.apps, ids: e.ids, outbox: e.outbox, traits: e.traits, retry: e.opts.Retry,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/scheduler"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -24,6 +25,7 @@ type enqueuer struct {
 type enqueuerConfig struct {
 	queue     queue.Queue
 	inProcess bool // Traits.InProcess
+	emitOnly  bool // Options.EmitOnly
 	outbox    *outbox
 	apps      *registry
 	ids       *idSource
@@ -237,8 +239,10 @@ func (q *enqueuer) tell(batches []*batch, halves map[*batch][]*batch, result err
 			q.watch.enqueued(batches[i])
 		case errors.Is(err, queue.ErrTooLarge) && halves[batches[i]] == nil:
 			q.drop(batches[i], err)
-		case !errors.Is(err, queue.ErrLaneFailing):
-			q.log.refused(batches[i].hook, batches[i].job.ID, err)
+		case halves[batches[i]] != nil:
+			q.watch.split(batches[i], halves[batches[i]], err)
+		default:
+			q.refuse(batches[i], err)
 		}
 	}
 }
@@ -288,6 +292,15 @@ func (q *enqueuer) strikeOff(batches []*batch, halves map[*batch][]*batch, resul
 
 // drop tells the host of a batch that the queue can never take.
 func (q *enqueuer) drop(b *batch, err error) {
-	q.log.dropped(b.hook, b.job.ID, b.events, err)
-	q.watch.dropped(b.hook, b.events, err)
+	q.log.drops.add(b.hook, dropTooLarge, int64(b.events), b.job.ID, err)
+	q.watch.dropped(b.hook, b.job.ID, b.events, err)
+}
+
+// refuse tells the host of a batch that the queue does not take yet.
+func (q *enqueuer) refuse(b *batch, err error) {
+	if !errors.Is(err, queue.ErrLaneFailing) {
+		q.log.drops.add(b.hook, notDropped, 1, b.job.ID, err)
+	} else if q.log.failing.refused(b.hook) && q.emitOnly { // else the scheduler tells
+		q.watch.laneChanged(b.hook.app.id, b.hook.id, scheduler.LaneState{}, scheduler.LaneState{Health: queue.Failing})
+	}
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
-	"github.com/pushhooks/webhook/queue"
 )
 
 // logger writes the emitter's lines. None holds a secret, a header value, or of a URL more than the
@@ -21,8 +19,42 @@ type logger struct {
 	*slog.Logger
 	stats *counters
 
-	queueLine, fullLine, dropLine, panicLine pace // of lines that come in crowds
-	outage                                   outage
+	queueLine, panicLine pace // of lines that come in crowds
+	limit                lineLimit
+	outage               outage
+	failing              failingHooks
+	drops                drops
+	wake                 chan struct{} // capacity 1: there is something for the reporter
+}
+
+// The messages. docs/operations.md tells what to do about each of them.
+const (
+	lineDelivered     = "webhook delivered"
+	lineAttemptFailed = "webhook attempt failed"
+	lineFailing       = "webhook is failing"
+	lineHeld          = "webhook is held: it gets no attempts for a while"
+	lineStill         = "webhook is still failing"
+	lineWorks         = "webhook works again"
+	lineUndecided     = "webhook is no longer failing: its next attempts decide"
+	lineDead          = "webhook job dead-lettered"
+	lineDropped       = "webhook events dropped"
+	lineRefused       = "webhook job refused by the queue; it is offered again"
+	lineLeaseLost     = "webhook job's lease ended before it was settled; it may be delivered again"
+	lineLeftOut       = "webhook lines left out"
+	lineOrphans       = "webhook jobs will not be delivered: webhooks without an id were replaced, perhaps by a change of their URL; " +
+		"their jobs become dead letters. Give webhooks ids"
+	lineQueueFailed = "webhook queue operation failed"
+	lineQueueWorks  = "webhook queue works again"
+	linePanic       = "webhook panic recovered"
+)
+
+func newLogger(to *slog.Logger, stats *counters) *logger {
+	l := &logger{Logger: to, stats: stats, wake: make(chan struct{}, 1)}
+	l.failing.wake, l.drops.wake = l.wake, l.wake
+	l.drops.limited = func(h *hook, reason dropReason, events int64) {
+		l.allowed(reason.level(), reason.line(), h.lane, events)
+	}
+	return l
 }
 
 // pace lets an event through once in a while.
@@ -91,24 +123,48 @@ func (l *logger) recovered() {
 	}
 }
 
-// attempt writes a line at Warn for a failed attempt, and at Debug for a successful one. What the
-// receiver answered stands there at Debug only: some echo the request.
+// allowed reports whether a line about a lane is one of those that are written in a minute. Of the
+// others the reporter writes one line at the minute's end.
+func (l *logger) allowed(level slog.Level, text, lane string, events int64) bool {
+	ok, first := l.limit.allow(level, text, lane, events)
+	if first {
+		notify(l.wake)
+	}
+	return ok
+}
+
+// limited returns the level of a line about a job: Debug for those beyond the limit.
+func (l *logger) limited(level slog.Level, text, lane string, events int) slog.Level {
+	if l.enabled(level) && l.allowed(level, text, lane, int64(events)) {
+		return level
+	}
+	return slog.LevelDebug
+}
+
+// attempt writes a line at Warn for the first failed attempts of a webhook, and at Debug for the others
+// until one has succeeded, and for a successful one. What the receiver answered stands there at Debug
+// only: some echo the request.
 func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispatch.Outcome, r scheduler.Result) {
-	level, text := slog.LevelWarn, "webhook attempt failed"
+	level, text := slog.LevelDebug, lineDelivered
 	if out.Verdict == dispatch.Delivered {
-		level, text = slog.LevelDebug, "webhook delivered"
+		l.failing.delivered(h, j.parsed.events)
+	} else {
+		text = lineAttemptFailed
+		if l.failing.attempted(h, r.Evidence, out.Status, outcomeReason(out)) <= warnedAttempts {
+			level = l.limited(slog.LevelWarn, text, h.lane, j.parsed.events)
+		}
 	}
 	if !l.enabled(level) {
 		return
 	}
 	attrs := append(about(h.app.id, h.id, h, j.parsed.id),
-		slog.Int("attempt", j.task.Lease.Attempts+1), slog.Int("events", j.parsed.events),
+		slog.Int("attempt", j.attempt()), slog.Int("events", j.parsed.events),
 		slog.Duration("took", took), slog.Int("status", out.Status))
 	if out.Verdict != dispatch.Delivered {
 		attrs = append(attrs, slog.String("reason", out.Reason), slog.Any("error", out.Err))
 	}
 	if out.Response != "" && l.enabled(slog.LevelDebug) {
-		attrs = append(attrs, slog.String("response", h.redact(out.Response)))
+		attrs = append(attrs, slog.String("response", out.Response))
 	}
 	if r.Action == scheduler.Retry {
 		attrs = append(attrs, slog.Duration("retry_in", r.Delay))
@@ -118,54 +174,22 @@ func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispat
 
 // deadLettered writes a line about a job that was given up. Replay takes the attribute dead_letter.
 func (l *logger) deadLettered(j *deliveryJob, reason string) {
-	l.line(slog.LevelWarn, "webhook job dead-lettered", append(aboutJob(j), slog.String("dead_letter", j.task.Lease.ID),
-		slog.Int("events", j.events()), slog.Int("attempts", j.attempts()), slog.String("reason", reason))...)
-}
-
-func (l *logger) dropped(h *hook, job string, events int, err error) {
-	l.line(slog.LevelError, "webhook events dropped", append(about(h.app.id, h.id, h, job),
-		slog.Int("events", events), slog.Any("error", err))...)
-}
-
-// overflowed writes a line about events for which a webhook had no room, at most one a second.
-func (l *logger) overflowed(h *hook) {
-	if l.dropLine.due(time.Second) {
-		l.line(slog.LevelWarn, "webhook has no room for events; others of the event's webhooks have", about(h.app.id, h.id, h, "")...)
-	}
-}
-
-// refused writes a line about a job that the queue has no room for yet, at most one a second.
-func (l *logger) refused(h *hook, job string, err error) {
-	if l.fullLine.due(time.Second) {
-		l.line(slog.LevelWarn, "webhook job refused by the queue; it is offered again", append(about(h.app.id, h.id, h, job),
-			slog.Any("error", err))...)
-	}
+	l.line(l.limited(slog.LevelWarn, lineDead, j.task.Lease.Lane, j.events()), lineDead, append(aboutJob(j),
+		slog.String("dead_letter", j.task.Lease.ID), slog.Int("events", j.events()),
+		slog.Int("attempts", j.attempts()), slog.String("reason", reason))...)
 }
 
 func (l *logger) leaseLost(j *deliveryJob) {
-	l.line(slog.LevelWarn, "webhook job's lease ended before it was settled; it may be delivered again", aboutJob(j)...)
-}
-
-// laneChanged writes a line when a webhook is held or works again after it was. h is nil where the
-// webhook is not known here.
-func (l *logger) laneChanged(app, webhook string, h *hook, from, to scheduler.LaneState) {
-	attrs := about(app, webhook, h, "")
-	switch {
-	case laneState(to) == LaneHeld:
-		l.line(slog.LevelWarn, "webhook is held: it gets no attempts for a while", append(attrs,
-			slog.Time("until", to.HeldUntil), slog.Int("holds", to.Holds), slog.String("reason", to.Reason))...)
-	case from.Holds > 0 && to.Health == queue.Healthy:
-		l.line(slog.LevelInfo, "webhook works again", attrs...)
-	}
+	l.line(l.limited(slog.LevelWarn, lineLeaseLost, j.task.Lease.Lane, j.events()), lineLeaseLost, aboutJob(j)...)
 }
 
 // queueFailed writes a line about an operation of the queue that failed, the nth time in a row, at
-// most one line a second.
+// most one line in ten seconds.
 func (l *logger) queueFailed(operation string, n int, err error) {
-	due := l.queueLine.due(time.Second)
+	due := l.queueLine.due(10 * time.Second)
 	l.outage.failed(operation, time.Now(), due)
 	if due {
-		l.line(slog.LevelWarn, "webhook queue operation failed",
+		l.line(slog.LevelWarn, lineQueueFailed,
 			slog.String("operation", operation), slog.Int("failures", n), slog.Any("error", err))
 	}
 }
@@ -174,7 +198,7 @@ func (l *logger) queueFailed(operation string, n int, err error) {
 // failed, and a line told of a failure.
 func (l *logger) queueWorks(operation string) {
 	if after, failures, over := l.outage.worked(operation, time.Now()); over {
-		l.line(slog.LevelInfo, "webhook queue works again",
+		l.line(slog.LevelInfo, lineQueueWorks,
 			slog.Duration("after", after.Round(time.Millisecond)), slog.Int("failures", failures))
 	}
 }
@@ -184,7 +208,7 @@ func (l *logger) queueWorks(operation string) {
 func (l *logger) panicked(where, text string, stack []byte, attrs ...slog.Attr) {
 	l.stats.panics.Add(1)
 	if l.panicLine.due(time.Minute) {
-		l.line(slog.LevelError, "webhook panic recovered", append(attrs, slog.String("in", where),
+		l.line(slog.LevelError, linePanic, append(attrs, slog.String("in", where),
 			slog.String("panic", oneline.Text(text)), slog.String("stack", string(stack)))...)
 	}
 }
@@ -200,17 +224,4 @@ func (h *hook) printable() string {
 		return "invalid URL"
 	}
 	return u.Scheme + "://" + u.Host
-}
-
-// redact cuts the values of the webhook's headers and its URL out of a text of somebody else's.
-func (h *hook) redact(text string) string {
-	for _, value := range h.Headers {
-		if value != "" {
-			text = strings.ReplaceAll(text, value, redacted)
-		}
-	}
-	if h.URL != "" {
-		text = strings.ReplaceAll(text, h.URL, h.printable())
-	}
-	return text
 }

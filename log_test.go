@@ -10,6 +10,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"log"
 	"log/slog"
@@ -17,7 +20,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +105,71 @@ func checkLines(t *testing.T, b *logBuffer) (messages []string) {
 	return messages
 }
 
+// TestTheTableOfLinesHasThemAll compares the table with the constants of this package that begin with
+// "line" and the messages that are written.
+func TestTheTableOfLinesHasThemAll(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for row := range strings.Lines(string(page)) {
+		if message, ok := strings.CutPrefix(row, "| `webhook "); ok {
+			cells := strings.Split(strings.TrimSpace(row), "|")
+			if len(cells) != 6 || strings.TrimSpace(cells[4]) == "" {
+				t.Errorf("the row has %d cells, or no advice: %s", len(cells), row)
+			}
+			message, _, _ = strings.Cut(message, "`")
+			listed = append(listed, "webhook "+message)
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "line") && len(spec.Values) == 1 {
+				if text := constantText(spec.Values[0]); text != "" {
+					written = append(written, text)
+				}
+			}
+			if call, ok := n.(*ast.CallExpr); ok {
+				if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "line" && len(call.Args) > 1 && constantText(call.Args[1]) != "" {
+					t.Errorf("%s writes a line with a message of its own: %s", name, constantText(call.Args[1]))
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(listed)
+	slices.Sort(written)
+	if !slices.Equal(listed, written) || len(written) < 15 {
+		t.Errorf("the table has\n%s\nand the code writes\n%s", strings.Join(listed, "\n"), strings.Join(written, "\n"))
+	}
+}
+
+// constantText returns the text of literals, also if they are added up.
+func constantText(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, _ := strconv.Unquote(e.Value)
+		return text
+	case *ast.BinaryExpr:
+		return constantText(e.X) + constantText(e.Y)
+	}
+	return ""
+}
+
 // wantMessages fails the test unless each message was logged.
 func wantMessages(t *testing.T, got []string, want ...string) {
 	t.Helper()
@@ -176,7 +246,8 @@ func TestLinesAboutAWebhookHaveTheSameAttributes(t *testing.T) {
 		emit(t, e, ev)
 		time.Sleep(time.Minute)
 		messages := checkLines(t, b)
-		wantMessages(t, messages, "webhook attempt failed", "webhook job dead-lettered", "webhook is held: it gets no attempts for a while",
+		wantMessages(t, messages, lineFailing, lineStill,
+			"webhook attempt failed", "webhook job dead-lettered", "webhook is held: it gets no attempts for a while",
 			"webhook works again", "webhook delivered", "webhook panic recovered", "webhook events dropped",
 			"webhook job refused by the queue; it is offered again",
 			"webhook job's lease ended before it was settled; it may be delivered again")

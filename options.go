@@ -89,8 +89,8 @@ type Options struct {
 	// Trace watches what happens. Its functions must be fast.
 	Trace *Trace
 
-	// Logger gets a line for each failed attempt and a Debug line for each successful one. Defaults
-	// to slog.Default().
+	// Logger gets lines about webhooks that fail, dead letters, what is dropped and the queue, and at
+	// Debug one for each attempt. Defaults to slog.Default().
 	Logger *slog.Logger
 }
 

@@ -53,8 +53,7 @@ func (e *Emitter) warnOfOrphans(gone []*hook) {
 	if !known {
 		count = slog.String("jobs", "unknown")
 	}
-	e.log.line(slog.LevelWarn, "webhook jobs will not be delivered: webhooks without an id were replaced, perhaps by a change of their URL; "+
-		"their jobs become dead letters. Give webhooks ids", slog.String("app", gone[0].app.id), slog.String("webhooks", strings.Join(names, ", ")), count,
+	e.log.line(slog.LevelWarn, lineOrphans, slog.String("app", gone[0].app.id), slog.String("webhooks", strings.Join(names, ", ")), count,
 		slog.Bool("more_not_handed_over", held))
 }
 

@@ -26,13 +26,25 @@ type Trace struct {
 	// Enqueued is called when the queue has taken a job.
 	Enqueued func(EnqueuedInfo)
 
-	// Attempted is called after each attempt.
+	// AttemptStarted is called before each attempt, by the worker that makes it. Attempted follows
+	// from the same worker, also if the attempt panics.
+	AttemptStarted func(AttemptStartedInfo)
+
+	// Attempted is called after each attempt, with its outcome and whether and when the job is tried
+	// again.
 	Attempted func(AttemptedInfo)
+
+	// Split is called when a job of several events was put in halves, because the receiver or the
+	// queue refuses one of its size, or because one of its events may be why it fails. The halves are
+	// jobs of their own from then on.
+	Split func(SplitInfo)
 
 	// DeadLettered is called when a job was given up.
 	DeadLettered func(DeadLetteredInfo)
 
-	// LaneChanged is called when this process learns that a webhook's state has changed.
+	// LaneChanged is called when this process learns that a webhook's state has changed: from the
+	// attempts that it makes and the jobs that it gets, and, where the queue shares the state among
+	// processes, also by asking the queue once a minute.
 	LaneChanged func(LaneChangedInfo)
 }
 
@@ -42,11 +54,11 @@ type EmittedInfo struct {
 	Webhooks int // how many want it
 }
 
-// DroppedInfo is what Trace.Dropped gets.
+// DroppedInfo is what Trace.Dropped gets. JobID is empty where the events were in no job yet.
 type DroppedInfo struct {
-	AppID, WebhookID string
-	Events           int
-	Err              error
+	AppID, WebhookID, JobID string
+	Events                  int
+	Err                     error
 }
 
 // EnqueuedInfo is what Trace.Enqueued gets.
@@ -56,15 +68,34 @@ type EnqueuedInfo struct {
 	Bytes                   int // of the job
 }
 
-// AttemptedInfo is what Trace.Attempted gets.
+// AttemptStartedInfo is what Trace.AttemptStarted gets.
+type AttemptStartedInfo struct {
+	AppID, WebhookID, JobID string
+	Attempt                 int // 1 for the first; the same number as in the header Webhook-Attempt
+	Events                  int
+	Bytes                   int           // of the body
+	Age                     time.Duration // of the job, since the queue took it
+}
+
+// AttemptedInfo is what Trace.Attempted gets. The texts of Outcome hold no value of the webhook's
+// headers, and of its URL no more than scheme and host, also where the sender or middleware is the
+// host's own.
 type AttemptedInfo struct {
 	AppID, WebhookID, JobID string
-	Attempt                 int // 1 for the first
+	Attempt                 int // as in AttemptStartedInfo; not counted if the outcome is dispatch.Unsent
 	Events                  int
 	Duration                time.Duration
 	Outcome                 dispatch.Outcome
 	Retry                   bool          // it will be tried again,
 	After                   time.Duration // not before this long, unless the queue has a time of its own
+}
+
+// SplitInfo is what Trace.Split gets.
+type SplitInfo struct {
+	AppID, WebhookID, JobID string
+	Events                  int
+	Parts                   []string // the IDs of the jobs that take its place
+	Reason                  string   // why it was split; empty where the receiver has refused a larger job before
 }
 
 // DeadLetteredInfo is what Trace.DeadLettered gets. The app and the webhook are empty where the job
@@ -158,13 +189,14 @@ func (w *watcher) emitted(e *Event, hooks int) {
 	}
 }
 
-func (w *watcher) dropped(h *hook, events int, err error) {
-	call(w, "Dropped", w.Dropped, DroppedInfo{h.app.id, h.id, events, err})
+func (w *watcher) dropped(h *hook, job string, events int, err error) {
+	call(w, "Dropped", w.Dropped, DroppedInfo{h.app.id, h.id, job, events, err})
 }
 
 // lost tells of a job whose attempt failed and that the queue has no more.
 func (w *watcher) lost(j *deliveryJob, reason string) {
-	call(w, "Dropped", w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, j.events(), errors.New("webhook: not delivered: " + reason)})
+	err := errors.New("webhook: not delivered: " + reason)
+	call(w, "Dropped", w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, originalID(j.task.Lease.ID), j.events(), err})
 }
 
 func (w *watcher) enqueued(b *batch) {
@@ -173,12 +205,40 @@ func (w *watcher) enqueued(b *batch) {
 	}
 }
 
+func (w *watcher) attemptStarted(j *deliveryJob, h *hook) {
+	if w.AttemptStarted == nil {
+		return
+	}
+	call(w, "AttemptStarted", w.AttemptStarted, AttemptStartedInfo{
+		AppID: h.app.id, WebhookID: h.id, JobID: originalID(j.parsed.id), Attempt: j.attempt(), Events: j.parsed.events,
+		Bytes: len(j.parsed.body), Age: j.task.Lease.Age + time.Since(j.opened),
+	})
+}
+
+// split tells of a batch that the queue refused for its size.
+func (w *watcher) split(b *batch, halves []*batch, err error) {
+	parts := make([]string, len(halves))
+	for i, half := range halves {
+		parts[i] = half.job.ID
+	}
+	call(w, "Split", w.Split, SplitInfo{b.hook.app.id, b.hook.id, b.job.ID, b.events, parts, err.Error()})
+}
+
+// splitJob tells of a job that its parts have replaced in the queue.
+func (w *watcher) splitJob(j *deliveryJob, r scheduler.Result) {
+	parts := make([]string, len(r.Parts))
+	for i := range r.Parts {
+		parts[i] = r.Parts[i].ID
+	}
+	call(w, "Split", w.Split, SplitInfo{j.parsed.app, j.parsed.webhook, originalID(j.parsed.id), j.parsed.events, parts, r.Reason})
+}
+
 func (w *watcher) attempted(j *deliveryJob, h *hook, took time.Duration, out dispatch.Outcome, r scheduler.Result) {
 	if w.Attempted == nil {
 		return
 	}
 	call(w, "Attempted", w.Attempted, AttemptedInfo{
-		AppID: h.app.id, WebhookID: h.id, JobID: originalID(j.parsed.id), Attempt: j.task.Lease.Attempts + 1, Events: j.parsed.events,
+		AppID: h.app.id, WebhookID: h.id, JobID: originalID(j.parsed.id), Attempt: j.attempt(), Events: j.parsed.events,
 		Duration: took, Outcome: out, Retry: r.Action == scheduler.Retry, After: r.Delay,
 	})
 }
