@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pushhooks/webhook"
@@ -136,6 +137,64 @@ func ExampleEmitter_DeadLetters() {
 	// my-app billing 1 1
 	// delivered
 	// 1 <nil>
+}
+
+// A status page, and a button "try again now".
+func ExampleEmitter_Webhooks() {
+	var down atomic.Bool
+	down.Store(true)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	em, err := webhook.New(webhook.Options{
+		Batching: webhook.Batching{Disabled: true},
+		Apps: []webhook.App{{
+			ID: "my-app", Key: "my-key", Secret: "my-secret",
+			Webhooks: []webhook.Webhook{{ID: "billing", URL: server.URL, EventTypes: []webhook.EventType{webhook.TypeChannelOccupied}}},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	for i := range 20 {
+		if err := em.Emit(webhook.ChannelOccupied("my-app", fmt.Sprintf("chat-%d", i))); err != nil {
+			log.Fatal(err)
+		}
+	}
+	status := func(state webhook.LaneState, waiting int) (s webhook.WebhookStatus) {
+		for s.State != state || s.Waiting != waiting {
+			time.Sleep(10 * time.Millisecond)
+			for s, err = range em.Webhooks(ctx) {
+				if err != nil {
+					log.Fatal(err)
+				}
+			}
+		}
+		return s
+	}
+	s := status(webhook.LaneHeld, 20)
+	reason, _, _ := strings.Cut(s.Reason, ":") // the rest is for people
+	fmt.Println(s.AppID, s.WebhookID, "is", s.State, "because of its", reason)
+	fmt.Println(s.Waiting, "jobs wait,", s.DeadLetters, "were given up; the last answer here was", s.Here.LastStatus)
+
+	down.Store(false)
+	if err := em.Resume(ctx, "my-app", "billing"); err != nil {
+		log.Fatal(err)
+	}
+	s = status(webhook.LaneHealthy, 0)
+	fmt.Println(s.AppID, s.WebhookID, "is", s.State)
+	report := em.Health(ctx)
+	fmt.Println("ready:", report.OK)
+	shutDown(em)
+	// Output:
+	// my-app billing is held because of its status
+	// 20 jobs wait, 0 were given up; the last answer here was 503
+	// my-app billing is healthy
+	// ready: true
 }
 
 // Every mistake of a configuration is told at once.

@@ -53,10 +53,10 @@ func timeOf(t *testing.T, line map[string]any, name string) time.Time {
 	return at
 }
 
-// receiver answers 500 while it is down.
-type receiver struct{ down atomic.Bool }
+// flakyEndpoint answers 500 while it is down.
+type flakyEndpoint struct{ down atomic.Bool }
 
-func (r *receiver) answer(context.Context, *dispatch.Request) dispatch.Outcome {
+func (r *flakyEndpoint) answer(context.Context, *dispatch.Request) dispatch.Outcome {
 	if r.down.Load() {
 		return status(500)
 	}
@@ -78,7 +78,7 @@ func crowdApp(n int) App {
 func TestTheLogTellsOfAnOutageInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b, to := &logBuffer{}, &receiver{}
+		b, to := &logBuffer{}, &flakyEndpoint{}
 		e := start(t, &endpoint{answer: to.answer}, unbatched, infoLog(b))
 		emit(t, e, occupied(0))
 		time.Sleep(time.Minute)
@@ -151,7 +151,7 @@ func TestCrowdsOfFailingWebhooksHaveTenLinesAMinute(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b, to := &logBuffer{}, &receiver{}
+				b, to := &logBuffer{}, &flakyEndpoint{}
 				to.down.Store(true)
 				e := start(t, &endpoint{answer: to.answer}, unbatched, infoLog(b), apps(crowdApp(n)))
 				for range 10 {
@@ -218,7 +218,7 @@ func TestANodeThatDoesNotProbeLogsTheOutage(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				q := rig(t, queue.MemoryOptions{})
-				to := &receiver{}
+				to := &flakyEndpoint{}
 				first, second := &logBuffer{}, &logBuffer{}
 				var mu sync.Mutex
 				var changes []string
@@ -276,7 +276,7 @@ func TestARestartLogsWhatFailsStill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
-		to := &receiver{}
+		to := &flakyEndpoint{}
 		to.down.Store(true)
 		e := start(t, &endpoint{answer: to.answer}, with(q), unbatched)
 		for i := range 20 {

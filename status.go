@@ -14,7 +14,7 @@ import (
 // WebhookStatus is a webhook's status at one moment. All but Unknown, Target and Here comes from the
 // queue, and is the same on every node that works on it; where the queue does not share the states
 // of its lanes (Traits.SharedLanes is not set, as on SQS), the state is what this process knows.
-type WebhookStatus struct {
+type WebhookStatus struct { //nolint:revive // a host has other statuses
 	AppID, WebhookID string
 
 	// Unknown reports that this process has no such webhook configured: it is another process's, or
@@ -144,11 +144,11 @@ func (e *Emitter) statusOf(l *queue.LaneInfo, h *hook) WebhookStatus {
 	return s
 }
 
-// statusHere returns the status of a webhook that the queue has nothing of, as far as it tells: one
-// that does not share its lanes may have jobs that this process has not received.
+// statusHere returns the status of a webhook that the queue lists nothing of. One that does not share
+// its lanes' states may have jobs of it nevertheless.
 func (e *Emitter) statusHere(h *hook) WebhookStatus {
 	s := WebhookStatus{AppID: h.app.id, WebhookID: h.id}
-	if _, lists := e.queue.(queue.LaneLister); (!lists || !e.traits.SharedLanes) && !e.traits.Disabled {
+	if _, lists := e.queue.(queue.LaneLister); !e.traits.Disabled && !(lists && e.traits.SharedLanes) {
 		s.Waiting, s.Oldest, s.DeadLetters = unknownCount, unknownCount, unknownCount
 	}
 	known := e.scheduler.Lane(h.lane)

@@ -24,8 +24,9 @@ func (q *Queue) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 }
 
 const (
-	// lanePage is how many lanes one script looks at.
+	// lanePage is how many lanes one script looks at, and listPage how many it lists, which takes longer.
 	lanePage = 500
+	listPage = 250
 
 	// maxLanes is how many lanes are listed in one call.
 	maxLanes = 1000
@@ -50,7 +51,7 @@ func (q *Queue) Lanes(ctx context.Context, after string, limit int) ([]queue.Lan
 func (q *Queue) lanesOf(ctx context.Context, p *partition, after string, limit int) ([]queue.LaneInfo, error) {
 	var infos []queue.LaneInfo
 	for {
-		page := min(limit, lanePage)
+		page := min(limit, listPage)
 		start := time.Now()
 		answer, err := q.eval(ctx, lanesScript, p, append([]any{after, page}, q.deadLimits()...))
 		if err != nil {
