@@ -45,6 +45,9 @@ const (
 	firstBuffer = 4 << 10
 )
 
+// smallestBatch is what a batch takes besides its event and the names in its envelope.
+const smallestBatch = batchOverhead + envelopeRoom + bodyOverhead
+
 // newBatch makes a batch with a buffer of this size.
 func newBatch(h *hook, now time.Time, room int) *batch {
 	o := &batch{hook: h, timeMS: now.UnixMilli(), due: now, open: true}
@@ -59,10 +62,13 @@ func tail(h *hook) int { return envelopeRoom + len(h.lane) + len(h.app.key) }
 // held returns how many bytes the batch takes.
 func (o *batch) held() int64 { return int64(cap(o.buf)) + batchOverhead }
 
+// need returns how large the buffer has to be at least for one more event of n bytes.
+func (o *batch) need(n int) int { return len(o.buf) + 1 + n + tail(o.hook) }
+
 // roomFor returns how large the buffer has to be for one more event of n bytes. It doubles when it is
 // full, up to the size of the largest body.
 func (o *batch) roomFor(n, maxBody int) int {
-	need := len(o.buf) + 1 + n + tail(o.hook)
+	need := o.need(n)
 	if need <= cap(o.buf) {
 		return cap(o.buf)
 	}

@@ -47,7 +47,7 @@ type batcher struct {
 	wake    chan struct{}
 }
 
-// reservation is the room that an encoded event takes in the outbox: its own and a comma's.
+// reservation is the room that an encoded event takes in a batch: its own and a comma's.
 func reservation(event []byte) int64 { return int64(len(event)) + 1 }
 
 func newBatcher(b Batching, maxJob int, out *outbox) *batcher {
@@ -67,7 +67,7 @@ func newBatcher(b Batching, maxJob int, out *outbox) *batcher {
 func (b *batcher) offer(h *hook, event []byte, r *receipt, count *atomic.Int64) room {
 	h.slot.mu.Lock()
 	defer h.slot.mu.Unlock()
-	found := b.makeRoom(h, len(event), b.outbox.reserveStep)
+	found := b.makeRoom(h, len(event))
 	if found == roomFound {
 		count.Add(1)
 		b.append(h.slot, event, r)
@@ -80,7 +80,7 @@ func (b *batcher) prepare(hooks []*hook, f *forms, waits bool) (int, room) {
 	return roomAt(hooks, waits, func(h *hook) room {
 		h.slot.mu.Lock()
 		defer h.slot.mu.Unlock()
-		return b.makeRoom(h, len(f.of(h)), b.outbox.reserveStep)
+		return b.makeRoom(h, len(f.of(h)))
 	}, func(n int) { b.unprepare(hooks[:n]) })
 }
 
@@ -96,11 +96,15 @@ func (b *batcher) unprepare(hooks []*hook) {
 }
 
 // add appends an encoded event to the webhook's open batch, whether the outbox has room or not:
-// reserved bytes were set aside for the event, or its batch was prepared.
+// reserved bytes were set aside for the event, or its batch was prepared. Without room the batch
+// grows by no more than the event needs.
 func (b *batcher) add(h *hook, event []byte, reserved int64, r *receipt) {
 	h.slot.mu.Lock()
 	defer h.slot.mu.Unlock()
-	b.makeRoom(h, len(event), b.outbox.chargeStep)
+	if b.makeRoom(h, len(event)) != roomFound {
+		b.makeExactRoom(h, len(event))
+		b.outbox.changed()
+	}
 	b.append(h.slot, event, r)
 	if reserved > 0 {
 		b.outbox.charge(h.slot, -reserved)
@@ -110,7 +114,7 @@ func (b *batcher) add(h *hook, event []byte, reserved int64, r *receipt) {
 // makeRoom has the slot's open batch ready for an event of n bytes: it opens one, or enlarges its
 // buffer, with bytes of the outbox. Most events fit the buffer as it is, and cost the outbox
 // nothing. The slot is locked.
-func (b *batcher) makeRoom(h *hook, n int, step func(s *slot, size, n int64) room) room {
+func (b *batcher) makeRoom(h *hook, n int) room {
 	s := h.slot
 	if o := s.open; o != nil && len(o.buf)+n+len(bodyEnd)+1 > b.limit(h) {
 		b.cut(s, true)
@@ -118,7 +122,7 @@ func (b *batcher) makeRoom(h *hook, n int, step func(s *slot, size, n int64) roo
 	if s.open == nil {
 		now := time.Now()
 		size := b.firstRoom(h, n, now)
-		if found := step(s, int64(size)+batchOverhead, int64(n)); found != roomFound {
+		if found := b.outbox.reserveStep(s, int64(size)+batchOverhead, int64(n)); found != roomFound {
 			return found
 		}
 		b.start(h, size, now)
@@ -128,11 +132,26 @@ func (b *batcher) makeRoom(h *hook, n int, step func(s *slot, size, n int64) roo
 	if size == cap(s.open.buf) {
 		return roomFound
 	}
-	found := step(s, int64(size-cap(s.open.buf)), int64(n))
+	found := b.outbox.reserveStep(s, int64(size-cap(s.open.buf)), int64(n))
 	if found == roomFound {
 		s.open.resize(size)
 	}
 	return found
+}
+
+// makeExactRoom has the slot's open batch ready for an event of n bytes, with no byte to spare and
+// whether the outbox has room or not. The slot is locked, and makeRoom has found no room.
+func (b *batcher) makeExactRoom(h *hook, n int) {
+	s := h.slot
+	if s.open == nil {
+		size := n + bodyOverhead + tail(h)
+		b.outbox.charge(s, int64(size)+batchOverhead)
+		b.start(h, size, time.Now())
+		return
+	}
+	size := s.open.need(n)
+	b.outbox.charge(s, int64(size-cap(s.open.buf)))
+	s.open.resize(size)
 }
 
 // firstRoom returns how large the buffer of the webhook's next batch should be, for an event of n

@@ -53,9 +53,9 @@ type debouncerConfig struct {
 	countInterval  time.Duration // 0: count updates are not spaced out
 
 	admit    func(hooks []*hook, size int64, m emitMode) ([]*hook, error)
-	deliver  func(ev *Event, f *forms, hooks []*hook) // what was admitted
-	cancel   func(hooks []*hook, size int64)          // what was admitted
-	suppress func()                                   // counts an event that was never admitted
+	deliver  func(ev *Event, f *forms, hooks []*hook, m emitMode) // what was admitted
+	cancel   func(hooks []*hook, size int64)                      // what was admitted
+	suppress func()                                               // counts an event that was never admitted
 }
 
 // dueList is a list of entries in the order in which they are due.
@@ -113,7 +113,7 @@ func (d *debouncer) hold(key debounceKey, ev *Event, a *app, hooks []*hook, m em
 	}
 	switch now := d.depart(key, held); {
 	case now == sendNow:
-		d.send(held)
+		d.send(held, m)
 	case now == forgetIt:
 		d.forget(held)
 	}
@@ -200,7 +200,7 @@ func (d *debouncer) arrive(key debounceKey, ev *Event, hooks []*hook, m emitMode
 	}
 	l.mu.Unlock()
 	if !busy {
-		d.send(held)
+		d.send(held, m)
 	}
 	return true, nil
 }
@@ -244,7 +244,7 @@ func (d *debouncer) space(key debounceKey, ev *Event, hooks []*hook, m emitMode)
 		d.forget(before)
 	}
 	if p != nil {
-		d.sendCount(p, held)
+		d.sendCount(p, held, m)
 	}
 	return true, nil
 }
@@ -272,7 +272,7 @@ func (d *debouncer) update(key debounceKey, held *heldEvent) (now *pending, befo
 }
 
 // sendCount delivers a count. The next one of its channel waits for it at least.
-func (d *debouncer) sendCount(p *pending, held *heldEvent) {
+func (d *debouncer) sendCount(p *pending, held *heldEvent, m emitMode) {
 	defer func() {
 		l := &d.countUpdates
 		l.mu.Lock()
@@ -280,7 +280,7 @@ func (d *debouncer) sendCount(p *pending, held *heldEvent) {
 		p.busy = false
 		l.done()
 	}()
-	d.send(held)
+	d.send(held, m)
 }
 
 // push adds an entry, due after the list's window. The list is locked.
@@ -312,8 +312,10 @@ func (d *debouncer) admitted(ev *Event, hooks []*hook, m emitMode) (*heldEvent, 
 	return held, err
 }
 
-// send puts a held event into the batches.
-func (d *debouncer) send(held *heldEvent) { d.deliver(&held.event, &held.forms, held.hooks) }
+// send puts a held event into the batches. Only one that was never held back has an emitMode.
+func (d *debouncer) send(held *heldEvent, m emitMode) {
+	d.deliver(&held.event, &held.forms, held.hooks, m)
+}
 
 // forget drops a held event.
 func (d *debouncer) forget(held *heldEvent) { d.cancel(held.hooks, held.forms.size()) }
@@ -376,7 +378,7 @@ func (d *debouncer) releaseDeparture(p *pending) {
 		p.event, p.behind = p.behind[0], p.behind[1:]
 		d.pushFront(l, p)
 	}()
-	d.send(p.event)
+	d.send(p.event, emitMode{})
 }
 
 // pushFront has an entry be due again at once. It stays busy. The list is locked.
@@ -400,7 +402,7 @@ func (d *debouncer) releaseCount(p *pending) {
 		d.push(l, p)
 	}
 	l.mu.Unlock()
-	d.sendCount(p, held)
+	d.sendCount(p, held, emitMode{})
 }
 
 // run delivers what is due until ctx ends.

@@ -13,7 +13,7 @@ import (
 func loneDebouncer(t *testing.T, c debouncerConfig, deliver func(*Event)) *debouncer {
 	t.Helper()
 	c.admit = func(hooks []*hook, _ int64, _ emitMode) ([]*hook, error) { return hooks, nil }
-	c.deliver = func(ev *Event, _ *forms, _ []*hook) { deliver(ev) }
+	c.deliver = func(ev *Event, _ *forms, _ []*hook, _ emitMode) { deliver(ev) }
 	c.cancel = func([]*hook, int64) {}
 	c.suppress = func() {}
 	d := newDebouncer(c)

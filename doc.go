@@ -70,6 +70,6 @@
 // but the standard library. Those that cost a dependency are packages of their own:
 // queue/redisqueue, queue/sqsqueue, queue/boltqueue, dispatch/lambdadispatch. Package config reads
 // the configuration files of Sockudo (JSON, TOML) and Soketi and their environment variables,
-// config/open opens what they name, occupancy makes events of what a host's sockets do, and webhooktest
-// is for the tests of hosts.
+// config/open opens what they name, occupancy makes events of what a host's sockets do, and
+// webhooktest is for the tests of hosts.
 package webhook

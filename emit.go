@@ -97,7 +97,7 @@ func checkSize(data []byte) error {
 // unless it may wait; one at least must have room.
 func (e *Emitter) take(ev *Event, f *forms, hooks []*hook, m emitMode) error {
 	if m.waits() {
-		if !e.outbox.fits(len(hooks), f.size()) {
+		if !e.outbox.fits(len(hooks), roomInTurn(f, hooks)) {
 			return e.waitError(hooks, ErrOverflow)
 		}
 		if e.outbox.line.length.Load() > 0 {
@@ -156,15 +156,34 @@ func (e *Emitter) offerAll(f *forms, hooks []*hook, m emitMode) (n int, found ro
 
 // takeInTurn is take for an EmitWait that found no room, or others that wait.
 func (e *Emitter) takeInTurn(ev *Event, f *forms, hooks []*hook, m emitMode) error {
-	w := e.outbox.newWaiter(m, hooks, f.size())
+	n, err := e.putInTurn(f, hooks, m)
+	if err != nil {
+		return e.waitError(hooks, err)
+	}
+	e.taken(ev, hooks, n, m)
+	return nil
+}
+
+// putInTurn puts an event into the batches of the hooks when it is its turn, and returns of how many.
+func (e *Emitter) putInTurn(f *forms, hooks []*hook, m emitMode) (n int, err error) {
+	w := e.outbox.newWaiter(m, hooks, roomInTurn(f, hooks))
 	defer e.outbox.leave(w)
 	if err := e.outbox.await(w); err != nil {
-		return e.waitError(hooks, err)
+		return 0, err
 	}
 	e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
 	e.put(f, hooks[:w.n], w.size, m)
-	e.taken(ev, hooks, w.n, m)
-	return nil
+	return w.n, nil
+}
+
+// roomInTurn returns the bytes that an EmitWait waits for at each of its hooks: those of a batch of
+// its own, since many may get room before the first of them opens one.
+func roomInTurn(f *forms, hooks []*hook) int64 {
+	names := 0
+	for _, h := range hooks {
+		names = max(names, len(h.lane)+len(h.app.key))
+	}
+	return f.size() + smallestBatch + int64(names)
 }
 
 // put adds an event to the batches of the hooks, for each of which so many bytes are reserved.
@@ -275,8 +294,8 @@ func (e *Emitter) cancel(hooks []*hook, size int64) {
 }
 
 // collect puts an admitted event into the batches of the hooks.
-func (e *Emitter) collect(ev *Event, f *forms, hooks []*hook) {
-	e.put(f, hooks, f.size(), emitMode{})
+func (e *Emitter) collect(ev *Event, f *forms, hooks []*hook, m emitMode) {
+	e.put(f, hooks, f.size(), m)
 	if len(hooks) > 0 {
 		e.watch.emitted(ev, len(hooks))
 	}

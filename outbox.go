@@ -78,6 +78,8 @@ func (o *outbox) charge(s *slot, size int64) (held int64, failing bool) {
 // setUntried notes that the queue has no room for a webhook that has not worked yet. It shares the room
 // of the failing ones until the queue has all of its jobs, but an EmitWait waits for it.
 func (o *outbox) setUntried(h *hook) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if h.slot.account.isFailing() {
 		return
 	}
@@ -89,20 +91,20 @@ func (o *outbox) setUntried(h *hook) {
 
 // setFailing notes that a webhook fails, or works again.
 func (o *outbox) setFailing(h *hook, failing bool) {
-	if h.slot.untried.CompareAndSwap(true, false) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.setHalf(h, failing)
+	if h.slot.untried.CompareAndSwap(true, false) { // after it, so that it never seems to fail when it works
 		o.refused.Add(-1)
 	}
-	o.setHalf(h, failing)
 }
 
-// setHalf notes in which half of the outbox a webhook is.
+// setHalf notes in which half of the outbox a webhook is. The outbox is locked.
 func (o *outbox) setHalf(h *hook, failing bool) {
 	held, changed := h.slot.account.setFailing(failing)
 	if !changed {
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if failing {
 		o.failing.Add(held)
 	} else {
@@ -145,12 +147,6 @@ func (o *outbox) reserveStep(s *slot, size, n int64) room {
 		o.charge(s, -size)
 	}
 	return result
-}
-
-// chargeStep is reserveStep where the room was reserved before.
-func (o *outbox) chargeStep(s *slot, size, _ int64) room {
-	o.charge(s, size)
-	return roomFound
 }
 
 // fits reports whether an event of this size can ever have room at so many webhooks.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pushhooks/webhook/internal/limits"
 	"github.com/pushhooks/webhook/internal/strict"
+	"github.com/pushhooks/webhook/internal/urltext"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -176,6 +177,10 @@ func (c *checker) requestTimeout(path string, d time.Duration, traits queue.Trai
 	if traits.Disabled || traits.Lease <= 0 || d+leaseMargin <= traits.Lease {
 		return
 	}
+	if traits.Lease <= leaseMargin {
+		c.failf(path, "is %v; the queue leases jobs for %v: its lease must be at least %v", d, traits.Lease, d+leaseMargin)
+		return
+	}
 	c.failf(path, "is %v; the queue leases jobs for %v, so it must be at most %v, or the lease longer",
 		d, traits.Lease, traits.Lease-leaseMargin)
 }
@@ -209,7 +214,7 @@ func (c *checker) maxAge(path string, r Retry) {
 func suggest(t EventType, known []EventType) string {
 	names := make([]string, len(known))
 	for i, k := range known {
-		names[i] = string(k)
+		names[i] = urltext.Quotable(string(k)) // a declared one may be anything
 	}
 	return strict.Suggest(string(t), names)
 }

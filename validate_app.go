@@ -185,17 +185,21 @@ func (c *appChecker) target(path string, w *Webhook) {
 
 var regionPattern = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$`)
 
-func (c *appChecker) lambdaFunction(path string, l *Lambda) {
-	region := arn.Region(l.FunctionName)
+func (c *appChecker) functionName(path, name string) {
 	switch {
-	case l.FunctionName == "":
-		c.required(path+".function_name", "the function's name or ARN")
-	case arn.Is(l.FunctionName) && region == "":
-		c.failf(path+".function_name", "is %q, which is no function's ARN; must be like %q",
-			quotable(l.FunctionName), "arn:aws:lambda:us-east-1:123456789012:function:my-function")
-	case len(l.FunctionName) > 256 || region == "" && !arn.IsName(l.FunctionName):
-		c.failf(path+".function_name", "is %q; must be a function's name, ARN or partial ARN", quotable(l.FunctionName))
+	case name == "":
+		c.required(path, "the function's name or ARN")
+	case arn.Is(name) && arn.Region(name) == "":
+		c.failf(path, "is %q, which is no function's ARN; must be like %q",
+			quotable(name), "arn:aws:lambda:us-east-1:123456789012:function:my-function")
+	case len(name) > 256 || arn.Region(name) == "" && !arn.IsName(name):
+		c.failf(path, "is %q; must be a function's name, ARN or partial ARN", quotable(name))
 	}
+}
+
+func (c *appChecker) lambdaFunction(path string, l *Lambda) {
+	c.functionName(path+".function_name", l.FunctionName)
+	region := arn.Region(l.FunctionName)
 	switch {
 	case l.Region == "" && region != "":
 	case l.Region == "":

@@ -30,7 +30,7 @@ func (c *checker) filter(path string, f *Filter) {
 		c.namespace(path+".channel_namespace", f.ChannelNamespace)
 	}
 	if one := f.ChannelNamespace; one != "" && len(f.ChannelNamespaces) > 0 && !slices.Contains(f.ChannelNamespaces, one) {
-		c.failf(path+".channel_namespace", "is %q, which is not among channel_namespaces, so no channel would match", shorten(one))
+		c.failf(path+".channel_namespace", "is %q, which is not among channel_namespaces, so no channel would match", quotable(one))
 	}
 }
 
@@ -48,7 +48,7 @@ func (c *checker) namespaces(path string, names []string) {
 
 func (c *checker) namespace(path, ns string) {
 	if strings.Contains(ns, ":") {
-		c.failf(path, `is %q; a namespace ends before the first ":" of a channel's name and has none`, shorten(ns))
+		c.failf(path, `is %q; a namespace ends before the first ":" of a channel's name and has none`, quotable(ns))
 	}
 }
 

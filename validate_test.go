@@ -124,6 +124,11 @@ apps[0].webhooks[1].retry.max_age_ms: is 1m0s, which is shorter than max_elapsed
 			"timeout against a queue's lease", func(o *Options) { o.Queue = lease(12 * time.Second) },
 			`webhooks.request_timeout_ms: is 10s; the queue leases jobs for 12s, so it must be at most 7s, or the lease longer`,
 		},
+		{
+			"timeout against a lease that is too short for any", func(o *Options) { o.Queue = lease(3 * time.Second) },
+			`webhooks.request_timeout_ms: is 10s; the queue leases jobs for 3s: its lease must be at least 15s
+apps[0].webhooks[0].request_timeout_ms: is 5s; the queue leases jobs for 3s: its lease must be at least 10s`,
+		},
 		{"declared types", func(o *Options) {
 			o.EventTypes = []EventType{"document_saved", "", "two words", "document_saved", TypeCacheMiss}
 		}, `Options.EventTypes[1]: is ""; a type is named by up to 100 letters, digits, "_", "-", "." and ":"

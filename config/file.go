@@ -168,6 +168,7 @@ var variablePattern = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}
 type expansion struct {
 	env     environment
 	missing []strict.Problem
+	noted   map[strict.Problem]bool // those of missing
 }
 
 // value returns what stands for reference, which matches variablePattern, at path. What it returns is
@@ -185,7 +186,11 @@ func (e *expansion) value(reference, path string) string {
 	case value != "" || hasFallback:
 		return cmp.Or(value, fallback)
 	}
-	if !slices.Contains(e.missing, missing) {
+	if !e.noted[missing] {
+		if e.noted == nil {
+			e.noted = make(map[strict.Problem]bool)
+		}
+		e.noted[missing] = true
 		e.missing = append(e.missing, missing)
 	}
 	return ""

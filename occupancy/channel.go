@@ -23,7 +23,7 @@ type channel struct {
 
 // members are the users of a presence channel.
 type members struct {
-	byUser     map[string]*member
+	byUser     table[string, *member]
 	untold     list.List // of *member: of whom webhooks have to be told, in the order of the changes
 	departures int       // of the untold, those who left
 }
@@ -39,7 +39,7 @@ type member struct {
 func newChannel(k key) *channel {
 	c := &channel{key: k}
 	if isPresence(k.channel) {
-		c.members = &members{byUser: map[string]*member{}}
+		c.members = &members{byUser: newTable[string, *member]()}
 	}
 	return c
 }
@@ -50,10 +50,10 @@ func (c *channel) join(user string) *member {
 	if c.members == nil {
 		return nil
 	}
-	m := c.members.byUser[user]
+	m := c.members.byUser.m[user]
 	if m == nil {
 		m = &member{user: user}
-		c.members.byUser[user] = m
+		c.members.byUser.set(user, m)
 	}
 	if m.sockets++; m.sockets == 1 {
 		c.members.changed(m)
@@ -92,7 +92,7 @@ func (ms *members) settled(m *member) {
 		ms.departures--
 	}
 	if m.sockets == 0 {
-		delete(ms.byUser, m.user)
+		ms.byUser.remove(m.user)
 	}
 }
 
@@ -111,7 +111,8 @@ func (c *channel) tell(r *round) {
 	}
 }
 
-// tellMembers stops at the first event that is refused: it would be so with all others.
+// tellMembers stops at the first event that is refused: others would hardly fare better, and each
+// Join of a channel of thousands would try them all.
 func (c *channel) tellMembers(r *round) {
 	for e := c.members.untold.Front(); e != nil; e = c.members.untold.Front() {
 		m := e.Value.(*member)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -30,7 +31,7 @@ func emitter(t *testing.T, o webhook.Options) (*webhook.Emitter, *webhooktest.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.HTTP = sender
+	o.HTTP, o.Logger = sender, slog.New(slog.DiscardHandler)
 	o.Apps = []webhook.App{{
 		ID: "my-app", Key: key.Key, Secret: key.Secret,
 		Webhooks: []webhook.Webhook{{ID: "all", URL: r.URL, EventTypes: everything, Ordered: true}},

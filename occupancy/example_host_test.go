@@ -41,7 +41,12 @@ func (h *hub) serve(id, user string, s socket) {
 		sub := occupancy.Subscription{AppID: "my-app", Channel: m.Channel, SocketID: id, UserID: user}
 		switch m.Event {
 		case "pusher:subscribe":
-			h.check(h.tracker.Join(sub))
+			err := h.tracker.Join(sub)
+			if errors.Is(err, occupancy.ErrNotJoined) {
+				s.refuse(err) // what the client sent was wrong
+				continue
+			}
+			h.check(err)
 		case "pusher:unsubscribe":
 			h.check(h.tracker.Leave(sub))
 		}
@@ -106,12 +111,14 @@ type message struct{ Event, Channel string }
 // socket is a WebSocket connection.
 type socket interface {
 	read() (message, error) // fails when the connection has ended
+	refuse(error)           // tells the client
 	close()
 }
 
 // pipe is a socket of a client in this process.
 type pipe struct {
 	messages chan message
+	refused  []error
 	closed   chan struct{}
 	once     sync.Once
 }
@@ -132,6 +139,8 @@ func (p *pipe) read() (message, error) {
 		return message{}, errors.New("closed")
 	}
 }
+
+func (p *pipe) refuse(err error) { p.refused = append(p.refused, err) }
 
 func (p *pipe) close() { p.once.Do(func() { close(p.closed) }) }
 
@@ -155,7 +164,8 @@ func TestHubTellsOfMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newHub(em)
-	go h.serve("1.1", "ann", newPipe(message{"pusher:subscribe", "presence-chat"}))
+	client := newPipe(message{"pusher:subscribe", ""}, message{"pusher:subscribe", "presence-chat"})
+	go h.serve("1.1", "ann", client)
 
 	r.WaitEvents(1, 30*time.Second) // member_added
 	if err := h.shutdown(t.Context()); err != nil {
@@ -164,6 +174,9 @@ func TestHubTellsOfMembers(t *testing.T) {
 	events := r.WaitEvents(2, 30*time.Second)
 	if want := webhook.MemberRemoved("", "presence-chat", "ann"); events[1] != want {
 		t.Errorf("got %v, want %v", events[1], want)
+	}
+	if len(client.refused) != 1 {
+		t.Errorf("the client was refused %v, want the subscription without a channel", client.refused)
 	}
 }
 
@@ -178,7 +191,7 @@ func TestHubRetriesWhatWasRefused(t *testing.T) {
 		h.check(h.tracker.Join(on("presence-x", "1.1", "ann")))
 		time.Sleep(10 * time.Second)
 		em.full.Store(false)
-		time.Sleep(time.Second)
+		time.Sleep(1500 * time.Millisecond)
 		if n := em.taken.Load(); n != 2 {
 			t.Errorf("%d events were emitted, want 2", n)
 		}

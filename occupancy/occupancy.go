@@ -5,11 +5,11 @@
 //
 // A [Tracker] is told what each socket does and emits what Pusher documents for it:
 //
-//	the first socket joins a channel               channel_occupied
-//	a user's first socket joins a presence channel member_added
-//	any socket joins or leaves another channel     subscription_count
-//	a user's last socket leaves a presence channel member_removed
-//	the last socket leaves a channel               channel_vacated
+//	the first socket joins a channel                channel_occupied
+//	a user's first socket joins a presence channel  member_added
+//	any socket joins or leaves another channel      subscription_count
+//	a user's last socket leaves a presence channel  member_removed
+//	the last socket leaves a channel                channel_vacated
 //
 // For one Join or Leave they are emitted in this order, so that a channel is occupied before it has
 // members and vacated after it has none. Options.Debounce and Options.CountInterval of the Emitter
@@ -25,12 +25,16 @@
 // older one. Arrivals that wait are of sockets that are there. Departures that wait are at most
 // 100,000 in a Tracker: beyond that those of a channel are dropped, and the error says so.
 //
-// Events wait for others of their kind alone. While there is no room for member_added, because the
-// webhook that wants it is down, another webhook is still told that the channel was vacated. Any
-// other error of Emit is final: the event is named in the returned error and not tried again.
+// Events of three kinds wait apart: those of the channel, of its members, and its count. While there
+// is no room for member_added, because the webhook that wants it is down, another webhook is still
+// told that the channel was vacated. So a webhook that wants several kinds may get them in another
+// order after a refusal.
+//
+// Any other error of Emit is final: the event is named in the returned error and not tried again.
 package occupancy
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"strings"
@@ -86,14 +90,18 @@ func New(em Emitter) *Tracker {
 	return t
 }
 
+// ErrNotJoined is returned by Join when the socket was not put on the channel: the subscription
+// lacks an ID, no event can be made of it, or the socket is on the channel as another user. The
+// text names the field, its value and what would be right.
+var ErrNotJoined = errors.New("occupancy: not joined")
+
 // Join puts a socket on a channel. If it is on the channel already, nothing happens.
 //
-// An error that wraps webhook.ErrInvalidEvent and begins with "occupancy: join" says what is wrong
-// with s; then nothing was changed. Any other error names the events of the channel that Emit
-// refused, and wraps Emit's errors; the socket is on the channel then.
+// Unless the error is ErrNotJoined, the socket is on the channel, and the error names the events of
+// the channel that Emit refused, and wraps Emit's errors.
 func (t *Tracker) Join(s Subscription) error {
 	if err := s.validate(); err != nil {
-		return fmt.Errorf("occupancy: join: %w", err)
+		return fmt.Errorf("%w: %w", ErrNotJoined, err)
 	}
 	r := round{emitter: t.emitter}
 	t.channelShard(key{s.AppID, s.Channel}).join(s, t.socketShard(s.SocketID), &r)
@@ -113,7 +121,8 @@ func (t *Tracker) Leave(s Subscription) error {
 // ended, after the last Join of that socket has returned. The error is like that of Leave.
 func (t *Tracker) Gone(socketID string) error {
 	r := round{emitter: t.emitter}
-	for on := t.socketShard(socketID).channelsOf(socketID); len(on) > 0; on = t.socketShard(socketID).channelsOf(socketID) {
+	sockets := t.socketShard(socketID)
+	for on := sockets.channelsOf(socketID); len(on) > 0; on = sockets.channelsOf(socketID) {
 		for _, c := range on {
 			t.leave(c.key, socketID, &r)
 		}
@@ -152,7 +161,7 @@ func (t *Tracker) socketShard(socketID string) *socketShard {
 // validate reports what no event could be made of.
 func (s *Subscription) validate() error {
 	if s.SocketID == "" {
-		return fmt.Errorf("%w: socket_id is empty, every subscription needs the id of its connection", webhook.ErrInvalidEvent)
+		return errors.New("socket_id is empty, every subscription needs the id of its connection")
 	}
 	if isPresence(s.Channel) {
 		return webhook.MemberAdded(s.AppID, s.Channel, s.UserID).Validate()

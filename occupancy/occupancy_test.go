@@ -179,7 +179,7 @@ func TestJoinRefusesWhatNoEventCanBeMadeOf(t *testing.T) {
 		ok(t, tr.Join(sub("presence-x", "taken", "ann")))
 		s.take()
 		err := tr.Join(test.s)
-		if !errors.Is(err, webhook.ErrInvalidEvent) || !strings.HasPrefix(err.Error(), "occupancy: join: ") || !strings.Contains(err.Error(), test.want) {
+		if !errors.Is(err, ErrNotJoined) || !strings.HasPrefix(err.Error(), "occupancy: not joined: ") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 		ok(t, tr.Gone("taken"), tr.Gone("1"))

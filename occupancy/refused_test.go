@@ -104,7 +104,7 @@ func TestErrorsThatAreFinal(t *testing.T) {
 		s := &script{refuse: func(webhook.Event) error { return fmt.Errorf("%w: odd", final) }}
 		tr := New(s)
 		err := tr.Join(sub("presence-x", "1", "ann"))
-		if !errors.Is(err, final) || strings.Count(err.Error(), "is not sent: ") != 2 {
+		if !errors.Is(err, final) || errors.Is(err, ErrNotJoined) || tr.Count("app", "presence-x") != 1 || strings.Count(err.Error(), "is not sent: ") != 2 {
 			t.Errorf("got %v", err)
 		}
 		ok(t, tr.Retry())

@@ -41,8 +41,8 @@ func (sh *channelShard) join(s Subscription, sockets *socketShard, r *round) {
 		sh.byKey.set(k, c)
 	} else if m, on := sockets.get(s.SocketID, c); on {
 		if m != nil && m.user != s.UserID {
-			r.fail(fmt.Errorf("occupancy: join: %w: socket_id %q is on channel %q as user_id %q already, not as %q; it has to leave first",
-				webhook.ErrInvalidEvent, s.SocketID, s.Channel, m.user, s.UserID))
+			r.fail(fmt.Errorf("%w: socket_id %q is on channel %q as user_id %q already, not as %q; it has to leave first",
+				ErrNotJoined, s.SocketID, s.Channel, m.user, s.UserID))
 		}
 		return
 	}

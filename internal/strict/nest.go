@@ -34,13 +34,32 @@ type nestNode struct {
 	name   string
 	raw    []byte
 	fields []*nestNode
+	byName map[string][]*nestNode
+}
+
+// push adds a field behind the others.
+func (n *nestNode) push(field *nestNode) {
+	if n.byName == nil {
+		n.byName = make(map[string][]*nestNode)
+	}
+	n.fields = append(n.fields, field)
+	n.byName[field.name] = append(n.byName[field.name], field)
+}
+
+// open has n hold the fields of raw, an object.
+func (n *nestNode) open(raw []byte) {
+	for fields := scan(raw); fields.more(); {
+		field := &nestNode{name: fields.name()}
+		field.raw = fields.value()
+		n.push(field)
+	}
 }
 
 // add puts the value at path below n.
 func (n *nestNode) add(path []string, raw []byte) {
 	name, rest := path[0], path[1:]
 	if len(rest) == 0 && raw[0] != '{' {
-		n.fields = append(n.fields, &nestNode{name: name, raw: raw})
+		n.push(&nestNode{name: name, raw: raw})
 		return
 	}
 	child := n.object(name)
@@ -48,34 +67,23 @@ func (n *nestNode) add(path []string, raw []byte) {
 		child.add(rest, raw)
 		return
 	}
-	for fields := scan(raw); fields.more(); {
-		field := &nestNode{name: fields.name()}
-		field.raw = fields.value()
-		child.fields = append(child.fields, field)
-	}
+	child.open(raw)
 }
 
 // object returns the field name of n as an object, which it adds where there is none.
 func (n *nestNode) object(name string) *nestNode {
-	for _, f := range n.fields {
-		if f.name != name {
-			continue
-		}
+	for _, f := range n.byName[name] {
 		if f.raw != nil && f.raw[0] == '{' {
 			raw := f.raw
 			f.raw = nil
-			for fields := scan(raw); fields.more(); {
-				field := &nestNode{name: fields.name()}
-				field.raw = fields.value()
-				f.fields = append(f.fields, field)
-			}
+			f.open(raw)
 		}
 		if f.raw == nil {
 			return f
 		}
 	}
 	child := &nestNode{name: name}
-	n.fields = append(n.fields, child)
+	n.push(child)
 	return child
 }
 

@@ -42,6 +42,7 @@ type Options struct {
 	AppendOnly bool     // keep the data on disk, synced at every write
 	TLS        bool     // take encrypted connections alone; see Server.CAFile
 	Args       []string // further arguments for redis-server
+	Env        []string // environment variables for it, besides those of the test
 }
 
 // Server is a running redis-server.
@@ -53,6 +54,7 @@ type Server struct {
 	t    testing.TB
 	dir  string
 	args []string
+	env  []string
 	cmd  *exec.Cmd
 }
 
@@ -77,7 +79,7 @@ func newServer(t testing.TB, dir string, opts Options) *Server {
 	if opts.TLS {
 		s.encrypt(port)
 	}
-	s.args = append(s.args, opts.Args...)
+	s.args, s.env = append(s.args, opts.Args...), opts.Env
 	return s
 }
 
@@ -98,6 +100,7 @@ func (s *Server) Start() {
 
 func (s *Server) start() error {
 	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd.Env = append(os.Environ(), s.env...)
 	subprocess.EndWithParent(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("redis-server: %w", err)

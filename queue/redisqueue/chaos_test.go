@@ -24,7 +24,7 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// soakEnv is how long each chaos test makes trouble, such as "1m".
+// soakEnv is how long each chaos test makes trouble, such as "1m". Defaults to 10 seconds.
 const soakEnv = "WEBHOOK_TEST_SOAK"
 
 var chaosSeed = flag.Uint64("chaos", 0, "the seed of the chaos tests; 0: any")
@@ -33,7 +33,7 @@ func soak(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv(soakEnv)
 	if text == "" {
-		return 12 * time.Second
+		return 10 * time.Second
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
