@@ -22,7 +22,7 @@ type DeadLetter struct {
 	Body      []byte // the payload as it was signed
 	Events    int
 
-	Reason   string    // a stable word, a colon and details; docs/operating.md lists the words
+	Reason   string    // a stable word, a colon and details; docs/operations.md lists the words
 	Attempts int       // that were made, as Trace and the log count them
 	First    time.Time // the first attempt
 	At       time.Time // when it was given up

@@ -27,7 +27,7 @@ type logger struct {
 	wake                 chan struct{} // capacity 1: there is something for the reporter
 }
 
-// The messages. docs/operating.md tells what to do about each of them.
+// The messages. docs/operations.md tells what to do about each of them.
 const (
 	lineDelivered     = "webhook delivered"
 	lineAttemptFailed = "webhook attempt failed"

@@ -72,7 +72,7 @@ func (b *logBuffer) lines(t *testing.T) []map[string]any {
 // about a webhook has the attributes that all have.
 func checkLines(t *testing.T, b *logBuffer) (messages []string) {
 	t.Helper()
-	page, err := os.ReadFile("docs/operating.md")
+	page, err := os.ReadFile("docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func checkLines(t *testing.T, b *logBuffer) (messages []string) {
 		message := line["msg"].(string)
 		messages = append(messages, message)
 		if !strings.Contains(string(page), "\n| `"+message+"` |") {
-			t.Errorf("docs/operating.md has no row for %q", message)
+			t.Errorf("docs/operations.md has no row for %q", message)
 		}
 		for name, value := range line {
 			text, _ := value.(string)
@@ -109,7 +109,7 @@ func checkLines(t *testing.T, b *logBuffer) (messages []string) {
 // "line" and the messages that are written.
 func TestTheTableOfLinesHasThemAll(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("docs/operating.md")
+	page, err := os.ReadFile("docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}

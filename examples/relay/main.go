@@ -20,7 +20,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/config"
@@ -30,7 +29,7 @@ import (
 // The exit codes.
 const (
 	exitOK        = 0
-	exitLeft      = 1 // something is pending or dropped, or the run failed
+	exitLeft      = 1 // something is pending or dropped, or what was asked for failed, also in part
 	exitBadConfig = 2
 )
 
@@ -38,38 +37,6 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
-
-// flags are the command's.
-type flags struct {
-	config   string
-	drain    time.Duration
-	emitOnly bool
-	work     bool
-	verbose  bool
-}
-
-func parseFlags(args []string, stderr io.Writer) (*flags, error) {
-	f := &flags{}
-	fs := flag.NewFlagSet("relay", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.StringVar(&f.config, "config", "", "the configuration `file` (required)")
-	fs.DurationVar(&f.drain, "drain", 30*time.Second, "how long to wait at the end until everything is settled")
-	fs.BoolVar(&f.emitOnly, "emit-only", false, "start no workers, and return when the queue has taken everything")
-	fs.BoolVar(&f.work, "work", false, "read nothing, and deliver what the queue holds until SIGTERM")
-	fs.BoolVar(&f.verbose, "v", false, "log successful attempts too")
-	if err := fs.Parse(args); err != nil {
-		return nil, err
-	}
-	switch {
-	case f.config == "":
-		return nil, errors.New("-config is missing: name the configuration file")
-	case f.emitOnly && f.work:
-		return nil, errors.New("-emit-only and -work exclude each other")
-	case fs.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q: events are read from standard input", fs.Arg(0))
-	}
-	return f, nil
 }
 
 // run is the command without its process. When ctx ends, so does the input.
@@ -82,6 +49,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "relay:", err)
 		return exitBadConfig
 	}
+	screen := newScreen(stderr)
+	if name, _ := f.operating(); name != "" {
+		return operate(ctx, f, stdout, screen)
+	}
+	return relayEvents(ctx, f, stdin, stdout, screen)
+}
+
+// relayEvents emits and delivers.
+func relayEvents(ctx context.Context, f *flags, stdin io.Reader, stdout io.Writer, stderr *screen) int {
 	em, closeQueue, err := start(ctx, f, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "relay:", err)
@@ -109,6 +85,10 @@ func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, f
 	if err != nil {
 		return nil, nil, err
 	}
+	return startWith(ctx, f, cfg, stderr)
+}
+
+func startWith(ctx context.Context, f *flags, cfg *config.Config, stderr io.Writer) (*webhook.Emitter, func() error, error) {
 	level := slog.LevelInfo
 	if f.verbose {
 		level = slog.LevelDebug
@@ -121,7 +101,8 @@ func start(ctx context.Context, f *flags, stderr io.Writer) (*webhook.Emitter, f
 	if err != nil {
 		return nil, nil, err
 	}
-	opts.EmitOnly = f.emitOnly
+	name, _ := f.operating()
+	opts.EmitOnly = f.emitOnly || name != ""
 	em, err := webhook.New(opts)
 	if err != nil {
 		return nil, nil, errors.Join(err, closer.Close())

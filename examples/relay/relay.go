@@ -15,7 +15,7 @@ import (
 type relay struct {
 	*flags
 	em      *webhook.Emitter
-	stderr  io.Writer
+	stderr  *screen
 	emitted int64
 	invalid int64
 }
@@ -79,7 +79,7 @@ func (r *relay) finish() {
 	case r.emitOnly:
 		err = r.em.Flush(ctx)
 	case !r.work:
-		err = r.em.Drain(ctx)
+		err = r.drainAll(ctx)
 	}
 	if err = errors.Join(err, r.em.Shutdown(ctx)); err != nil {
 		fmt.Fprintln(r.stderr, "relay:", err)
@@ -120,7 +120,7 @@ func (r *relay) report(stdout io.Writer) int {
 		return exitLeft
 	}
 	if t.Dead > 0 {
-		fmt.Fprintf(r.stderr, "relay: warning: %s; the lines \"webhook job dead-lettered\" say why, and docs/operating.md what to do\n", deadText(t.Dead))
+		fmt.Fprintf(r.stderr, "relay: warning: %s; the lines \"webhook job dead-lettered\" say why, and docs/operations.md what to do\n", deadText(t.Dead))
 	}
 	if t.Pending > 0 || t.Dropped > 0 {
 		return exitLeft

@@ -35,9 +35,8 @@ const format = 2
 // Open opens the queue in the file at path, and makes the file, readable by its owner alone, if
 // there is none. Its directory must exist. The caller closes the queue with [Queue.Close].
 //
-// The error names the file, and tells whether it is in use (by another process or by another Queue
-// of this one), is no queue, is damaged, or was written by an earlier or a later version. Open does
-// not change such a file.
+// The error names the file, and tells whether it is in use ([ErrInUse]), is no queue, is damaged, or
+// was written by an earlier or a later version. Open does not change such a file.
 func Open(path string, o Options) (*Queue, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -100,16 +99,19 @@ func checkPath(path string) error {
 	return nil
 }
 
+// ErrInUse is returned by [Open] when another process, or another Queue of this one, has the file
+// open.
+var ErrInUse = errors.New("it is in use by another process, or by another Queue of this one; it can have one at a time")
+
 var (
 	errNotQueue = errors.New("it is not a file of this package")
 	errDamaged  = errors.New("it is damaged")
-	errInUse    = errors.New("it is in use by another process, or by another Queue of this one; it can have one at a time")
 )
 
 func openError(path string, err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		err = errInUse
+		err = ErrInUse
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		err = fmt.Errorf("%w: %w", errNotQueue, err)
 	}
