@@ -142,10 +142,11 @@ func (e *Emitter) offerOne(data []byte, h *hook, m emitMode) (n int, found room)
 }
 
 func (e *Emitter) offerAll(f *forms, hooks []*hook, m emitMode) (n int, found room) {
-	if !e.outbox.enter() {
-		return 0, noneTaken
+	bytes := f.size() * int64(len(hooks))
+	if found := e.outbox.enter(bytes); found != roomFound {
+		return 0, found
 	}
-	defer e.outbox.exit()
+	defer e.outbox.exit(bytes)
 	n, found = e.batcher.prepare(hooks, f, m.waits())
 	if n > 0 || m.waits() && found == roomFound {
 		e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))

@@ -68,9 +68,8 @@ type Options struct {
 
 	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
 	// handed over, with their buffers' capacity and about 600 bytes for each. Defaults to 24 MiB. It may
-	// be exceeded by one batch's buffer, by the events of several webhooks that goroutines are putting
-	// into batches at that moment, and, when events that Debounce or CountInterval held back are let go
-	// of while it is full, by about 1 KiB for each of their webhooks.
+	// be exceeded by one batch's buffer and, when events that Debounce or CountInterval held back are let
+	// go of while it is full, by about 1 KiB for each of their webhooks.
 	OutboxBytes int64
 
 	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.

@@ -184,19 +184,24 @@ func (o *outbox) unreserve(hooks []*hook, size int64) {
 	}
 }
 
-// enter begins an Emit that looks for room in several batches before it uses any: Shutdown waits
-// until it has. It reports false after the emitter was closed.
-func (o *outbox) enter() bool {
-	o.used.Add(1)
-	if o.closed.Load() {
-		o.exit()
-		return false
+// enter begins an Emit that looks for room in several batches before it uses any. Until exit its
+// bytes are held besides, because a batch that had room may have to grow after all; and Shutdown
+// waits for it.
+func (o *outbox) enter(bytes int64) room {
+	used := o.used.Add(bytes)
+	switch {
+	case o.closed.Load():
+		o.exit(bytes)
+		return noneTaken
+	case used > o.limit:
+		o.exit(bytes)
+		return outboxFull
 	}
-	return true
+	return roomFound
 }
 
-func (o *outbox) exit() {
-	if o.used.Add(-1) == 0 && o.closed.Load() {
+func (o *outbox) exit(bytes int64) {
+	if o.used.Add(-bytes) == 0 && o.closed.Load() {
 		o.changed()
 	}
 }
