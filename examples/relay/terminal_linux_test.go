@@ -31,9 +31,9 @@ func TestTablesAndProgressOnATerminal(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	if text := log.text(); !strings.Contains(text, "replayed 100 of ") || log.screen() != "" {
-		t.Errorf("standard error got %q", text)
-	}
+	eventually(t, 30*time.Second, "progress was shown and is gone", func() bool {
+		return strings.Contains(log.text(), "replayed 100 of ") && log.screen() == ""
+	})
 }
 
 func TestProgressIsShownWhileTheRelayDrains(t *testing.T) {
@@ -61,7 +61,5 @@ func TestProgressIsShownWhileTheRelayDrains(t *testing.T) {
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d:\n%s", code, log.screen())
 	}
-	if text := log.screen(); strings.Contains(text, "waiting") {
-		t.Errorf("the progress is still there:\n%s", text)
-	}
+	eventually(t, 30*time.Second, "the progress is gone", func() bool { return !strings.Contains(log.screen(), "waiting") })
 }
