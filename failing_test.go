@@ -431,11 +431,17 @@ func TestWhatTheLogKnowsIsBounded(t *testing.T) {
 			}
 			e.log.drops.addEvent(h)
 		}
-		if n := len(e.log.failing.byLane); n != maxKnown {
-			t.Errorf("%d webhooks are known", n)
+		e.log.failing.mu.Lock()
+		known := len(e.log.failing.byLane)
+		e.log.failing.mu.Unlock()
+		if known != maxKnown {
+			t.Errorf("%d webhooks are known", known)
 		}
-		if n := len(e.log.drops.byHook); n > maxKnown {
-			t.Errorf("drops of %d webhooks are counted", n)
+		e.log.drops.mu.Lock()
+		counted := len(e.log.drops.byHook)
+		e.log.drops.mu.Unlock()
+		if counted > maxKnown {
+			t.Errorf("drops of %d webhooks are counted", counted)
 		}
 		time.Sleep(2 * time.Minute)
 		if lines := b.lines(t); len(lines) > 50 {
