@@ -83,7 +83,7 @@ func (e *Emitter) Replay(ctx context.Context, q DeadLetterQuery) (int, error) {
 }
 
 // replayJob makes the job that takes a dead letter's place, sealed again. It reports false if the
-// dead letter cannot be verified here: sealing it would vouch for what somebody may have altered.
+// dead letter cannot be verified here: sealing it would vouch for data that may have been altered.
 func (e *Emitter) replayJob(d *queue.DeadLetter) (queue.Job, bool) {
 	j, err := parseJob(d.Data)
 	if err != nil || !j.isAt(d.ID, d.Lane) {

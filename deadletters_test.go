@@ -129,7 +129,7 @@ func TestQueriesReplayAndDiscard(t *testing.T) {
 	})
 }
 
-// Nothing is discarded by a query that somebody forgot to fill in.
+// An empty query discards nothing: it may have been left empty by mistake.
 func TestDiscardWantsACondition(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -68,7 +68,7 @@ type Subscription struct {
 // not wait for each other, but for one in 256 pairs of channels. The zero value is not usable: see
 // [New].
 //
-// A Tracker has no goroutine and needs no closing. A channel takes memory until nobody is on it and
+// A Tracker has no goroutine and needs no closing. A channel takes memory until no socket is on it and
 // webhooks were told so; a socket, until it is on no channel.
 type Tracker struct {
 	emitter  Emitter
