@@ -15,7 +15,7 @@ func (q *Queue) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 	if err != nil {
 		return err
 	}
-	args := []any{u.Lane, int(u.Health), u.Hold.Microseconds(), began(&u.Since), u.Reason}
+	args := []any{u.Lane, int(u.Health), u.Hold.Microseconds(), began(&u.Since), u.Reason, u.For.Microseconds()}
 	answer, err := q.ask(ctx, setLaneScript, u.Lane, args)
 	if err == nil && number(answer) == 0 {
 		err = queue.ErrLaneHealthy
