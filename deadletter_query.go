@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
@@ -71,7 +72,7 @@ func (e *Emitter) deadPages(
 		}
 		for after := ""; q.IDs == nil || len(left) > 0; {
 			page, err := d.DeadLetters(ctx, after, deadLetterPage)
-			if err != nil {
+			if err = cmp.Or(err, ctx.Err()); err != nil { // a queue in this process may not look at ctx
 				yield(nil, readable(err))
 				return
 			}
