@@ -220,25 +220,25 @@ func (e *Emitter) dropped(hooks []*hook, of int, m emitMode) {
 	if m.receipt != nil {
 		m.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(hooks), of))
 	}
-	e.tellDropped(hooks)
+	e.tellDropped(hooks, func(h *hook) { e.watch.dropped(h, "", 1, ErrOverflow) })
 }
 
 // tellDropped counts an event as dropped by each of the webhooks, and tells of it. A Trace function may
 // end the goroutine, so all are counted before the first is told of.
-func (e *Emitter) tellDropped(hooks []*hook) {
+func (e *Emitter) tellDropped(hooks []*hook, tell func(*hook)) {
 	for _, h := range hooks {
 		h.slot.dropped.Add(1)
 		e.log.drops.addEvent(h)
 	}
 	for _, h := range hooks {
-		e.watch.dropped(h, "", 1, ErrOverflow)
+		tell(h)
 	}
 }
 
 // overflow counts and tells of an event that was taken for no webhook.
 func (e *Emitter) overflow(hooks []*hook) error {
 	e.stats.overflowed.Add(1)
-	e.tellDropped(hooks)
+	e.tellDropped(hooks, e.watch.refused)
 	return fmt.Errorf("%w: the outbox of %d bytes is full, or each of the event's webhooks has its share of it", ErrOverflow, e.outbox.limit)
 }
 
