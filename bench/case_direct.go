@@ -46,7 +46,7 @@ func (p *prebuilt) drive(ctx context.Context, events int) error {
 	})
 }
 
-func (p *prebuilt) emit(context.Context, *webhook.Event) error {
+func (p *prebuilt) emit(context.Context, webhook.Event) error {
 	return errors.New("a prebuilt body has no event")
 }
 func (p *prebuilt) finish(context.Context) error { return nil }
@@ -114,9 +114,9 @@ func (d *direct) drive(ctx context.Context, events int) error {
 }
 
 // emit posts the event, and returns when it is acknowledged.
-func (d *direct) emit(ctx context.Context, ev *webhook.Event) error {
+func (d *direct) emit(ctx context.Context, ev webhook.Event) error {
 	s := d.free.Get().(*directState)
-	s.body = append(appendEvent(appendBodyStart(s.body[:0]), ev), bodyEnd...)
+	s.body = append(appendEvent(appendBodyStart(s.body[:0]), &ev), bodyEnd...)
 	return d.poster.post(ctx, s.body, s.signer.sign(s.body), func() { d.free.Put(s) })
 }
 
@@ -137,7 +137,7 @@ func openDirectAfterRedis(ctx context.Context, s *setup) (pipeline, error) {
 	return &afterRedis{d.(*direct), redis.NewClient(&redis.Options{Addr: s.Redis})}, nil
 }
 
-func (a *afterRedis) emit(ctx context.Context, ev *webhook.Event) error {
+func (a *afterRedis) emit(ctx context.Context, ev webhook.Event) error {
 	for range 3 {
 		if err := a.client.Ping(ctx).Err(); err != nil {
 			return err

@@ -55,8 +55,8 @@ func libraryOptions(url string, q queue.Queue, apps []string, size int) webhook.
 	return o
 }
 
-func (l *library) emit(ctx context.Context, ev *webhook.Event) error { return l.em.EmitWait(ctx, *ev) }
-func (l *library) finish(ctx context.Context) error                  { return l.em.Drain(ctx) }
+func (l *library) emit(ctx context.Context, ev webhook.Event) error { return l.em.EmitWait(ctx, ev) }
+func (l *library) finish(ctx context.Context) error                 { return l.em.Drain(ctx) }
 
 // openRedis opens a queue on a server of its own.
 func openRedis(ctx context.Context, addr string) (queue.Queue, error) {

@@ -38,7 +38,7 @@ func openSketch(ctx context.Context, s *setup) (pipeline, error) {
 	return k, nil
 }
 
-func (k *sketched) emit(_ context.Context, ev *webhook.Event) error {
+func (k *sketched) emit(_ context.Context, ev webhook.Event) error {
 	k.front.Emit(ev)
 	return nil
 }
@@ -101,9 +101,9 @@ func postJSON(ctx context.Context, p *poster, ev *webhook.Event) error {
 	return p.post(ctx, data, hex.EncodeToString(mac.Sum(nil)), nil)
 }
 
-func (c *channelled) emit(ctx context.Context, ev *webhook.Event) error {
+func (c *channelled) emit(ctx context.Context, ev webhook.Event) error {
 	select {
-	case c.events <- *ev:
+	case c.events <- ev:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -156,9 +156,9 @@ func openGoChannel(ctx context.Context, s *setup) (pipeline, error) {
 // topic is the name of the queue of peers.
 const topic = "webhooks"
 
-func (g *goChannel) emit(_ context.Context, ev *webhook.Event) error {
+func (g *goChannel) emit(_ context.Context, ev webhook.Event) error {
 	g.tracker.sent(1)
-	return g.pubsub.Publish(topic, message.NewMessage(watermill.NewULID(), oneEventBody(ev)))
+	return g.pubsub.Publish(topic, message.NewMessage(watermill.NewULID(), oneEventBody(&ev)))
 }
 
 func (g *goChannel) finish(ctx context.Context) error { return g.tracker.wait(ctx) }

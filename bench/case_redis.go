@@ -71,13 +71,13 @@ func (b *brokered) enqueueAll(ctx context.Context) error {
 	return nil
 }
 
-func (b *brokered) emit(ctx context.Context, ev *webhook.Event) error {
+func (b *brokered) emit(ctx context.Context, ev webhook.Event) error {
 	if b.front != nil {
 		b.front.Emit(ev)
 		return nil
 	}
 	b.tracker.sent(1)
-	return b.broker.enqueue(ctx, oneEventBody(ev))
+	return b.broker.enqueue(ctx, oneEventBody(&ev))
 }
 
 func (b *brokered) finish(ctx context.Context) error {

@@ -66,7 +66,7 @@ func openStreams(ctx context.Context, s *setup) (pipeline, error) {
 	return k, nil
 }
 
-func (k *streams) emit(_ context.Context, ev *webhook.Event) error {
+func (k *streams) emit(_ context.Context, ev webhook.Event) error {
 	k.front.Emit(ev)
 	return nil
 }

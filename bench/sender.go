@@ -157,8 +157,7 @@ func (s *setup) emitAll(ctx context.Context, p pipeline) (*emitTimes, error) {
 	began := time.Now()
 	err := each(s.Producers, func(producer int) error {
 		for i := producer; i < s.Events; i += s.Producers {
-			ev := s.load.event(i)
-			if err := p.emit(ctx, &ev); err != nil {
+			if err := p.emit(ctx, s.load.event(i)); err != nil {
 				return err
 			}
 		}
@@ -210,7 +209,7 @@ func (s *setup) emitOneByOne(ctx context.Context, p pipeline) (*emitTimes, error
 func (s *setup) emitTimed(ctx context.Context, p pipeline, i int, t *emitTimes) error {
 	ev := s.load.event(i)
 	began := time.Now()
-	err := p.emit(ctx, &ev)
+	err := p.emit(ctx, ev)
 	t.took = append(t.took, time.Since(began))
 	return err
 }

@@ -56,7 +56,7 @@ func newSketch(apps []string, size int) *sketch {
 }
 
 // Emit adds an event to its app's batch, and blocks while the sink is full.
-func (s *sketch) Emit(ev *webhook.Event) {
+func (s *sketch) Emit(ev webhook.Event) {
 	a := s.apps[ev.AppID]
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *sketch) Emit(ev *webhook.Event) {
 	} else {
 		j.body = append(j.body, ',')
 	}
-	j.body = appendEvent(j.body, ev)
+	j.body = appendEvent(j.body, &ev)
 	if j.events++; j.events == s.size {
 		s.closeBatch(a)
 	}
