@@ -111,6 +111,7 @@ func (q *Queue) commit(tasks []*task) error {
 	var err error
 	if len(t.ops) > 0 {
 		err = q.update(t.write)
+		q.index.values.reset()
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -175,9 +176,12 @@ type tables struct {
 	opts *Options
 	ops  []op
 
-	meta, jobs, data, dead, acked, laneStates *bbolt.Bucket
+	tx      *bbolt.Tx
+	buckets struct{ meta, jobs, progress, dead, acked, lanes *bbolt.Bucket } // those in use
 
-	marked  []string      // IDs to remember
+	settled []settledJob  // jobs that leave
+	purged  bool          // they, and those that have left before, were deleted
+	marked  []marker      // IDs to remember
 	unmark  int           // groups of markers to evict
 	markKey uint64        // of the group of markers that is written
 	evicted []*deadLetter // dead letters to evict
@@ -188,7 +192,7 @@ func (x *index) tables(opts *Options) *tables { return &tables{x: x, opts: opts}
 
 // write writes the group.
 func (t *tables) write(tx *bbolt.Tx) error {
-	t.open(tx)
+	t.tx = tx
 	for _, o := range t.ops {
 		if err := o.write(t); err != nil {
 			return err
@@ -200,49 +204,56 @@ func (t *tables) write(tx *bbolt.Tx) error {
 	if err := t.writeLanes(); err != nil {
 		return err
 	}
+	if err := t.writeSettled(); err != nil {
+		return err
+	}
 	return t.writeMarkers()
 }
 
-// open finds the buckets.
-func (t *tables) open(tx *bbolt.Tx) {
-	for _, b := range []struct {
-		bucket **bbolt.Bucket
-		name   string
-		grows  bool // at its end, so that its pages are filled up
-	}{
-		{&t.meta, metaBucket, false},
-		{&t.jobs, jobsBucket, true},
-		{&t.data, dataBucket, true},
-		{&t.dead, deadBucket, true},
-		{&t.acked, ackedBucket, true},
-		{&t.laneStates, lanesBucket, false},
-	} {
-		*b.bucket = tx.Bucket([]byte(b.name))
-		if b.grows {
-			(*b.bucket).FillPercent = 1
+// The buckets. One is looked for when it is first used: most groups use three of them.
+func (t *tables) meta() *bbolt.Bucket       { return t.bucket(&t.buckets.meta, metaBucket, 0) }
+func (t *tables) jobs() *bbolt.Bucket       { return t.bucket(&t.buckets.jobs, jobsBucket, 1) }
+func (t *tables) progress() *bbolt.Bucket   { return t.bucket(&t.buckets.progress, progressBucket, 0) }
+func (t *tables) dead() *bbolt.Bucket       { return t.bucket(&t.buckets.dead, deadBucket, 1) }
+func (t *tables) acked() *bbolt.Bucket      { return t.bucket(&t.buckets.acked, ackedBucket, 1) }
+func (t *tables) laneStates() *bbolt.Bucket { return t.bucket(&t.buckets.lanes, lanesBucket, 0) }
+
+// bucket returns a bucket. One that grows at its end has its pages filled up.
+func (t *tables) bucket(b **bbolt.Bucket, name string, fill float64) *bbolt.Bucket {
+	if *b == nil {
+		*b = t.tx.Bucket([]byte(name))
+		if fill > 0 {
+			(*b).FillPercent = fill
 		}
 	}
+	return *b
 }
 
 // putJob writes a new job.
 func (t *tables) putJob(e *entry, job *queue.Job) error {
 	r := record{
-		id: job.ID, lane: job.Lane, ordered: job.Ordered,
-		span: e.Value.span, size: uint32(e.Size()), enqueued: t.x.unix(e.Enqueued()), progress: t.x.progress(e),
+		id: job.ID, lane: job.Lane, ordered: job.Ordered, span: e.Value.span, enqueued: t.x.unix(e.Enqueued()),
 	}
-	if err := t.jobs.Put(key(e.Value.seq), r.append(make([]byte, 0, recFixed+len(r.lane)+len(r.id)))); err != nil {
+	value := append(r.append(t.x.values.room(r.len()+len(job.Data))), job.Data...)
+	if err := t.jobs().Put(key(e.Value.seq), value); err != nil {
 		return err
 	}
-	return t.data.Put(key(e.Value.seq), job.Data)
+	if p := t.x.progress(e); p != (progress{}) {
+		return t.progress().Put(key(e.Value.seq), p.encode())
+	}
+	return nil
 }
 
 // noteProgress rewrites a job's progress, unless that changes nothing.
 func (t *tables) noteProgress(seq uint64, p progress) error {
-	old := t.jobs.Get(key(seq))
-	if len(old) < recFixed || decodeProgress(old[recProgress:]) == p {
+	k := key(seq)
+	switch old := decodeProgress(t.progress().Get(k)); {
+	case old == p, t.jobs().Get(k) == nil:
 		return nil
+	case p == progress{}:
+		return t.progress().Delete(k)
 	}
-	return t.jobs.Put(key(seq), patched(old, p))
+	return t.progress().Put(k, p.encode())
 }
 
 // noteAll rewrites the progress of jobs.
@@ -255,20 +266,50 @@ func (t *tables) noteAll(notes []note) error {
 	return nil
 }
 
-// removeJob deletes a job that was settled and remembers its ID.
-func (t *tables) removeJob(seq uint64, id string) error {
-	if err := t.jobs.Delete(key(seq)); err != nil {
+// deleteJob deletes what the file has of a job.
+func (t *tables) deleteJob(seq uint64) error {
+	k := key(seq)
+	if err := t.jobs().Delete(k); err != nil {
 		return err
 	}
-	t.marked = append(t.marked, id)
-	return t.data.Delete(key(seq))
+	return t.progress().Delete(k)
 }
 
 // apply makes the index agree with the file after a group was written, or was not because of err.
 func (t *tables) apply(err error) {
 	t.applyLanes(err)
 	t.applyEvicted(err)
+	t.applySettled(err)
 	if err == nil {
 		t.applyMarkers()
 	}
+}
+
+// values is memory for what the jobs of a group are written from. A transaction needs it until it
+// ends, so that the next one can have it again: of large jobs that halves what there is to collect.
+type values struct {
+	rest  []byte // of the block
+	block []byte
+}
+
+// The sizes of a block.
+const (
+	minValues = 16 << 10
+	maxValues = 4 << 20
+)
+
+// reset has the memory used again.
+func (v *values) reset() { v.rest = v.block }
+
+// room returns an empty slice with room for n bytes. It is valid until reset.
+func (v *values) room(n int) []byte {
+	if n > len(v.rest) {
+		v.block = make([]byte, min(maxValues, max(minValues, 2*len(v.block))))
+		if v.rest = v.block; n > len(v.rest) {
+			return make([]byte, 0, n)
+		}
+	}
+	b := v.rest[:0:n]
+	v.rest = v.rest[n:]
+	return b
 }
