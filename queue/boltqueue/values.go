@@ -7,10 +7,10 @@ type values struct {
 	block []byte
 }
 
-// The sizes of a block.
+// The sizes of a block. An emitter hands over 2 MiB in a call at most.
 const (
 	minValues = 16 << 10
-	maxValues = 4 << 20
+	maxValues = 2 << 20
 )
 
 // reset has the memory used again.
