@@ -122,6 +122,7 @@ const (
 	shareFull       // the webhook has all that it may have now
 	outboxFull      // the outbox as a whole is full
 	noneTaken       // the emitter is closed
+	othersFirst     // EmitWaits wait that were first
 )
 
 // reserve sets bytes aside at a webhook, if it has room for them.
@@ -147,6 +148,16 @@ func (o *outbox) reserveStep(s *slot, size, n int64) room {
 		o.charge(s, -size)
 	}
 	return result
+}
+
+// claim takes size bytes for a batch out of those that are reserved, if these suffice; else it is
+// reserveStep.
+func (o *outbox) claim(s *slot, size, n int64, reserved *int64) room {
+	if size > *reserved {
+		return o.reserveStep(s, size, n)
+	}
+	*reserved -= size
+	return roomFound
 }
 
 // fits reports whether an event of this size can ever have room at so many webhooks.

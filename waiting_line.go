@@ -93,6 +93,7 @@ func (l *waitingLine) join(w *waiter) {
 			l.slots = append(l.slots, h.slot)
 		}
 		h.slot.line = append(h.slot.line, w)
+		h.slot.queued.Store(int32(len(h.slot.line)))
 	}
 	if l.closed {
 		w.finish(0, ErrClosed)
@@ -105,6 +106,7 @@ func (l *waitingLine) leave(w *waiter) {
 		s := h.slot
 		if i := slices.Index(s.line, w); i >= 0 {
 			s.line = slices.Delete(s.line, i, i+1)
+			s.queued.Store(int32(len(s.line)))
 		}
 		if len(s.line) == 0 {
 			s.line = nil
