@@ -118,11 +118,11 @@ func (o *outbox) setHalf(h *hook, failing bool) {
 type room uint8
 
 const (
-	roomFound  room = iota
-	shareFull       // the webhook has all that it may have now
-	outboxFull      // the outbox as a whole is full
-	noneTaken       // the emitter is closed
-	othersFirst     // EmitWaits wait that were first
+	roomFound   room = iota
+	shareFull        // the webhook has all that it may have now
+	outboxFull       // the outbox as a whole is full
+	noneTaken        // the emitter is closed
+	othersFirst      // EmitWaits wait that were first
 )
 
 // reserve sets bytes aside at a webhook, if it has room for them.
