@@ -23,7 +23,8 @@ type blockedLane struct {
 	name     string
 	batches  []*batch
 	refusals int // in a row
-	limit    int // batches to offer in one call: 1 after a refusal, twice as many after each success
+	limit    int // batches to offer in one call: as many as were taken last, twice as many after each success
+	offered  int // in the call under way
 	index    int // in the heap; -1: it is being offered
 }
 
@@ -57,6 +58,7 @@ func (l *blockedLanes) due(now time.Time, limit int) (batches []*batch, room int
 		for _, b := range lane.batches[:n] {
 			room += len(b.job.Data)
 		}
+		lane.offered = n
 		batches = append(batches, lane.batches[:n]...)
 		clear(lane.batches[:n])
 		lane.batches = lane.batches[n:]
@@ -104,8 +106,12 @@ func (l *blockedLanes) block(refused refusals, now time.Time) {
 			l.byName[name] = lane
 		}
 		lane.batches = slices.Insert(lane.batches, 0, r.batches...)
+		taken := lane.offered - len(r.batches)
+		if lane.offered = 0; taken > 0 {
+			lane.refusals = 0 // it gets room, so it need not wait longer each time
+		}
 		lane.refusals++
-		lane.limit = 1
+		lane.limit = max(1, taken)
 		wait := fullBackoff
 		if r.failing {
 			wait = failingBackoff
@@ -121,7 +127,7 @@ func (l *blockedLanes) settle(now time.Time) {
 		if lane.index >= 0 { // refused
 			continue
 		}
-		lane.refusals = 0
+		lane.refusals, lane.offered = 0, 0
 		lane.limit = min(2*lane.limit, enqueueJobs/2)
 		if len(lane.batches) == 0 {
 			delete(l.byName, lane.name)

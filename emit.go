@@ -104,7 +104,7 @@ func (e *Emitter) take(ev *Event, f *forms, hooks []*hook, m emitMode) error {
 	case found == noneTaken:
 		return ErrClosed
 	case m.waits() && found != roomFound:
-		return e.takeInTurn(ev, f, slices.Clone(hooks), m) // a clone, so that those of an Emit stay on the stack
+		return e.takeInTurn(ev, f, hooks, m)
 	case found != roomFound || n == 0 && !m.waits():
 		return e.overflow(hooks)
 	}
@@ -168,8 +168,9 @@ func (e *Emitter) putInTurn(f *forms, hooks []*hook, m emitMode) (n int, err err
 		return 0, err
 	}
 	e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
-	e.put(f, hooks[:w.n], w.size, m)
-	return w.n, nil
+	n = w.found(hooks)
+	e.put(f, hooks[:n], w.size, m)
+	return n, nil
 }
 
 // roomToWaitFor returns the bytes that an EmitWait waits for at each of its hooks: those that the hooks'
@@ -265,7 +266,7 @@ func (e *Emitter) admit(hooks []*hook, size int64, m emitMode) ([]*hook, error) 
 		if err := e.outbox.await(w); err != nil {
 			return nil, e.waitError(hooks, err)
 		}
-		n = w.n
+		n = w.found(hooks)
 	} else if n, found = e.outbox.reserveAt(hooks, size, false); found != roomFound || n == 0 {
 		e.outbox.changed()
 		if found == noneTaken {

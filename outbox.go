@@ -24,6 +24,7 @@ type outbox struct {
 
 	watchers atomic.Int64 // calls of until under way
 	refused  atomic.Int64 // webhooks that have not worked yet and that the queue has no room for
+	waiters  sync.Pool    // of *waiter: at full speed there are some for each batch
 
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer

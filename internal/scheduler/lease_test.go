@@ -22,7 +22,7 @@ func (e *endless) Rate() Rate     { return Rate{} }
 func (e *endless) Settled(Result) {}
 
 func (e *endless) Run() Result {
-	ctx, cancel := e.t.Attempt(10 * time.Minute)
+	ctx, cancel := e.t.Attempt(time.Now(), 10*time.Minute)
 	defer cancel()
 	<-ctx.Done()
 	e.ended <- time.Now()
