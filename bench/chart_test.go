@@ -17,7 +17,7 @@ func TestChartIsXMLWithABarForEachCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	widths, texts, height, bottom := readChart(t, text)
-	if want := []float64{330, 280.5, 0, 330}; !equalFloats(widths, want) {
+	if want := []float64{380, 323, 0, 380}; !equalFloats(widths, want) {
 		t.Errorf("bars are %v wide, want %v", widths, want)
 	}
 	for _, want := range []string{"this library, a < b & c", "0.85", "100 events a request, as a share of net/http"} {
@@ -27,6 +27,19 @@ func TestChartIsXMLWithABarForEachCase(t *testing.T) {
 	}
 	if bottom > height {
 		t.Errorf("a bar ends at %v, below the chart's height of %v", bottom, height)
+	}
+}
+
+// A case that is faster than the ceiling, as happens in a noisy round, stays within the chart.
+func TestChartHoldsRatiosAboveOne(t *testing.T) {
+	t.Parallel()
+	text, err := chart([]panel{{"one", []bar{{"ceiling", false, 1, 1, 1}, {"lucky", false, 2, 1.5, 2.5}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	widths, _, _, _ := readChart(t, text)
+	if want := []float64{152, 304}; !equalFloats(widths, want) {
+		t.Errorf("bars are %v wide, want %v", widths, want)
 	}
 }
 

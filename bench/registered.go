@@ -85,7 +85,9 @@ func registeredChild(text []byte) error {
 	}
 	load, empty := newWorkload(r.Apps), collected()
 	o := libraryOptions("http://receiver.test/", discard{queue.None}, load.apps, batchSize)
-	o.EmitOnly, o.OutboxBytes = true, 1<<30 // no Emit is to wait, though all busy apps have an open batch
+	// Batches are closed when they are full, however many apps share the events, and have room meanwhile:
+	// so an Emit has the same to do, and only what is registered differs.
+	o.EmitOnly, o.OutboxBytes, o.Batching.Duration = true, 1<<30, time.Minute
 	em, err := webhook.New(o)
 	if err != nil {
 		return err
