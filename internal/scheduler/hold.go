@@ -82,9 +82,9 @@ func (s *Scheduler) holdHere(l *lane, u queue.LaneUpdate, now time.Time) {
 	l.probation = true
 }
 
-// acked notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a
+// noteAck notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a
 // hold only if t was the probe (H1).
-func (s *Scheduler) acked(t *Task) {
+func (s *Scheduler) noteAck(t *Task) {
 	now := time.Now()
 	s.mu.Lock()
 	l := t.lane

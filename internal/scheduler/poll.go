@@ -75,11 +75,11 @@ func (s *Scheduler) locate(leases []queue.Lease) []*Task {
 	if len(leases) == 0 {
 		return nil
 	}
-	tasks := make([]*Task, len(leases))
+	tasks, now := make([]*Task, len(leases)), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range leases {
-		t := &Task{Lease: leases[i], until: leases[i].Until, job: unopened{}, aborted: s.aborting}
+		t := &Task{Lease: leases[i], Received: now, until: leases[i].Until, job: unopened{}, aborted: s.aborting}
 		t.inLane.item, t.inAll.item = t, t
 		t.Lease.Health = known(t.Lease.Health)
 		if l := s.lanes[t.Lease.Lane]; l != nil {

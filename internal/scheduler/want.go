@@ -54,7 +54,7 @@ func (s *Scheduler) unreserve(r *reservation) {
 func (s *Scheduler) tryReserve(now time.Time) *reservation {
 	r := &reservation{ctx: s.receiveCtx, changes: s.changes}
 	if s.suspicion.on {
-		if s.receiving > 0 || s.tasks.len > s.running || !s.suspicion.due(now) {
+		if s.receiving > 0 || s.tasks.len > s.running+s.unsettled || !s.suspicion.due(now) {
 			return nil
 		}
 		r.suspect = true
