@@ -263,7 +263,25 @@ func (q *gatedQueue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	return large.Err()
 }
 
-// Nack drops what an at-most-once queue has no more.
+// Receive forgets the jobs of healthy lanes if the queue is an at-most-once one: they get no Ack.
+func (q *gatedQueue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {
+	leases, err := q.Memory.Receive(ctx, w)
+	if !q.atMostOnce || err != nil {
+		return leases, err
+	}
+	var healthy []queue.Lease
+	for _, l := range leases {
+		if l.Health == queue.Healthy {
+			healthy = append(healthy, l)
+		}
+	}
+	if len(healthy) > 0 {
+		err = q.Ack(ctx, healthy)
+	}
+	return leases, err
+}
+
+// Nack forgets a job that was tried if the queue is an at-most-once one.
 func (q *gatedQueue) Nack(ctx context.Context, nacks []queue.Nack) error {
 	if !q.atMostOnce {
 		return q.Memory.Nack(ctx, nacks)
@@ -271,11 +289,11 @@ func (q *gatedQueue) Nack(ctx context.Context, nacks []queue.Nack) error {
 	for _, n := range nacks {
 		var err error
 		if n.Counted {
-			err = q.Ack(ctx, []queue.Lease{n.Lease})
+			err = q.DeadLetter(ctx, n.Lease, "forgotten") // not an Ack, which makes the lane healthy
 		} else {
 			err = q.Memory.Nack(ctx, []queue.Nack{n})
 		}
-		if err != nil {
+		if err != nil && !errors.Is(queue.ErrorOf(err, 0), queue.ErrLeaseLost) {
 			return err
 		}
 	}
