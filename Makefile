@@ -8,6 +8,7 @@ FUZZTIME  ?= 20s
 BENCH     ?= .
 COUNT     ?= 5
 BENCHTIME ?= 1s
+BENCHFLAGS ?=
 
 .PHONY: help test test-all lint bench memory fuzz cover servers receivers fmt
 
@@ -44,9 +45,10 @@ lint: bin/golangci-lint
 fmt: bin/golangci-lint
 	bin/golangci-lint fmt ./...
 
-## bench: the whole way beside a ceiling and peers, then every benchmark; BENCH=regexp COUNT=n BENCHTIME=t to choose
+## bench: the whole way beside net/http and peers, into docs/benchmarks.md and its chart, then every benchmark;
+## BENCH=regexp COUNT=n BENCHTIME=t to choose, BENCHFLAGS=-short for a first look
 bench: servers
-	cd bench && go run . -rounds $(COUNT)
+	cd bench && go run . -all -rounds $(COUNT) -write ../docs $(BENCHFLAGS)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -benchtime $(BENCHTIME) -timeout 60m ./...
 
 ## memory: the bounds, the live heap and the peak of memory of each queue at full speed
