@@ -124,7 +124,7 @@ func eval[T any](t *testing.T, b *browser, expression string) T {
 func (b *browser) until(t *testing.T, expression string) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
 		if err == nil && is {
 			return
 		}
