@@ -29,7 +29,11 @@ func TestPasswordAsksAndCompares(t *testing.T) {
 		user, password string
 		want           int
 	}{
-		{"", "", 401}, {"ops", "", 401}, {"ops", "pass", 401}, {"Ops", "pass wörd", 401}, {"ops", "pass wörd ", 401},
+		{"", "", 401},
+		{"ops", "", 401},
+		{"ops", "pass", 401},
+		{"Ops", "pass wörd", 401},
+		{"ops", "pass wörd ", 401},
 		{"ops", "pass wörd", 200},
 	} {
 		for _, path := range []string{"/", "/style.css", "/webhook?app=my-app&id=hook"} {

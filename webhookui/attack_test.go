@@ -73,8 +73,8 @@ func checkMarkup(t testing.TB, a answer) {
 	if n := strings.Count(low, "<script "); n > 1 {
 		t.Errorf("the page has %d scripts", n)
 	}
-	if type_ := a.Header().Get("Content-Type"); a.Code == 200 && type_ != "text/html; charset=utf-8" {
-		t.Errorf("the page has the type %q", type_)
+	if kind := a.Header().Get("Content-Type"); a.Code == 200 && kind != "text/html; charset=utf-8" {
+		t.Errorf("the page has the type %q", kind)
 	}
 }
 
@@ -164,10 +164,21 @@ func TestMethods(t *testing.T) {
 		want         int
 		allow        string
 	}{
-		{"HEAD", "/", 200, ""}, {"HEAD", "/style.css", 200, ""}, {"HEAD", "/webhook?app=my-app&id=hook", 200, ""}, {"HEAD", "/webhook?app=x&id=y", 404, ""},
-		{"POST", "/", 405, "GET, HEAD"}, {"PUT", "/webhook", 405, "GET, HEAD"}, {"DELETE", "/style.css", 405, "GET, HEAD"}, {"POST", "/style.css", 405, "GET, HEAD"},
-		{"GET", "/resume?app=my-app&id=hook", 405, "POST"}, {"GET", "/test", 405, "POST"}, {"HEAD", "/replay", 405, "POST"},
-		{"DELETE", "/discard", 405, "GET, HEAD, POST"}, {"OPTIONS", "/", 405, "GET, HEAD"}, {"TRACE", "/", 405, "GET, HEAD"}, {"x", "/", 405, "GET, HEAD"},
+		{"HEAD", "/", 200, ""},
+		{"HEAD", "/style.css", 200, ""},
+		{"HEAD", "/webhook?app=my-app&id=hook", 200, ""},
+		{"HEAD", "/webhook?app=x&id=y", 404, ""},
+		{"POST", "/", 405, "GET, HEAD"},
+		{"PUT", "/webhook", 405, "GET, HEAD"},
+		{"DELETE", "/style.css", 405, "GET, HEAD"},
+		{"POST", "/style.css", 405, "GET, HEAD"},
+		{"GET", "/resume?app=my-app&id=hook", 405, "POST"},
+		{"GET", "/test", 405, "POST"},
+		{"HEAD", "/replay", 405, "POST"},
+		{"DELETE", "/discard", 405, "GET, HEAD, POST"},
+		{"OPTIONS", "/", 405, "GET, HEAD"},
+		{"TRACE", "/", 405, "GET, HEAD"},
+		{"x", "/", 405, "GET, HEAD"},
 	} {
 		r := httptest.NewRequest("GET", tt.path, nil)
 		r.Method = tt.method

@@ -13,9 +13,16 @@ import (
 // headers and markup, and leads nowhere else.
 func FuzzPage(f *testing.F) {
 	for _, seed := range [][3]string{
-		{"", "q=a&state=held&page=2", ""}, {"webhook", "app=my-app&id=hook&after=x&live=1&notice=y", ""}, {"discard", "app=my-app&id=hook", ""},
-		{"resume", "", "app=my-app&id=hook"}, {"test", "", "app=my-app&id=hook"}, {"replay", "", "app=my-app&id=hook&all=yes"},
-		{"discard", "", "app=my-app&id=hook&letter=1&after=2"}, {"..%2f", "", ""}, {"style.css", "x", ""}, {"webhook", "app=a&id=%00%ff\u202e<script>", "x=%zz"},
+		{"", "q=a&state=held&page=2", ""},
+		{"webhook", "app=my-app&id=hook&after=x&live=1&notice=y", ""},
+		{"discard", "app=my-app&id=hook", ""},
+		{"resume", "", "app=my-app&id=hook"},
+		{"test", "", "app=my-app&id=hook"},
+		{"replay", "", "app=my-app&id=hook&all=yes"},
+		{"discard", "", "app=my-app&id=hook&letter=1&after=2"},
+		{"..%2f", "", ""},
+		{"style.css", "x", ""},
+		{"webhook", "app=a&id=%00%ff\u202e<script>", "x=%zz"},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

@@ -195,7 +195,7 @@ func (h *handler) page(r *http.Request, name string, write bool, snap *snapshot)
 	case "discard":
 		return render(h.confirmPage(r.Context(), base, query))
 	}
-	return render(overviewPage(base, query, snap))
+	return render("overview.html", overviewPage(base, query, snap), http.StatusOK)
 }
 
 // page is what all pages have.

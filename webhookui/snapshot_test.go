@@ -88,14 +88,14 @@ func TestASnapshotIsShared(t *testing.T) {
 
 func TestANilSnapshotIsUnknown(t *testing.T) {
 	t.Parallel()
-	_, data, _ := overviewPage(page{Heading: "Webhooks"}, nil, nil)
+	data := overviewPage(page{Heading: "Webhooks"}, nil, nil)
 	text, status := render("overview.html", data, 200)
 	if status != 200 {
 		t.Fatalf("%s", text)
 	}
 	a := answer{text: string(text)}
 	a.lacks(t, "All is well")
-	if data.(*overview).Mark != "unknown" {
-		t.Error(data.(*overview).Mark)
+	if data.Mark != "unknown" {
+		t.Error(data.Mark)
 	}
 }

@@ -57,7 +57,7 @@ func TestPretty(t *testing.T) {
 		"no JSON":                               "noJSON",
 		"\"a\u202eb\u200bc\x00d\xff\"":          `"a\u202eb\u200bc\u0000d\xff"`,
 		"\"\U000e0041 \U0001F600\"":             `"\U000e0041 😀"`,
-		"]]}": "]\n]\n}",
+		"]]}":                                   "]\n]\n}",
 	} {
 		if got, whole := pretty([]byte(in), 1<<10); got != want || !whole {
 			t.Errorf("%q is shown as %q (whole: %v)", in, got, whole)

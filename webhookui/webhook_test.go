@@ -89,7 +89,7 @@ func TestDeadLettersAreReplayedAndDiscarded(t *testing.T) {
 	for _, want := range []int{10, 10, 5} {
 		a := s.get(address)
 		n := strings.Count(a.text, `class="letter"`)
-		if n != want || !strings.Contains(a.text, string(list[seen].ID)) {
+		if n != want || !strings.Contains(a.text, list[seen].ID) {
 			t.Fatalf("%s lists %d", address, n)
 		}
 		seen += n
