@@ -225,7 +225,7 @@ func (e *Emitter) overflow(hooks []*hook) error {
 	for _, h := range hooks {
 		h.slot.dropped.Add(1)
 		e.log.drops.addEvent(h)
-		e.watch.dropped(h, "", 1, ErrOverflow)
+		e.watch.refused(h)
 	}
 	return fmt.Errorf("%w: the outbox of %d bytes is full, or each of the event's webhooks has its share of it", ErrOverflow, e.outbox.limit)
 }

@@ -2,9 +2,9 @@ package webhook
 
 import "sync/atomic"
 
-// Stats is what an emitter has done since it was made. Emitted, Overflowed and Suppressed count
-// events, Attempts counts attempts and Panics counts panics. The others count pairs of an event and a
-// webhook, and add up at any moment when nothing moves:
+// Stats is what an emitter has done since it was made, and what its outbox holds. Emitted, Overflowed
+// and Suppressed count events, Attempts counts attempts and Panics counts panics. The others but those
+// of the outbox count pairs of an event and a webhook, and add up at any moment when nothing moves:
 //
 //	Matched + Adopted = Delivered + Dead + Dropped + Pending + Queued
 type Stats struct {
@@ -22,6 +22,9 @@ type Stats struct {
 
 	Attempts int64 // deliveries tried
 	Panics   int64 // of Trace functions, the log handler, middleware and senders; runtime.Goexit counts too
+
+	OutboxBytes int64 // what the outbox holds at this moment, in bytes of at most OutboxLimit
+	OutboxLimit int64 // Options.OutboxBytes, or its default; 0 where webhooks are off
 }
 
 // counters are what Stats is made of.
@@ -75,6 +78,9 @@ func (e *Emitter) Stats() Stats {
 		Emitted: c.emitted(), Overflowed: c.overflowed.Load(), Suppressed: c.suppressed.Load(),
 		Delivered: c.delivered.Load(), Dead: c.dead.Load(), Dropped: c.dropped.Load(),
 		Adopted: c.adopted.Load(), Attempts: c.attempts.Load(), Panics: c.panics.Load(),
+	}
+	if e.outbox != nil {
+		s.OutboxBytes, s.OutboxLimit = e.outbox.used.Load(), e.outbox.limit
 	}
 	settled, enqueued := c.ownSettled.Load(), c.enqueued.Load()
 	s.Matched = c.matched()
