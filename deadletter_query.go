@@ -16,6 +16,11 @@ type DeadLetterQuery struct {
 	Since     time.Time // given up at this time or later
 	IDs       []string  // with one of these IDs; nil is no condition, and an empty list chooses none
 
+	// After begins the list behind the dead letter with this ID, in the queue's order, so that a list
+	// can be shown page by page. It is no condition: Discard asks for another one besides. Where the
+	// letter is gone and the queue cannot tell any more where it was, the list begins with the oldest.
+	After string
+
 	// Progress, if set, is called after each page of up to 100 dead letters, by the goroutine that
 	// works on the query.
 	Progress func(DeadLetterProgress)
@@ -26,6 +31,8 @@ type DeadLetterProgress struct {
 	Seen   int // dead letters that the queue has listed
 	Chosen int // of those, dead letters that the query chooses
 	Done   int // of those, dead letters that were replayed or discarded
+
+	Last string // ID of the last dead letter that was listed, for After
 }
 
 // deadLetterPage is how many dead letters are asked for at once.
@@ -38,7 +45,7 @@ func (q *DeadLetterQuery) isEmpty() bool {
 
 // onlyIDs reports whether the query has no condition but IDs.
 func (q *DeadLetterQuery) onlyIDs() bool {
-	return q.IDs != nil && q.AppID == "" && q.WebhookID == "" && q.Since.IsZero()
+	return q.After == "" && q.IDs != nil && q.AppID == "" && q.WebhookID == "" && q.Since.IsZero()
 }
 
 // chooses reports whether a dead letter meets the conditions but for the IDs. Its lane names the
@@ -69,8 +76,11 @@ func (e *Emitter) deadPages(
 		for _, id := range q.IDs {
 			left[id] = struct{}{}
 		}
-		for after := ""; q.IDs == nil || len(left) > 0; {
+		for after := q.After; q.IDs == nil || len(left) > 0; {
 			page, err := d.DeadLetters(ctx, after, deadLetterPage)
+			if err == nil {
+				err = ctx.Err() // which a queue in memory does not look at
+			}
 			if err != nil {
 				yield(nil, readable(err))
 				return
@@ -79,7 +89,7 @@ func (e *Emitter) deadPages(
 				return
 			}
 			after = page[len(page)-1].ID
-			p.Seen += len(page)
+			p.Seen, p.Last = p.Seen+len(page), after
 			chosen := page[:0]
 			for i := range page {
 				_, named := left[page[i].ID]

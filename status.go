@@ -192,7 +192,7 @@ func (e *Emitter) Resume(ctx context.Context, appID, webhookID string) error {
 		case err != nil && !errors.Is(err, errors.ErrUnsupported):
 			return fmt.Errorf("webhook: resume: %w", err)
 		case info == nil:
-			return fmt.Errorf("%w: app %q has no webhook %q here, and the queue has nothing of one", ErrUnknownWebhook, appID, webhookID)
+			return unknownWebhook(appID, webhookID)
 		}
 	}
 	err := q.SetLane(ctx, queue.LaneUpdate{Lane: lane, Health: queue.Untried})

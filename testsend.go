@@ -23,7 +23,7 @@ type TestResult struct {
 // type's channels, such as presence-webhook-test for member_added.
 //
 // The error is ErrUnknownApp or ErrClosed, or says that the app has no such webhook; what the
-// receiver makes of it is in the result.
+// receiver makes of it is in the result, without what it repeats of header values and of the URL.
 func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResult, error) {
 	if e.closed.Load() {
 		return nil, ErrClosed
@@ -44,7 +44,7 @@ func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResul
 	defer cancel()
 	began := time.Now()
 	r := e.sender.request(j, h, 1)
-	out := e.sender.try(ctx, h, r)
+	out := h.redactOutcome(e.sender.try(ctx, h, r))
 	return &TestResult{JobID: r.JobID, Body: r.Body, Duration: time.Since(began), Outcome: out}, nil
 }
 
