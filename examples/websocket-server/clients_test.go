@@ -135,7 +135,10 @@ func (b *browser) join(channel string) seen {
 	return b.wait(channel, "pusher:subscription_succeeded", 1)
 }
 
-func (b *browser) leave(channel string) { b.t.Helper(); b.do("unsubscribe", object{"channel": channel}, nil) }
+func (b *browser) leave(channel string) {
+	b.t.Helper()
+	b.do("unsubscribe", object{"channel": channel}, nil)
+}
 
 func (b *browser) send(channel, event string, data any) {
 	b.t.Helper()

@@ -90,12 +90,12 @@ func run(ctx context.Context, args []string, out io.Writer, adjust func(*webhook
 	if err != nil {
 		return err
 	}
-	defer public.Close()
+	defer func() { _ = public.Close() }()
 	internal, err := net.Listen("tcp", f.internal)
 	if err != nil {
 		return err
 	}
-	defer internal.Close()
+	defer func() { _ = internal.Close() }()
 	d := newDemo(internal.Addr(), public.Addr())
 	opts, queue, err := f.options(ctx, d)
 	if err != nil {
@@ -109,18 +109,30 @@ func run(ctx context.Context, args []string, out io.Writer, adjust func(*webhook
 
 // serve serves until ctx ends, and then ends everything in the order that docs/hosts.md gives.
 func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d *demo, public, internal net.Listener) error {
+	telemetry, metrics, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	opts.Trace = webhook.JoinTraces(telemetry.Trace(), opts.Trace)
 	em, err := webhook.New(opts)
 	if err != nil {
 		return err
 	}
-	defer em.Close()
+	defer func() { _ = em.Close() }() // does nothing after Shutdown
+	status, err := newStatusPage(em, internal.Addr())
+	if err = errors.Join(err, telemetry.Observe(em)); err != nil {
+		return err
+	}
+	defer func() { _ = telemetry.Close() }()
 	mux := http.NewServeMux()
+	mux.Handle("/webhooks/", http.StripPrefix("/webhooks", status))
+	mux.Handle("GET /metrics", metrics)
 	if f.config == "" {
 		d.mount(mux)
-		fmt.Fprintf(out, "demo page:   http://%s/\n", internal.Addr())
+		fmt.Fprintf(out, "demo page:    http://%s/\n", internal.Addr())
 	}
-	fmt.Fprintf(out, "status page: http://%s/webhooks/\nmetrics:     http://%s/metrics\n", internal.Addr(), internal.Addr())
-	fmt.Fprintf(out, "sockets and HTTP API: %s\n", public.Addr())
+	fmt.Fprintf(out, "status page:  http://%s/webhooks/\nmetrics:      http://%s/metrics\n", internal.Addr(), internal.Addr())
+	fmt.Fprintf(out, "sockets, API: http://%s\n", public.Addr())
 
 	s := newServer(em, opts.Apps, slog.Default())
 	retrying, stopRetrying := context.WithCancel(context.Background())
@@ -128,7 +140,7 @@ func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d
 	go s.retry(retrying)
 	front := &http.Server{Handler: s.handler(), ReadTimeout: 10 * time.Second}
 	back := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second}
-	defer back.Close() // at last, since the demo's page and receiver are there
+	defer func() { _ = back.Close() }() // at last: it shows what is left, and is the demo's receiver
 	failed := make(chan error, 2)
 	go func() { failed <- front.Serve(public) }()
 	go func() { failed <- back.Serve(internal) }()

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	exporter "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/pushhooks/webhook"
+	"github.com/pushhooks/webhook/otelwebhook"
+	"github.com/pushhooks/webhook/webhookui"
+)
+
+// newMetrics returns what watches an emitter, and a handler that tells Prometheus of it.
+func newMetrics() (*otelwebhook.Telemetry, http.Handler, error) {
+	registry := prometheus.NewRegistry()
+	reader, err := exporter.New(exporter.WithRegisterer(registry))
+	if err != nil {
+		return nil, nil, err
+	}
+	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	telemetry, err := otelwebhook.New(otelwebhook.Options{MeterProvider: provider})
+	return telemetry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), err
+}
+
+// newStatusPage returns the webhooks' status page. Without a password it is for this machine alone.
+func newStatusPage(em *webhook.Emitter, addr net.Addr) (http.Handler, error) {
+	access := webhookui.Everyone
+	if password := os.Getenv("STATUS_PASSWORD"); password != "" {
+		access = webhookui.Password("admin", password)
+	} else if host, _, err := net.SplitHostPort(addr.String()); err != nil || !net.ParseIP(host).IsLoopback() {
+		return nil, fmt.Errorf("-internal is %s, which other machines can reach: set STATUS_PASSWORD, or give an address of 127.0.0.1", addr)
+	}
+	return webhookui.New(em, webhookui.Options{Access: access})
+}
