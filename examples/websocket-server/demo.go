@@ -45,7 +45,7 @@ func newDemo(own, public net.Addr) *demo {
 
 func (d *demo) mount(mux *http.ServeMux) {
 	files, _ := fs.Sub(page, "page") // a valid name
-	mux.Handle("GET /", http.FileServerFS(files))
+	mux.Handle("/", http.FileServerFS(files))
 	receiver := webhook.Receiver{Keys: []webhook.Key{{Key: d.app.Key, Secret: d.app.Secret}}}
 	mux.Handle("POST /demo/receiver", receiver.Handler(d.receive))
 	mux.HandleFunc("GET /demo/arrived", d.stream)

@@ -113,6 +113,7 @@ func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d
 	if err != nil {
 		return err
 	}
+	defer func() { _ = telemetry.Close() }()
 	opts.Trace = webhook.JoinTraces(telemetry.Trace(), opts.Trace)
 	em, err := webhook.New(opts)
 	if err != nil {
@@ -123,7 +124,6 @@ func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d
 	if err = errors.Join(err, telemetry.Observe(em)); err != nil {
 		return err
 	}
-	defer func() { _ = telemetry.Close() }()
 	mux := http.NewServeMux()
 	mux.Handle("/webhooks/", http.StripPrefix("/webhooks", status))
 	mux.Handle("GET /metrics", metrics)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +19,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		os.Exit(child())
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // commands log what fails, as it should here
 	goleak.VerifyTestMain(m)
 }
 
@@ -50,7 +50,7 @@ type running struct {
 // start runs a server of the apps until the test ends. set, if it is not nil, changes it before.
 func start(t *testing.T, set func(*server), apps ...webhook.App) *running {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	em, err := webhook.New(webhook.Options{Apps: apps, Logger: log})
 	if err != nil {
 		t.Fatal(err)

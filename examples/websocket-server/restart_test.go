@@ -63,7 +63,7 @@ func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], args...), done: make(chan struct{}), emitted: map[string]int{}}
 	p.cmd.Env = append(os.Environ(), childVariable+"=1")
-	p.cmd.Stderr = os.Stderr
+	p.cmd.Stderr = t.Output()
 	subprocess.EndWithParent(p.cmd)
 	output, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -94,7 +94,11 @@ func startProcess(t *testing.T, args ...string) *process {
 			}
 		}
 	}()
-	t.Cleanup(func() { p.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.done
+		p.cmd.Wait() // an error if end has waited
+	})
 	return p
 }
 
