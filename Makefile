@@ -26,7 +26,7 @@ test-all: lint
 	scripts/fuzz.sh $(FUZZTIME)
 	$(MAKE) test
 
-## servers: what tests need beside Go: Redis, Node.js for SQS and Pusher's library, gcc for the race detector
+## servers: what tests need beside Go: Redis, Node.js for SQS and Pusher's library, promtool, gcc for -race
 servers:
 	@scripts/servers.sh
 
