@@ -120,19 +120,15 @@ func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d
 		return err
 	}
 	defer func() { _ = em.Close() }() // does nothing after Shutdown
-	status, err := newStatusPage(em, internal.Addr())
+	mux, err := operations(em, metrics, internal.Addr())
 	if err = errors.Join(err, telemetry.Observe(em)); err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/webhooks/", http.StripPrefix("/webhooks", status))
-	mux.Handle("GET /metrics", metrics)
 	if f.config == "" {
 		d.mount(mux)
 		fmt.Fprintf(out, "demo page:    http://%s/\n", internal.Addr())
 	}
-	fmt.Fprintf(out, "status page:  http://%s/webhooks/\nmetrics:      http://%s/metrics\n", internal.Addr(), internal.Addr())
-	fmt.Fprintf(out, "sockets, API: http://%s\n", public.Addr())
+	fmt.Fprintf(out, "status page:  http://%[1]s/webhooks/\nmetrics:      http://%[1]s/metrics\nsockets, API: http://%[2]s\n", internal.Addr(), public.Addr())
 
 	s := newServer(em, opts.Apps, slog.Default())
 	retrying, stopRetrying := context.WithCancel(context.Background())
@@ -150,5 +146,5 @@ func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d
 	}
 	ending, cancel := context.WithTimeout(context.Background(), f.shutdown)
 	defer cancel()
-	return errors.Join(err, front.Shutdown(ending), s.shutdown(ending))
+	return errors.Join(err, front.Shutdown(ending), s.shutdown(ending)) // in this order
 }

@@ -28,13 +28,21 @@ func newMetrics() (*otelwebhook.Telemetry, http.Handler, error) {
 	return telemetry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), err
 }
 
-// newStatusPage returns the webhooks' status page. Without a password it is for this machine alone.
-func newStatusPage(em *webhook.Emitter, addr net.Addr) (http.Handler, error) {
+// operations serves what is for those who run the server: the status page of the webhooks, and
+// metrics. Without a password it is for this machine alone.
+func operations(em *webhook.Emitter, metrics http.Handler, addr net.Addr) (*http.ServeMux, error) {
 	access := webhookui.Everyone
 	if password := os.Getenv("STATUS_PASSWORD"); password != "" {
 		access = webhookui.Password("admin", password)
 	} else if host, _, err := net.SplitHostPort(addr.String()); err != nil || !net.ParseIP(host).IsLoopback() {
 		return nil, fmt.Errorf("-internal is %s, which other machines can reach: set STATUS_PASSWORD, or give an address of 127.0.0.1", addr)
 	}
-	return webhookui.New(em, webhookui.Options{Access: access})
+	status, err := webhookui.New(em, webhookui.Options{Access: access})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/", http.StripPrefix("/webhooks", status))
+	mux.Handle("GET /metrics", metrics)
+	return mux, nil
 }

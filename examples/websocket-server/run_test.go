@@ -167,9 +167,10 @@ func TestDemosReceiverFailsWhenItIsToldTo(t *testing.T) {
 	}
 	answer.Body.Close()
 	dial(t, &running{addr: strings.TrimPrefix(c.after("sockets, API"), "http://")}, "demo-key").subscribe("news", "")
-	eventually(t, "the metrics tell", func() bool {
-		_, body := get(t, c.after("metrics"), nil)
-		return strings.Contains(body, `"503"`)
+	eventually(t, "the metrics and the status page tell", func() bool {
+		_, metrics := get(t, c.after("metrics"), nil)
+		_, page := get(t, c.after("status page"), nil)
+		return strings.Contains(metrics, `"503"`) && strings.Contains(page, "503 Service Unavailable")
 	})
 	if err := c.end(); err == nil || !strings.Contains(err.Error(), "webhook") {
 		t.Errorf("what was not delivered is no error: %v", err)
