@@ -5,6 +5,8 @@ export class Client {
   constructor(url, authorize) {
     Object.assign(this, { url, authorize, socketID: "", channels: {}, pause: 1000, onstate: () => {} })
     this.connect()
+    // A browser may keep a page that was left. One that is shown again connects again.
+    addEventListener("pagehide", () => this.socket.close())
   }
 
   connect() {
