@@ -8,12 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/pushhooks/webhook"
+	"github.com/pushhooks/webhook/config"
 	"github.com/pushhooks/webhook/internal/testredis"
 )
 
@@ -228,6 +230,27 @@ func TestStatusPageAsksForThePassword(t *testing.T) {
 		status, _ := get(t, c.after("status page"), func(r *http.Request) { r.SetBasicAuth("admin", password) })
 		if status != want {
 			t.Errorf("%q: got %d, want %d", password, status, want)
+		}
+	}
+}
+
+// The README's configuration is one, and what it says is printed is.
+func TestReadmeIsRight(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json\n")
+	file, _, _ := strings.Cut(rest, "```")
+	cfg, err := config.Parse([]byte(file), nil)
+	if err != nil || len(cfg.Apps) != 1 || len(cfg.Apps[0].Webhooks) != 1 {
+		t.Errorf("the configuration: %v, %v", cfg, err)
+	}
+	c := runCommand(t)
+	for _, name := range []string{"demo page", "status page", "metrics", "sockets, API"} {
+		if c.after(name) == "" || !strings.Contains(string(text), "\n"+name+":") {
+			t.Errorf("the README or the command does not show %s", name)
 		}
 	}
 }
