@@ -58,7 +58,9 @@ func open(t *testing.T) *browser {
 			t.Errorf("the browser complains: %s", c)
 		}
 	})
-	b.run(t)
+	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the context of the first call
+		t.Fatal(err)
+	}
 	return b
 }
 
