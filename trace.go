@@ -60,8 +60,8 @@ type DroppedInfo struct {
 	Events                  int
 	Err                     error
 
-	// Refused reports that Emit or EmitWait returned ErrOverflow, so that the caller knows. Stats counts
-	// such an event in Overflowed, and all others that Dropped tells of in Dropped.
+	// Refused reports that Emit or EmitWait returned ErrOverflow, so that the caller knows. Stats
+	// counts such an event in Overflowed, and all others that Dropped tells of in Dropped.
 	Refused bool
 }
 
@@ -96,8 +96,8 @@ type AttemptedInfo struct {
 	// Target names where the attempt went, as WebhookStatus.Target does.
 	Target string
 
-	// SinceEmit is the time from the Emit of the job's earliest event to the end of the attempt, at least
-	// 0, by the clocks of the processes that made the two. It is -1 for a replayed job.
+	// SinceEmit is the time from the Emit of the job's earliest event to the end of the attempt, at
+	// least 0, by the clocks of the processes that made the two. It is -1 for a replayed job.
 	SinceEmit time.Duration
 }
 

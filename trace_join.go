@@ -1,8 +1,8 @@
 package webhook
 
-// JoinTraces returns a Trace that calls the functions of all traces, in their order, such as a host's
-// own Trace and that of a package of metrics. Nil traces are left out. A function that panics does not
-// keep those behind it from being called.
+// JoinTraces returns a Trace that calls the functions of all traces, in their order, such as a
+// host's own Trace and that of a package of metrics. Nil traces are left out. A function that
+// panics does not keep those behind it from being called.
 func JoinTraces(traces ...*Trace) *Trace {
 	var joined Trace
 	for _, t := range traces {
@@ -23,8 +23,8 @@ func JoinTraces(traces ...*Trace) *Trace {
 	return &joined
 }
 
-// both returns a function that calls two, each of which may be nil. It is nil if both are, because the
-// emitter makes no Info for a function that is nil.
+// both returns a function that calls two, each of which may be nil. It is nil if both are, because
+// the emitter makes no Info for a function that is nil.
 func both[T any](first, second func(T)) func(T) {
 	switch {
 	case first == nil:

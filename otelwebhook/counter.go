@@ -8,8 +8,9 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// counter counts by the values of up to two attributes. What counts is an addition and nothing else: no
-// lock, no allocation, no call of a MeterProvider, which reads the numbers when it collects.
+// counter counts by the values of up to two attributes. What counts is an addition and nothing
+// else: no lock, no allocation, no call of a MeterProvider, which reads the numbers when it
+// collects.
 type counter struct {
 	instrument metric.Int64ObservableCounter
 	zeros      bool // it reports what has not happened yet

@@ -23,7 +23,7 @@ const (
 	delivered outcome = iota
 	retried           // it failed, and the job is tried again
 	failed            // it failed, and the job is not tried again as it is
-	unsent            // nothing was sent, for a reason of this host's; not counted in Stats.Attempts
+	unsent            // nothing was sent, for a reason of this host's; Stats does not count it
 )
 
 var outcomes = []string{delivered: "delivered", retried: "retried", failed: "failed", unsent: "unsent"}
@@ -117,8 +117,8 @@ func (t *Telemetry) makeCounters(b *builder) {
 	c.baseSet = t.with()
 }
 
-// app returns the attributes of an app's series. Row 0 is that of all apps which Options.AppIDs does not
-// list.
+// app returns the attributes of an app's series. Row 0 is that of all apps which Options.AppIDs
+// does not list.
 func (t *Telemetry) app(row int) []attribute.KeyValue {
 	attrs := slices.Clip(slices.Clone(t.base))
 	if len(t.names.apps) > 1 {

@@ -12,10 +12,11 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// Observe reports the emitter's Stats, its health, and what its queue holds. Stats are read when the
-// MeterProvider collects. The queue is not: it is asked in the background, as Options.QueueInterval and
-// WebhooksInterval say, so that a queue that is large, slow or away costs no scrape any time. What
-// could not be learned lately, or what the queue cannot tell, is not reported: it is absent, not zero.
+// Observe reports the emitter's Stats, its health, and what its queue holds. Stats are read when
+// the MeterProvider collects. The queue is not: it is asked in the background, as
+// Options.QueueInterval and WebhooksInterval say, so that a queue that is large, slow or away costs
+// no scrape any time. What could not be learned lately, or what the queue cannot tell, is not
+// reported: it is absent, not zero.
 //
 // A Telemetry observes one emitter, which is the one that has its Trace; another gets an error.
 func (t *Telemetry) Observe(em *webhook.Emitter) error {
@@ -151,8 +152,8 @@ func (v *queueView) observe(o metric.Observer, p *pollers) {
 	}
 }
 
-// observeQueue reports a queue's counts. A queue that cannot tell the size of its jobs or the age of the
-// oldest says 0 while it has some.
+// observeQueue reports a queue's counts. A queue that cannot tell the size of its jobs or the age
+// of the oldest says 0 while it has some.
 func (v *queueView) observeQueue(o metric.Observer, s queue.Stats) {
 	ready := int64(max(0, s.Ready-s.Held))
 	o.ObserveInt64(v.jobs, ready, v.ready)

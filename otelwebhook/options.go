@@ -17,34 +17,34 @@ type Options struct {
 	// MeterProvider makes the instruments. Defaults to otel.GetMeterProvider().
 	MeterProvider metric.MeterProvider
 
-	// TracerProvider makes the spans of attempts. A span processor that exports in its OnEnd, such as
-	// one of WithSyncer, holds up the worker meanwhile; use WithBatcher. Defaults to
+	// TracerProvider makes the spans of attempts. A span processor that exports in its OnEnd, such
+	// as one of WithSyncer, holds up the worker meanwhile; use WithBatcher. Defaults to
 	// otel.GetTracerProvider(). Package trace/noop has one that makes none.
 	TracerProvider trace.TracerProvider
 
-	// Emitter tells the emitters of a process apart: it is the attribute webhook.emitter of everything
-	// that is reported. Two that report to one MeterProvider at a time must differ in it. Defaults to
-	// "", no attribute.
+	// Emitter tells the emitters of a process apart: it is the attribute webhook.emitter of
+	// everything that is reported. Two that report to one MeterProvider at a time must differ in
+	// it. Defaults to "", no attribute.
 	Emitter string
 
 	// EventTypes are the host's own event types, at most 100, that are values of webhook.event.type
 	// besides those that the library knows. Others are counted as "_OTHER".
 	EventTypes []webhook.EventType
 
-	// AppIDs adds the attribute webhook.app.id to the counters of batched, dropped and dead-lettered
-	// events and of attempts. Its values are these IDs, at most 50, and "_OTHER" for other apps. Each
-	// adds as many series as one app has. Defaults to none, no attribute.
+	// AppIDs adds the attribute webhook.app.id to the counters of batched, dropped and
+	// dead-lettered events and of attempts. Its values are these IDs, at most 50, and "_OTHER" for
+	// other apps. Each adds as many series as one app has. Defaults to none, no attribute.
 	AppIDs []string
 
-	// QueueInterval is how often the queue is asked for its counts, and the emitter for its health, at
-	// least a second. A driver may look at all of its lanes for that, as Redis's does: if an answer takes
-	// long, the pause is 20 times as long. Negative: never. Defaults to 15 seconds.
+	// QueueInterval is how often the queue is asked for its counts, and the emitter for its health,
+	// at least a second. A driver may look at all of its lanes for that, as Redis's does: if an
+	// answer takes long, the pause is 20 times as long. Negative: never. Defaults to 15 seconds.
 	QueueInterval time.Duration
 
-	// WebhooksInterval is how often the webhooks are counted by state, at least ten seconds, for which
-	// the queue is asked for 1,000 of them at a time. The pause grows likewise. All processes of a queue
-	// that shares its lanes' states report the same, so in most of them it can be negative: never.
-	// Defaults to a minute.
+	// WebhooksInterval is how often the webhooks are counted by state, at least ten seconds, for
+	// which the queue is asked for 1,000 of them at a time. The pause grows likewise. All processes
+	// of a queue that shares its lanes' states report the same, so in most of them it can be
+	// negative: never. Defaults to a minute.
 	WebhooksInterval time.Duration
 }
 

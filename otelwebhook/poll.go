@@ -13,8 +13,8 @@ const (
 	askTime  = 10 * time.Second // for the queue's counts and for the health
 	walkTime = time.Minute      // for the states of all webhooks
 
-	// pauseFactor is how many times as long as an answer took the pause is at least after it: no more
-	// than a twentieth of the time is spent asking, however many lanes there are.
+	// pauseFactor is how many times as long as an answer took the pause is at least after it: no
+	// more than a twentieth of the time is spent asking, however many lanes there are.
 	pauseFactor = 20
 )
 

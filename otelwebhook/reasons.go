@@ -21,8 +21,8 @@ var eventTypes = []webhook.EventType{
 	webhook.TypeMessageVersionCreated, webhook.TypeAnnotationCreated, webhook.TypeAnnotationDeleted,
 }
 
-// reasons are the words of dispatch.Outcome.Reason and of dead letters' reasons, as docs/operations.md and
-// docs/lambda.md list them. Senders of a host's own may return others.
+// reasons are the words of dispatch.Outcome.Reason and of dead letters' reasons, as
+// docs/operations.md and docs/lambda.md list them. Senders of a host's own may return others.
 var reasons = strings.Fields(`
 	status redirect gone too_large timeout canceled dns connect connect_timeout proxy tls tls_timeout reset
 	header_too_large bad_answer blocked_address bad_request local
@@ -31,8 +31,8 @@ var reasons = strings.Fields(`
 	too_old app_removed webhook_removed key_removed unknown_app unknown_webhook unknown_key disabled
 	bad_signature older_version newer_version unreadable`)
 
-// errorTypes are the values of error.type: the reasons, and of an answer with a failed status, as the
-// conventions want it, the status if it has a name.
+// errorTypes are the values of error.type: the reasons, and of an answer with a failed status, as
+// the conventions want it, the status if it has a name.
 var errorTypes = append(statuses(), reasons...)
 
 func statuses() (all []string) {

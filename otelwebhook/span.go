@@ -15,8 +15,8 @@ import (
 	"github.com/pushhooks/webhook"
 )
 
-// span makes the span of an attempt that has ended, so that a sampler sees all of its attributes. It is
-// the root of a trace: no context travels through the queue, and receivers get none.
+// span makes the span of an attempt that has ended, so that a sampler sees all of its attributes.
+// It is the root of a trace: no context travels through the queue, and receivers get none.
 func (t *Telemetry) span(i *webhook.AttemptedInfo, o outcome, errType string) {
 	end := time.Now()
 	name, attrs := target(i.Target)
@@ -57,8 +57,8 @@ func errorText(i *webhook.AttemptedInfo) string {
 // post is the name of an HTTP request's span, which the conventions make of the method.
 const post = "POST"
 
-// target returns the span's name and the attributes of where the attempt went, of which Target has no
-// more than scheme and host.
+// target returns the span's name and the attributes of where the attempt went, of which Target has
+// no more than scheme and host.
 func target(name string) (string, []attribute.KeyValue) {
 	if function, ok := strings.CutPrefix(name, "lambda:"); ok {
 		region, function, _ := strings.Cut(function, ":")

@@ -40,8 +40,8 @@ type Telemetry struct {
 }
 
 // New makes the instruments. The error names every option that cannot be used, or says that another
-// Telemetry, not yet closed, reports to the same MeterProvider under the same Options.Emitter. End it
-// with Close.
+// Telemetry, not yet closed, reports to the same MeterProvider under the same Options.Emitter. End
+// it with Close.
 func New(o Options) (*Telemetry, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -93,14 +93,14 @@ func (t *Telemetry) observeWith(b *builder, f metric.Callback) error {
 }
 
 // Trace returns what goes into webhook.Options.Trace, alone or with a host's own by
-// webhook.JoinTraces. Its functions count with additions: they take no lock, allocate nothing and call no
-// MeterProvider, but those of attempts, which also record durations and make a span. It is
+// webhook.JoinTraces. Its functions count with additions: they take no lock, allocate nothing and
+// call no MeterProvider, but those of attempts, which also record durations and make a span. It is
 // the same Trace in every call. An emitter that uses it should be the one that Observe gets.
 func (t *Telemetry) Trace() *webhook.Trace { return &t.trace }
 
 // Close ends the reports, and waits for the calls of the queue that are under way. What the
-// MeterProvider collects from then on lacks the counters: shut it down, or have it collect a last time,
-// before. Closing twice is harmless.
+// MeterProvider collects from then on lacks the counters: shut it down, or have it collect a last
+// time, before. Closing twice is harmless.
 func (t *Telemetry) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -77,9 +77,11 @@ func (h *hub) close() {
 	h.serving.Wait()
 }
 
+// check logs what Emit refused. Where there was no room, thousands of calls may say so in a second:
+// server.retry tells that, and metrics count it.
 func (h *hub) check(err error) {
-	if err != nil {
-		h.log.Warn("webhook events were refused", "error", err)
+	if err != nil && !errors.Is(err, webhook.ErrOverflow) {
+		h.log.Warn("webhook events were refused", "app", h.app.ID, "error", err)
 	}
 }
 

@@ -31,7 +31,7 @@ func newMetrics() (*otelwebhook.Telemetry, http.Handler, error) {
 // operations serves what is for those who run the server: the status page of the webhooks, and
 // metrics. Without a password it is for this machine alone.
 func operations(em *webhook.Emitter, metrics http.Handler, addr net.Addr) (*http.ServeMux, error) {
-	access := webhookui.Everyone
+	access := local
 	if password := os.Getenv("STATUS_PASSWORD"); password != "" {
 		access = webhookui.Password("admin", password)
 	} else if host, _, err := net.SplitHostPort(addr.String()); err != nil || !net.ParseIP(host).IsLoopback() {
@@ -45,4 +45,14 @@ func operations(em *webhook.Emitter, metrics http.Handler, addr net.Addr) (*http
 	mux.Handle("/webhooks/", http.StripPrefix("/webhooks", status))
 	mux.Handle("GET /metrics", metrics)
 	return mux, nil
+}
+
+// local gives access to requests that name this machine. A page of another site, whose name its owner
+// has lead here, makes others.
+func local(r *http.Request) webhookui.Access {
+	host, _, _ := net.SplitHostPort(r.Host)
+	if host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return webhookui.Write
+	}
+	return webhookui.None
 }

@@ -116,6 +116,11 @@ func TestDemoShowsTheWebhooksOfWhoeverJoins(t *testing.T) {
 	if status, body := get(t, c.after("status page"), nil); status != 200 || !strings.Contains(body, "Webhooks") {
 		t.Errorf("the status page: %d %s", status, body)
 	}
+	for host, want := range map[string]int{"localhost:6002": 200, "[::1]:6002": 200, "attacker.example:6002": 403, "": 200} {
+		if status, _ := get(t, c.after("status page"), func(r *http.Request) { r.Host = host }); status != want {
+			t.Errorf("the status page, asked for at %q: %d, want %d", host, status, want)
+		}
+	}
 	status, body := get(t, c.after("metrics"), nil)
 	if status != 200 || !strings.Contains(body, "webhook_") {
 		t.Errorf("the metrics: %d %s", status, body)

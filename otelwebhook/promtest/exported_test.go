@@ -9,6 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	exporter "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/pushhooks/webhook"
@@ -34,15 +35,16 @@ func (e exports) add(series string, m *dto.Metric, more ...string) {
 	}
 }
 
-// exportScenario runs an emitter through all that can happen, and returns what Prometheus would scrape. It must run
-// in a bubble of testing/synctest.
-func exportScenario(t *testing.T) (exports, []*dto.MetricFamily) {
+// exportScenario runs an emitter through all that can happen, and returns what Prometheus would
+// scrape. It must run in a bubble of testing/synctest.
+func exportScenario(t *testing.T) (exports, metricdata.ResourceMetrics) {
 	registry := prometheus.NewRegistry()
 	e, err := exporter.New(exporter.WithRegisterer(registry))
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider := metric.NewMeterProvider(metric.WithReader(e))
+	reader := metric.NewManualReader()
+	provider := metric.NewMeterProvider(metric.WithReader(e), metric.WithReader(reader))
 	telemetry, err := otelwebhook.New(otelwebhook.Options{
 		MeterProvider: provider, TracerProvider: noop.NewTracerProvider(), Emitter: "main",
 		EventTypes: []webhook.EventType{scenario.HostType}, AppIDs: []string{"my-app"},
@@ -78,7 +80,11 @@ func exportScenario(t *testing.T) (exports, []*dto.MetricFamily) {
 			all.add(f.GetName(), m)
 		}
 	}
-	return all, families
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &data); err != nil {
+		t.Fatal(err)
+	}
+	return all, data
 }
 
 // targetLabels are what Prometheus adds to each series it scrapes.

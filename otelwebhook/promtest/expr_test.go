@@ -54,7 +54,8 @@ func uses(expr string) (all []use, err error) {
 	return all, nil
 }
 
-// checkExpr reports what an expression uses that is not exported: a series, a label, or a label's value.
+// checkExpr reports what an expression uses that is not exported: a series, a label, or a label's
+// value.
 func checkExpr(expr string, exported exports) (series []string, problems []error) {
 	all, err := uses(expr)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package scenario runs an emitter through everything that can happen to events, in a bubble of
-// testing/synctest: deliveries, retries, dead letters, halves, drops, refusals, replays, and webhooks in
-// each state. Tests compare what it leaves with what was reported.
+// testing/synctest: deliveries, retries, dead letters, halves, drops, refusals, replays, and
+// webhooks in each state. Tests compare what it leaves with what was reported.
 package scenario
 
 import (
@@ -120,7 +120,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// away is middleware that sends the first attempts for one webhook nowhere, and tells secrets in its error.
+// away is middleware that sends the first attempts for one webhook nowhere, and tells secrets in
+// its error.
 func away(next dispatch.Sender) dispatch.Sender {
 	var n atomic.Int64
 	return dispatch.SenderFunc(func(ctx context.Context, r *dispatch.Request) dispatch.Outcome {
@@ -158,7 +159,8 @@ func (s *Scenario) emit(t testing.TB, n int) {
 			channel := fmt.Sprintf("presence-%d", i)
 			for _, ev := range []webhook.Event{
 				webhook.ChannelOccupied(id, channel), webhook.ChannelVacated(id, channel), webhook.MemberAdded(id, channel, "u1"),
-				webhook.CustomEvent(id, HostType, channel), webhook.CacheMiss(id, "cache-"+channel), // which nobody wants
+				webhook.CustomEvent(id, HostType, channel),
+				webhook.CacheMiss(id, "cache-"+channel), // which nobody wants
 			} {
 				if err := s.Emitter.Emit(ev); err != nil {
 					t.Fatal(err)
@@ -171,7 +173,8 @@ func (s *Scenario) emit(t testing.TB, n int) {
 	}
 }
 
-// overflow emits while the queue takes nothing, so that failing webhooks, and then all, have no room.
+// overflow emits while the queue takes nothing, so that failing webhooks, and then all, have no
+// room.
 func (s *Scenario) overflow(t testing.TB) {
 	t.Helper()
 	s.queue.shut.Store(true)
@@ -190,8 +193,8 @@ func (s *Scenario) overflow(t testing.TB) {
 	}
 }
 
-// settle waits until everything that happens soon has happened: what is left waits for a webhook that is
-// held for another 40 seconds at least.
+// settle waits until everything that happens soon has happened: what is left waits for a webhook
+// that is held for another 40 seconds at least.
 func (s *Scenario) settle(t testing.TB) {
 	t.Helper()
 	for range 10_000 {
