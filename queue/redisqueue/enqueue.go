@@ -15,7 +15,8 @@ const (
 	enqueueBytes = 128 << 10
 )
 
-// Enqueue takes jobs, in one round trip per partition and batch.
+// Enqueue takes jobs, in one round trip per partition and batch. A Receive of this Queue that waits
+// gets jobs of healthy lanes in the same round trip.
 //
 // When one master of a cluster does not answer, or ctx ends after some jobs were taken, the error is
 // a *queue.BatchError that names the other jobs: they may or may not have been taken, and offering
@@ -25,9 +26,10 @@ func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	return q.spread(ctx, len(jobs), func(i int) string { return jobs[i].Lane },
 		func(p *partition, indexes []int, v *results) {
 			e := &enqueuer{q: q, p: p, jobs: jobs, results: v}
-			e.all(ctx, indexes)
-			p.wake()
-			q.wakeups.broadcast() // sooner than the message comes
+			if e.all(ctx, indexes); e.leased < len(indexes) {
+				p.wake()
+				q.wakeups.broadcast() // sooner than the message comes
+			}
 		})
 }
 
@@ -37,6 +39,7 @@ type enqueuer struct {
 	p       *partition
 	jobs    []queue.Job
 	results *results
+	leased  int              // jobs that a Receive got which waits in this process
 	closed  map[string]error // ordered lanes of which a job was refused (rule E4), and why
 }
 
@@ -98,11 +101,14 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	args, large := e.args(batch)
+	g := e.q.grant(e.p)
+	args, large := e.args(batch, g)
 	answer, err := e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
 	if isFull(err) && e.q.makeRoom(ctx, e.p, e.bytes(batch)) {
 		answer, err = e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
 	}
+	fields := numbers(answer)
+	e.repay(g, batch, fields, err)
 	switch {
 	case isFull(err):
 		for _, i := range batch {
@@ -111,8 +117,10 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 		return nil
 	case err != nil:
 		return err
+	case len(fields) == 0:
+		return nil
 	}
-	for refused := range slices.Chunk(numbers(answer), 2) {
+	for refused := range slices.Chunk(fields[1:1+2*fields[0]], 2) {
 		why := queue.ErrFull
 		if refused[1] == 2 {
 			why = queue.ErrLaneFailing
@@ -122,10 +130,29 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	return nil
 }
 
+// repay gives a Receive that waits what the script has leased for it.
+func (e *enqueuer) repay(g *grant, batch, fields []int, err error) {
+	if g == nil {
+		return
+	}
+	var leases []queue.Lease
+	if err != nil {
+		e.p.remember(err, g.take)
+	} else if len(fields) > 0 {
+		if granted := fields[1+2*fields[0]:]; len(granted) > 0 {
+			now := int64(granted[0])
+			e.p.noteClock(g.start, now)
+			leases = g.leased(e.jobs, batch, granted[1:], now, e.q.opts.Lease)
+		}
+	}
+	e.leased += len(leases)
+	e.q.repay(g.loan, leases)
+}
+
 // args returns the script's arguments, and the command that writes the data of large jobs before,
 // nil if there are none.
-func (e *enqueuer) args(batch []int) (args, large []any) {
-	args = append(make([]any, 0, 5+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, 0)
+func (e *enqueuer) args(batch []int, g *grant) (args, large []any) {
+	args = append(make([]any, 0, 6+5*len(batch)), e.q.opts.MaxJobs, e.q.opts.MaxBytes, g.arg(e.q.opts.Lease), 0)
 	var lanes map[string]bool
 	last, n := "", 0
 	for _, i := range batch {
@@ -141,9 +168,9 @@ func (e *enqueuer) args(batch []int) (args, large []any) {
 		}
 		last = j.Lane
 		n++
-		args = append(args, j.Lane, flag(j.Ordered))
+		args = append(args, j.Lane, flag(j.Ordered)+2*g.limit(j.Lane))
 	}
-	args[2] = n
+	args[3] = n
 	for _, i := range batch {
 		j := &e.jobs[i]
 		var data []byte

@@ -43,6 +43,7 @@ type Queue struct {
 	wakeups    wakeups
 	listen     sync.Once
 	crew       crew
+	loans      loans
 
 	life   context.Context // ends at Close
 	end    context.CancelFunc
