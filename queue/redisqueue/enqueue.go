@@ -4,16 +4,41 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/pushhooks/webhook/queue"
 )
 
 // What one script of Enqueue carries, unless a single job is larger. Redis does nothing else
-// meanwhile, and workers wait for their acks.
+// meanwhile, and workers wait for their acks. The data of large jobs comes before it, in parts between
+// which Redis serves others, so there may be more of it where the link is quick.
 const (
 	enqueueJobs  = 64
 	enqueueBytes = 128 << 10
+	largeBytes   = 512 << 10
+
+	// quickLink and slowLink are how soon a batch is answered for there to be more data of large jobs
+	// in the next one, or no more than enqueueBytes.
+	quickLink = 20 * time.Millisecond
+	slowLink  = 200 * time.Millisecond
 )
+
+// batchBytes is how much data of large jobs a batch of Enqueue has, which follows how soon they are
+// answered.
+type batchBytes struct{ value atomic.Int64 }
+
+func (b *batchBytes) get() int { return max(enqueueBytes, int(b.value.Load())) }
+
+// note notes how long a batch with so many bytes took.
+func (b *batchBytes) note(bytes int, elapsed time.Duration) {
+	switch {
+	case elapsed > slowLink:
+		b.value.Store(enqueueBytes)
+	case elapsed < quickLink && bytes > b.get()/2:
+		b.value.Store(int64(min(largeBytes, 2*b.get())))
+	}
+}
 
 // Enqueue takes jobs, in one round trip per partition and batch. A Receive of this Queue that waits
 // gets jobs of healthy lanes in the same round trip.
@@ -63,10 +88,15 @@ func (e *enqueuer) all(ctx context.Context, indexes []int) {
 // batch returns the jobs of the next script, and how many of indexes it has looked at. It refuses
 // those that are too large.
 func (e *enqueuer) batch(indexes []int) (batch []int, n int) {
-	bytes := 0
+	inline, large, most := 0, 0, e.q.batchBytes.get()
 	for _, i := range indexes {
 		size := len(e.jobs[i].Data)
-		if len(batch) > 0 && (bytes+size > enqueueBytes || len(batch) == enqueueJobs) {
+		if size > inlineBytes {
+			large += size
+		} else {
+			inline += size
+		}
+		if len(batch) > 0 && (inline > enqueueBytes || inline+large > most || len(batch) == enqueueJobs) {
 			break
 		}
 		n++
@@ -78,7 +108,6 @@ func (e *enqueuer) batch(indexes []int) (batch []int, n int) {
 			e.refuse(i, fmt.Errorf("%w: %d bytes, Options.MaxJobBytes is %d", queue.ErrTooLarge, size, limit))
 		default:
 			batch = append(batch, i)
-			bytes += size
 		}
 	}
 	return batch, n
@@ -101,11 +130,14 @@ func (e *enqueuer) send(ctx context.Context, batch []int) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	g := e.q.grant(e.p)
+	g, start := e.q.grant(e.p), time.Now()
 	args, large := e.args(batch, g)
 	answer, err := e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
 	if isFull(err) && e.q.makeRoom(ctx, e.p, e.bytes(batch)) {
 		answer, err = e.q.evalAfter(ctx, large, enqueueScript, e.p, args)
+	}
+	if large != nil {
+		e.q.batchBytes.note(int(e.bytes(batch)), time.Since(start))
 	}
 	fields := numbers(answer)
 	e.repay(g, batch, fields, err)

@@ -44,6 +44,7 @@ type Queue struct {
 	listen     sync.Once
 	crew       crew
 	loans      loans
+	batchBytes batchBytes
 
 	life   context.Context // ends at Close
 	end    context.CancelFunc

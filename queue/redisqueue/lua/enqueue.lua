@@ -44,6 +44,14 @@ else
   before = call('SMISMEMBER', base .. 'done-', unpack(ids))
 end
 
+-- buried reports whether a dead letter has the data of that ID.
+local letters = base .. 'letters'
+local dead
+local function buried(id)
+  if dead == nil then dead = call('EXISTS', letters) == 1 end
+  return dead and call('HEXISTS', letters, id) == 1
+end
+
 -- A lane may hold 16 times the room that is free, and failing lanes together half of the partition.
 local t, refused, closed, lists, new = totals, {0}, {}, {}, {}
 local stamp = string.format('%016d', now)
@@ -65,7 +73,7 @@ for i = 1, n do
       why = 1
     end
     if not why then
-      if (size <= inline or call('HEXISTS', base .. 'letters', ids[i]) == 0) and call('HSETNX', jobs, ids[i], data) == 1 then
+      if (size <= inline or not buried(ids[i])) and call('HSETNX', jobs, ids[i], data) == 1 then
         local list, ready = lists[name], s.n - s.leased - s.delayed
         if room > 0 and s.room > 0 and s.health == 1 and not s.holds and ready == 0 and (s.ordered == 0 or s.n == 0) then
           local timer, m = head .. ARGV[k + 1] .. ' ' .. name, #timers + 1
