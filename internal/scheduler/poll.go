@@ -109,7 +109,7 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (a admission) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unreserve(r)
+	s.unreserve(r, now)
 	for i, t := range tasks {
 		l := s.lane(t)
 		t.lane = l

@@ -58,9 +58,10 @@ type Scheduler struct {
 	// and the others. The rest is kept, within bounds, in case that it has tasks again.
 	full, active, plain, memorable list[lane]
 
-	receiving  int  // pollers in Receive
-	watching   bool // one of them brings only what lanes with few tasks here have
-	reserved   int  // tasks that they may bring
+	receiving  int       // pollers in Receive
+	watching   bool      // one of them brings only what lanes with few tasks here have
+	watchAt    time.Time // when the next one may begin that does
+	reserved   int       // tasks that they may bring
 	receiveCtx context.Context
 	refresh    context.CancelFunc // ends those Receives, whose Want is out of date
 	refreshAt  time.Time          // when they are ended in any case; zero: not at all
