@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
@@ -81,24 +82,25 @@ func (o Options) validate() error {
 	failf := func(format string, args ...any) {
 		all = append(all, fmt.Errorf("otelwebhook: Options."+format, args...))
 	}
-	if n := len(o.Emitter); n > maxValueBytes {
-		failf("Emitter has %d bytes; at most %d are allowed", n, maxValueBytes)
+	value := func(field, v string, least int) {
+		if n := len(v); n < least || n > maxValueBytes {
+			failf("%s has %d bytes; it must have %d to %d", field, n, least, maxValueBytes)
+		} else if !utf8.ValidString(v) {
+			failf("%s is %+q; it must be valid UTF-8", field, v)
+		}
 	}
+	value("Emitter", o.Emitter, 0)
 	if n := len(o.EventTypes); n > maxEventTypes {
 		failf("EventTypes has %d types; at most %d are allowed, and others are counted together", n, maxEventTypes)
 	}
 	for i, t := range o.EventTypes {
-		if t == "" || len(t) > maxValueBytes {
-			failf("EventTypes[%d] has %d bytes; it must have 1 to %d", i, len(t), maxValueBytes)
-		}
+		value(fmt.Sprintf("EventTypes[%d]", i), string(t), 1)
 	}
 	if n := len(o.AppIDs); n > maxAppIDs {
 		failf("AppIDs has %d IDs; at most %d are allowed, and other apps are counted together", n, maxAppIDs)
 	}
 	for i, id := range o.AppIDs {
-		if id == "" || len(id) > maxValueBytes {
-			failf("AppIDs[%d] has %d bytes; it must have 1 to %d", i, len(id), maxValueBytes)
-		}
+		value(fmt.Sprintf("AppIDs[%d]", i), id, 1)
 	}
 	if d := o.QueueInterval; d >= 0 && d < minQueueInterval {
 		failf("QueueInterval is %v; it must be at least %v, or negative", d, minQueueInterval)

@@ -289,7 +289,7 @@ func (q *gatedQueue) Nack(ctx context.Context, nacks []queue.Nack) error {
 	for _, n := range nacks {
 		var err error
 		if n.Counted {
-			err = q.DeadLetter(ctx, n.Lease, "forgotten") // not an Ack, which makes the lane healthy
+			err = q.DeadLetter(ctx, n.Lease, "forgotten") // an Ack makes the lane healthy
 		} else {
 			err = q.Memory.Nack(ctx, []queue.Nack{n})
 		}
