@@ -8,16 +8,26 @@ FUZZTIME  ?= 20s
 BENCH     ?= .
 COUNT     ?= 5
 BENCHTIME ?= 1s
+BENCHFLAGS ?=
 
-.PHONY: test lint bench memory fuzz cover servers receivers fmt
+.PHONY: help test test-all lint bench memory fuzz cover servers receivers fmt
 
-## test: installs what the tests need and runs all of them under the race detector
+## help: the targets, of which plain make shows this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | awk '{name = $$1; $$1 = ""; printf "  %-10s%s\n", substr(name, 1, length(name)-1), $$0}'
+
+## test: installs what the tests need (gcc, Redis, Node.js, Chromium, Prometheus) and runs all of them, with -race
 test: servers bin/gotestsum
 	@scripts/receivers.sh
 	@WEBHOOK_TEST_SERVERS=require scripts/modules.sh go test -race ./...
 	WEBHOOK_TEST_SERVERS=require bin/gotestsum --format pkgname -- -race -timeout 30m ./...
 
-## servers: what tests need beside Go: Redis, Node.js for SQS and Pusher's library, gcc for the race detector
+## test-all: everything that a change must pass: lint, fuzzing for FUZZTIME a target, and the tests
+test-all: lint
+	scripts/fuzz.sh $(FUZZTIME)
+	$(MAKE) test
+
+## servers: what tests need beside Go: Redis, Node.js for SQS and Pusher's library, promtool, gcc for -race
 servers:
 	@scripts/servers.sh
 
@@ -35,9 +45,10 @@ lint: bin/golangci-lint
 fmt: bin/golangci-lint
 	bin/golangci-lint fmt ./...
 
-## bench: the whole way beside a ceiling and peers, then every benchmark; BENCH=regexp COUNT=n BENCHTIME=t to choose
+## bench: the whole way beside net/http and peers, into docs/benchmarks.md and its chart, then every benchmark;
+## BENCH=regexp COUNT=n BENCHTIME=t to choose, BENCHFLAGS=-short for a first look
 bench: servers
-	cd bench && go run . -rounds $(COUNT)
+	cd bench && go run . -all -rounds $(COUNT) -write ../docs $(BENCHFLAGS)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -benchtime $(BENCHTIME) -timeout 60m ./...
 
 ## memory: the bounds, the live heap and the peak of memory of each queue at full speed

@@ -415,6 +415,46 @@ func TestATraceFunctionThatEndsTheGoroutineLeavesNoRoomReserved(t *testing.T) {
 	})
 }
 
+// An event that was taken counts as emitted, also if a Trace function ends the goroutine of its Emit; one
+// that was not does not.
+func TestATraceFunctionThatEndsTheGoroutineLeavesTheCountsRight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newRefusing(t)
+		e := start(t, &endpoint{}, with(q), apps(abApp()), emitOnly, outboxOf(100_000), unbatched, func(o *Options) {
+			o.CountInterval = time.Minute
+			o.Trace = &Trace{Emitted: func(EmittedInfo) { runtime.Goexit() }, Dropped: func(DroppedInfo) { runtime.Goexit() }}
+		})
+		ended := func(f func() error) {
+			var emitting sync.WaitGroup
+			emitting.Go(func() { t.Errorf("it returned %v", f()) })
+			emitting.Wait()
+		}
+		ended(func() error { return e.Emit(ChannelOccupied("my-app", "ab")) })
+		ended(func() error { return e.EmitWait(t.Context(), ChannelOccupied("my-app", "a")) })
+		ended(func() error { return e.EmitSync(t.Context(), ChannelOccupied("my-app", "b")) })
+		ended(func() error { return e.Emit(SubscriptionCount("my-app", "ab", 1000)) })
+		if s := e.Stats(); s.Emitted != 4 || s.Matched != 6 {
+			t.Errorf("after four Emits: %+v", s)
+		}
+		q.set(laneA, queue.ErrFull)
+		n := int64(4)
+		for e.Stats().Overflowed == 0 {
+			ended(func() error { return e.Emit(ChannelOccupied("my-app", "a-1")) })
+			n++
+			time.Sleep(time.Second)
+		}
+		if s := e.Stats(); s.Emitted != n-1 {
+			t.Errorf("%d events were taken and one refused: %+v", n-1, s)
+		}
+		ended(func() error { return e.Emit(ChannelOccupied("my-app", "ab")) }) // dropped for one webhook
+		if s := e.Stats(); s.Emitted != n || s.Dropped != 1 {
+			t.Errorf("%d events were taken, one of them for one webhook: %+v", n, s)
+		}
+		checkTotals(t, e)
+	})
+}
+
 func TestEmitSyncWaitsForACountThatIsSentAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -131,5 +133,28 @@ func BenchmarkRecordAttempt(b *testing.B) {
 		for i := 0; pb.Next(); i++ {
 			a.note(&slots[i%len(slots)], 200)
 		}
+	})
+}
+
+// A secret that is a part of the word that stands for secrets is cut out once.
+func TestALastErrorIsRedactedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &endpoint{answer: func(context.Context, *dispatch.Request) dispatch.Outcome {
+			return dispatch.Outcome{Reason: "own", Err: errors.New("it refuses DACT")}
+		}}
+		a := named("down")
+		a.Webhooks[0].Headers = Headers{"Authorization": "DACT"}
+		a.Webhooks[0].Retry.MaxAttempts = 1
+		e := start(t, to, unbatched, apps(a))
+		emit(t, e, occupied(1))
+		time.Sleep(time.Second)
+		for d, err := range e.DeadLetters(t.Context(), DeadLetterQuery{}) {
+			if last := statusOf(t, e, "down").Here.LastError; err != nil || last != d.Reason || strings.Count(last, redacted) != 1 || len(last) > 40 {
+				t.Errorf("the last error is %q, and the dead letter's reason %q", last, d.Reason)
+			}
+			return
+		}
+		t.Error("there is no dead letter")
 	})
 }

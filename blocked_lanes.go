@@ -25,6 +25,8 @@ type blockedLane struct {
 	refusals int // in a row
 	limit    int // batches to offer in one call: 1 after a refusal, twice as many after each success
 	index    int // in the heap; -1: it is being offered
+
+	recovered bool // while it is being offered, and since no refusal
 }
 
 const (
@@ -104,8 +106,13 @@ func (l *blockedLanes) block(refused refusals, now time.Time) {
 			l.byName[name] = lane
 		}
 		lane.batches = slices.Insert(lane.batches, 0, r.batches...)
-		lane.refusals++
 		lane.limit = 1
+		if lane.recovered { // perhaps the queue refused it before that
+			lane.recovered = false
+			l.schedule(lane, now)
+			continue
+		}
+		lane.refusals++
 		wait := fullBackoff
 		if r.failing {
 			wait = failingBackoff
@@ -121,7 +128,7 @@ func (l *blockedLanes) settle(now time.Time) {
 		if lane.index >= 0 { // refused
 			continue
 		}
-		lane.refusals = 0
+		lane.refusals, lane.recovered = 0, false
 		lane.limit = min(2*lane.limit, enqueueJobs/2)
 		if len(lane.batches) == 0 {
 			delete(l.byName, lane.name)
@@ -136,13 +143,19 @@ func (l *blockedLanes) settle(now time.Time) {
 // has reports whether the batch's lane is blocked.
 func (l *blockedLanes) has(b *batch) bool { return l.byName[b.job.Lane] != nil }
 
-// recover has a lane offered at once, if it is blocked.
+// recover has a lane offered at once, if it is blocked. One that is being offered is offered once more
+// at once if it is refused.
 func (l *blockedLanes) recover(name string, now time.Time) {
 	lane := l.byName[name]
-	if lane != nil && lane.index >= 0 {
-		lane.refusals = 0
-		l.schedule(lane, now)
+	if lane == nil {
+		return
 	}
+	lane.refusals = 0
+	if lane.index < 0 {
+		lane.recovered = true
+		return
+	}
+	l.schedule(lane, now)
 }
 
 // schedule sets when a lane is offered again.

@@ -144,3 +144,63 @@ func processTime(b *testing.B) time.Duration {
 	}
 	return used
 }
+
+// A lane that works again while the queue is refusing its job, perhaps its first one, is offered again at
+// once.
+func TestALaneThatRecoversDuringAnOfferIsOfferedAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, before := range []int{0, 5} { // refusals
+		t.Run(fmt.Sprint("after ", before), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := rig(t, queue.MemoryOptions{})
+				e := start(t, &endpoint{}, with(q), apps(named("a")), unbatched, emitOnly)
+				h := e.apps.hook("my-app", "a")
+				calls := 0
+				var refused, taken time.Time
+				q.onEnqueue = func(ctx context.Context, jobs []queue.Job) error {
+					if calls++; calls > before+1 {
+						taken = time.Now()
+						return q.Memory.Enqueue(ctx, jobs)
+					}
+					if calls == before+1 {
+						e.outbox.setFailing(h, false) // as a worker does meanwhile
+						refused = time.Now()
+					}
+					var failed *queue.BatchError
+					return failed.Fail(0, queue.ErrLaneFailing).Err()
+				}
+				emit(t, e, occupied(1))
+				time.Sleep(time.Minute)
+				if wait := taken.Sub(refused); taken.IsZero() || wait > 100*time.Millisecond {
+					t.Errorf("it was offered again after %v", wait)
+				}
+			})
+		})
+	}
+}
+
+// A lane may also recover between the moment it is taken up for an offer and the call.
+func TestALaneThatRecoversBeforeItsOfferIsOfferedAtOnceIfRefused(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	l := blockedLanes{byName: map[string]*blockedLane{}}
+	b := &batch{job: queue.Job{Lane: "a"}}
+	refused := refusals{}
+	refused.add(b, queue.ErrLaneFailing)
+	l.block(refused, now)
+	now = now.Add(time.Minute)
+	for want := range 2 { // the second time it has not recovered
+		if got, _ := l.due(now, 1); len(got) != 1 {
+			t.Fatalf("%d batches are due", len(got))
+		}
+		if want == 0 {
+			l.recover("a", now)
+		}
+		l.block(refused, now)
+		l.settle(now)
+		if wait := l.untilRetry(now); (wait < time.Second/2) != (want == 0) {
+			t.Errorf("offer %d: it is offered again after %v", want, wait)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
@@ -78,10 +79,7 @@ func (e *Emitter) deadPages(
 		}
 		for after := q.After; q.IDs == nil || len(left) > 0; {
 			page, err := d.DeadLetters(ctx, after, deadLetterPage)
-			if err == nil {
-				err = ctx.Err() // which a queue in memory does not look at
-			}
-			if err != nil {
+			if err = cmp.Or(err, ctx.Err()); err != nil { // a queue in this process may not look at ctx
 				yield(nil, readable(err))
 				return
 			}

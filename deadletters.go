@@ -29,8 +29,10 @@ type DeadLetter struct {
 }
 
 // DeadLetters lists the dead letters that the query chooses, oldest first, whichever process gave
-// them up. It asks the queue for 100 at a time and keeps no more. It stops at an error, which wraps
-// errors.ErrUnsupported where the queue has no list.
+// them up. It asks the queue for 100 at a time and keeps no more. While others replay or discard dead
+// letters it may list one twice: where the last one of a hundred is gone, it goes on with the oldest.
+// Replay and Discard act on each once nevertheless. It stops at an error, which wraps
+// errors.ErrUnsupported where the queue has no list, and when ctx ends.
 func (e *Emitter) DeadLetters(ctx context.Context, q DeadLetterQuery) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		var p DeadLetterProgress

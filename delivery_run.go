@@ -183,7 +183,7 @@ func (j *deliveryJob) conclude(out dispatch.Outcome) scheduler.Result {
 	took := time.Since(j.began)
 	r := j.classify(h, h.Retry.or(d.retry), out)
 	r.Host = h.host()
-	d.attempts.record(h.slot, out, func() string { return h.redact(outcomeReason(out)) })
+	d.attempts.record(h.slot, out, func() string { return outcomeReason(out) })
 	told := false
 	defer func() {
 		if !told {

@@ -62,7 +62,7 @@
 //	sender.go           requests of attempts               testsend.go     test deliveries
 //	outcome.go          outcomes of any sender, made valid  guarded_queue.go  a queue's panics as errors
 //	deadletters.go      listing, replay, discard           verify.go       the receiving side
-//	trace.go, log.go, stats.go                             watching; redact.go  without secrets
+//	trace.go, trace_join.go, log.go, stats.go              watching; redact.go  without secrets
 //	reporter.go         lines of the background            failing.go, notice.go, survey.go, drops.go, line_limit.go
 //
 // Package internal/scheduler runs the jobs and knows nothing of webhooks. Packages queue and

@@ -54,10 +54,11 @@ func (e *Emitter) emit(ev *Event, m emitMode) error {
 	if err := ev.validate(); err != nil {
 		return err
 	}
+	m.emitted = &e.stats.of(a).emitted
 	if err := e.match(ev, a, wanting, m); err != nil {
 		return err
 	}
-	e.stats.of(a).emitted.Add(1)
+	m.emitted.Add(1)
 	return nil
 }
 
@@ -197,10 +198,17 @@ func (e *Emitter) put(f *forms, hooks []*hook, reserved int64, m emitMode) {
 // taken tells of an event that is in the batches of the first n of the hooks, and is dropped for the
 // others. It calls the host's Trace functions, which may end the goroutine.
 func (e *Emitter) taken(ev *Event, hooks []*hook, n int, m emitMode) {
+	told := false
+	defer func() {
+		if !told {
+			m.ended()
+		}
+	}()
 	e.dropped(hooks[n:], len(hooks), m)
 	if n > 0 {
 		e.watch.emitted(ev, n)
 	}
+	told = true
 }
 
 // dropped counts an event that is dropped for some of its webhooks, and tells of it.
@@ -212,21 +220,25 @@ func (e *Emitter) dropped(hooks []*hook, of int, m emitMode) {
 	if m.receipt != nil {
 		m.receipt.fail(fmt.Errorf("%w: dropped for %d of %d webhooks", ErrOverflow, len(hooks), of))
 	}
+	e.tellDropped(hooks, func(h *hook) { e.watch.dropped(h, "", 1, ErrOverflow) })
+}
+
+// tellDropped counts an event as dropped by each of the webhooks, and tells of it. A Trace function may
+// end the goroutine, so all are counted before the first is told of.
+func (e *Emitter) tellDropped(hooks []*hook, tell func(*hook)) {
 	for _, h := range hooks {
 		h.slot.dropped.Add(1)
 		e.log.drops.addEvent(h)
-		e.watch.dropped(h, "", 1, ErrOverflow)
+	}
+	for _, h := range hooks {
+		tell(h)
 	}
 }
 
 // overflow counts and tells of an event that was taken for no webhook.
 func (e *Emitter) overflow(hooks []*hook) error {
 	e.stats.overflowed.Add(1)
-	for _, h := range hooks {
-		h.slot.dropped.Add(1)
-		e.log.drops.addEvent(h)
-		e.watch.dropped(h, "", 1, ErrOverflow)
-	}
+	e.tellDropped(hooks, e.watch.refused)
 	return fmt.Errorf("%w: the outbox of %d bytes is full, or each of the event's webhooks has its share of it", ErrOverflow, e.outbox.limit)
 }
 
@@ -297,9 +309,7 @@ func (e *Emitter) cancel(hooks []*hook, size int64) {
 // collect puts an admitted event into the batches of the hooks.
 func (e *Emitter) collect(ev *Event, f *forms, hooks []*hook, m emitMode) {
 	e.put(f, hooks, f.size(), m)
-	if len(hooks) > 0 {
-		e.watch.emitted(ev, len(hooks))
-	}
+	e.taken(ev, hooks, len(hooks), m)
 }
 
 // Wants reports whether an event of this type on this channel would go to any webhook, so that a

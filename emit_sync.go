@@ -27,7 +27,7 @@ func (e *Emitter) EmitSync(ctx context.Context, events ...Event) error {
 	receipts := make([]*receipt, len(events))
 	for i := range events {
 		receipts[i] = newReceipt()
-		receipts[i].done(e.emit(&events[i], emitMode{ctx, receipts[i]}))
+		receipts[i].done(e.emit(&events[i], emitMode{ctx: ctx, receipt: receipts[i]}))
 	}
 	var failed *queue.BatchError
 	for i, r := range receipts {

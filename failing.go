@@ -172,9 +172,23 @@ func (s *failingHooks) learn(app, webhook string, h *hook, from, to scheduler.La
 			before = f.state
 			changed = laneState(before) != laneState(to) || laneState(to) == LaneHeld && before.HeldUntil.Sub(to.HeldUntil).Abs() > time.Second
 		}
-		f.state, f.learned = to, now
+		f.becomes(to, now)
 	})
 	return before, changed
+}
+
+// becomes notes the state of the lane. One that is untried again, because somebody has resumed it or
+// because it answers, begins anew.
+func (f *failingHook) becomes(to scheduler.LaneState, now time.Time) {
+	if f.state.Health == queue.Failing && to.Health == queue.Untried {
+		f.row = 0
+	}
+	f.state, f.learned = to, now
+}
+
+// resumed notes that somebody has said that a webhook is back.
+func (s *failingHooks) resumed(app, webhook string, h *hook) {
+	s.update(app, webhook, h, false, func(f *failingHook, _ time.Time) { f.row = 0 })
 }
 
 // refused notes that the queue takes no more jobs of a webhook because it fails. It reports whether

@@ -272,6 +272,114 @@ func TestANodeThatDoesNotProbeLogsTheOutage(t *testing.T) {
 	}
 }
 
+// The log and the status say the same of a webhook that fails, on queues that count jobs and on those
+// that can't.
+func TestTheLogAgreesWithTheStatus(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(t *testing.T) queue.Queue{
+		"counts": func(t *testing.T) queue.Queue { return rig(t, queue.MemoryOptions{}) },
+		"counts nothing": func(t *testing.T) queue.Queue {
+			q := rig(t, queue.MemoryOptions{})
+			q.traits.SharedLanes = false
+			return unsharedQueue{q}
+		},
+		"counts no delayed jobs": func(t *testing.T) queue.Queue { return halfCounting{rig(t, queue.MemoryOptions{})} },
+		"has no list":            func(t *testing.T) queue.Queue { return bareQueue{memory(t, queue.MemoryOptions{})} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := &logBuffer{}
+				e := start(t, &endpoint{answer: down("down")}, with(open(t)), unbatched, infoLog(b), apps(named("down")))
+				for i := range 30 { // it begins to fail slowly
+					emit(t, e, occupied(i))
+					time.Sleep(5 * time.Second)
+				}
+				lines := b.linesOf(t, lineStill)
+				if len(lines) == 0 || len(b.linesOf(t, lineFailing)) != 1 {
+					t.Fatalf("the log is\n%s", b)
+				}
+				for len(b.linesOf(t, lineStill)) == len(lines) {
+					time.Sleep(time.Second / 10)
+				}
+				last, s := b.linesOf(t, lineStill)[len(lines)], statusOf(t, e, "down")
+				waiting := any("unknown")
+				if s.Waiting >= 0 {
+					waiting = float64(s.Waiting)
+				}
+				if (s.Waiting < 0) != (name != "counts") || last["waiting"] != waiting {
+					t.Errorf("%v jobs wait, and the log says %v", s.Waiting, last["waiting"])
+				}
+				began := timeOf(t, b.linesOf(t, lineFailing)[0], "since")
+				if name != "has no list" && (!s.FailingSince.Equal(began) && name != "counts nothing" || !timeOf(t, last, "since").Equal(began)) {
+					t.Errorf("it fails since %v, and the log says since %v, and later since %v", s.FailingSince, began, last["since"])
+				}
+			})
+		})
+	}
+}
+
+// halfCounting is a queue that does not count delayed and leased jobs of a lane.
+type halfCounting struct{ *riggedQueue }
+
+func (q halfCounting) Lanes(ctx context.Context, after string, limit int) ([]queue.LaneInfo, error) {
+	infos, err := q.riggedQueue.Lanes(ctx, after, limit)
+	for i := range infos {
+		infos[i].Delayed, infos[i].Leased = -1, -1
+	}
+	return infos, err
+}
+
+// After a Resume the log says that the next attempts decide, and not that the webhook still fails.
+func TestTheLogTellsThatAWebhookIsResumed(t *testing.T) {
+	t.Parallel()
+	for _, node := range []int{0, 1} {
+		t.Run(fmt.Sprint("by node ", node), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q, b := rig(t, queue.MemoryOptions{}), &logBuffer{}
+				to := &endpoint{answer: down("down")}
+				a := named("down")
+				a.Webhooks[0].Retry.MaxElapsed = time.Hour
+				nodes := []*Emitter{
+					start(t, to, with(q), unbatched, infoLog(b), apps(a)),
+					start(t, to, with(q), unbatched, apps(a), func(o *Options) { o.EmitOnly = true }),
+				}
+				for i := range 5 { // less than make it held again
+					emit(t, nodes[0], occupied(i))
+				}
+				time.Sleep(5 * time.Minute)
+				if len(b.linesOf(t, lineHeld)) != 1 || len(b.linesOf(t, lineStill)) < 4 {
+					t.Fatalf("the log is\n%s", b)
+				}
+				for s := statusOf(t, nodes[0], "down"); s.State != LaneHeld || time.Until(s.HeldUntil) < 20*time.Second; s = statusOf(t, nodes[0], "down") {
+					time.Sleep(time.Second)
+				}
+				resumed, hang := time.Now(), make(chan struct{})
+				defer close(hang)
+				to.mu.Lock()
+				to.answer = func(context.Context, *dispatch.Request) dispatch.Outcome { <-hang; return status(200) }
+				to.mu.Unlock()
+				if err := nodes[node].Resume(t.Context(), "my-app", "down"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(3 * time.Minute)
+				if s := statusOf(t, nodes[0], "down"); s.State != LaneUntried {
+					t.Errorf("the status is %+v", s)
+				}
+				if n := len(b.linesOf(t, lineUndecided)); n != 1 {
+					t.Errorf("%d lines say that the next attempts decide", n)
+				}
+				for _, line := range b.linesOf(t, lineStill) {
+					if timeOf(t, line, "time").After(resumed) {
+						t.Errorf("%v after it was resumed: %v", timeOf(t, line, "time").Sub(resumed), line)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestARestartLogsWhatFailsStill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

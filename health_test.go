@@ -224,3 +224,41 @@ func TestHealthTellsThatNoHostIsReached(t *testing.T) {
 		wantProblem(t, "with one", e.Health(t.Context()))
 	})
 }
+
+// The dearer an answer, the longer it serves, so that a probe takes little of the queue's time. That of a
+// queue that fails serves for a second.
+func TestHealthAsksASlowQueueRarely(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		takes       time.Duration
+		err         error
+		least, most int // calls in a minute
+	}{
+		"fast":        {time.Millisecond, nil, 50, 61},
+		"a bit slow":  {40 * time.Millisecond, nil, 14, 16},
+		"slow":        {2 * time.Second, nil, 5, 6},
+		"slow errors": {500 * time.Millisecond, errors.New("away"), 35, 41},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				q := &answerQueue{riggedQueue: rig(t, queue.MemoryOptions{})}
+				q.stats = func(context.Context) (queue.Stats, error) {
+					calls++
+					time.Sleep(tt.takes)
+					return queue.Stats{}, tt.err
+				}
+				e := start(t, nil, with(q))
+				for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(100 * time.Millisecond) {
+					if h := e.Health(t.Context()); h.OK != (tt.err == nil) {
+						t.Fatalf("%+v", h)
+					}
+				}
+				if calls < tt.least || calls > tt.most {
+					t.Errorf("the queue was asked %d times in a minute, want %d to %d", calls, tt.least, tt.most)
+				}
+			})
+		})
+	}
+}

@@ -68,8 +68,8 @@ func (q *guardedQueue) waiting(ctx context.Context, lane string) (int, error) {
 		return 0, errUncounted
 	case l == nil:
 		return 0, err
-	case l.Delayed < 0 || l.Leased < 0:
+	case waiting(l) == unknownCount:
 		return 0, errUncounted
 	}
-	return l.Ready + l.Delayed + l.Leased, nil
+	return waiting(l), nil
 }

@@ -94,6 +94,10 @@ func (o *outbox) setFailing(h *hook, failing bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.setHalf(h, failing)
+	if !failing { // also if it did not seem to fail: the queue may be refusing its first job
+		o.recovered = append(o.recovered, h.lane)
+		notify(o.wake)
+	}
 	if h.slot.untried.CompareAndSwap(true, false) { // after it, so that it never seems to fail when it works
 		o.refused.Add(-1)
 	}
@@ -109,8 +113,6 @@ func (o *outbox) setHalf(h *hook, failing bool) {
 		o.failing.Add(held)
 	} else {
 		o.failing.Add(-held)
-		o.recovered = append(o.recovered, h.lane)
-		notify(o.wake)
 	}
 	o.change()
 }

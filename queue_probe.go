@@ -10,18 +10,20 @@ import (
 
 // queueProbe asks a queue for its state. One call is under way at a time, and whoever asks meanwhile
 // waits for its answer, so that a queue that hangs costs one goroutine. The answer serves for a
-// second.
+// second, or for a hundred times as long as it took, so that asking costs the queue a hundredth of its time.
 type queueProbe struct {
 	mu      sync.Mutex
 	running chan struct{} // closed when the call under way has ended; nil if there is none
 	began   time.Time     // of the call under way
-	ended   time.Time     // of the last one; zero if there was none
+	until   time.Time     // for how long the last answer serves; zero if there was none
 	stats   queue.Stats   // its answer
 	err     error
 }
 
 const (
-	probeServes = time.Second      // how long an answer serves
+	minServes   = time.Second      // how long an answer serves, at least; an error serves no longer
+	maxServes   = 10 * time.Second // at most
+	servesTimes = 100              // or so many times the time that it took
 	probeTime   = 30 * time.Second // for a call
 )
 
@@ -29,7 +31,7 @@ const (
 // itself ends with life.
 func (p *queueProbe) ask(ctx, life context.Context, call func(context.Context) (queue.Stats, error)) (queue.Stats, error) {
 	p.mu.Lock()
-	if p.running == nil && (p.ended.IsZero() || time.Since(p.ended) >= probeServes) {
+	if p.running == nil && !time.Now().Before(p.until) {
 		p.running, p.began = make(chan struct{}), time.Now()
 		go p.run(life, call)
 	}
@@ -55,7 +57,11 @@ func (p *queueProbe) run(life context.Context, call func(context.Context) (queue
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.stats, p.err, p.ended = s, err, time.Now()
+		now, serves := time.Now(), minServes
+		if err == nil {
+			serves = min(max(serves, servesTimes*now.Sub(p.began)), maxServes)
+		}
+		p.stats, p.err, p.until = s, err, now.Add(serves)
 		close(p.running)
 		p.running = nil
 	}()

@@ -122,6 +122,9 @@ func (r *reporter) ask(ctx context.Context, lane string) *queue.LaneInfo {
 	info, err := r.queue.lane(ctx, lane)
 	if err == nil && info == nil {
 		info = &queue.LaneInfo{Lane: lane}
+		if !r.traits.SharedLanes { // others may have enqueued jobs of it
+			info.Delayed, info.Leased = unknownCount, unknownCount
+		}
 	}
 	return info
 }
@@ -145,20 +148,19 @@ func (r *reporter) tellFailing(n *notice, info *queue.LaneInfo) {
 		}
 		attrs = append(attrs, slog.Int64("failed", n.failed), slog.String("reason", cmp.Or(n.reason, state.Reason)))
 	}
-	attrs = append(attrs, waiting(info, r.traits.SharedLanes))
+	attrs = append(attrs, waitingAttr(info))
 	if n.slot != nil && n.slot.account.holds() {
 		attrs = append(attrs, slog.Int64("outbox_bytes", n.slot.account.Load()>>1))
 	}
 	r.log.line(n.level(), n.text, attrs...)
 }
 
-// waiting says how many jobs of a lane the queue has, as far as it can tell. A queue that does not
-// share its lanes' state counts only what this process has fetched.
-func waiting(info *queue.LaneInfo, shared bool) slog.Attr {
-	if info == nil || !shared {
+// waitingAttr says how many jobs of a lane the queue has, as Webhooks does.
+func waitingAttr(info *queue.LaneInfo) slog.Attr {
+	if info == nil || waiting(info) == unknownCount {
 		return slog.String("waiting", "unknown")
 	}
-	return slog.Int("waiting", info.Ready+max(0, info.Delayed)+max(0, info.Leased))
+	return slog.Int("waiting", waiting(info))
 }
 
 // tellDrop writes a line about what a webhook has lost, or what the queue has refused for now.

@@ -2,9 +2,9 @@ package webhook
 
 import "sync/atomic"
 
-// Stats is what an emitter has done since it was made, and what its outbox holds. Emitted, Overflowed and Suppressed count
-// events, Attempts counts attempts and Panics counts panics. The others count pairs of an event and a
-// webhook, and add up at any moment when nothing moves:
+// Stats is what an emitter has done since it was made, and what its outbox holds. Emitted, Overflowed
+// and Suppressed count events, Attempts counts attempts and Panics counts panics. The others but those
+// of the outbox count pairs of an event and a webhook, and add up at any moment when nothing moves:
 //
 //	Matched + Adopted = Delivered + Dead + Dropped + Pending + Queued
 type Stats struct {

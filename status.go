@@ -137,11 +137,20 @@ func (e *Emitter) statusOf(l *queue.LaneInfo, h *hook) WebhookStatus {
 	if l.Health == queue.Failing {
 		s.FailingSince, s.Reason = l.Since, l.Reason
 	}
-	if l.Delayed >= 0 && l.Leased >= 0 {
-		s.Waiting, s.Oldest = l.Ready+l.Delayed+l.Leased, l.Oldest
+	if n := waiting(l); n != unknownCount {
+		s.Waiting, s.Oldest = n, l.Oldest
 	}
 	e.addHere(&s, h)
 	return s
+}
+
+// waiting returns how many jobs a lane has in the queue. One that does not count all of them knows
+// only those that this process has fetched.
+func waiting(l *queue.LaneInfo) int {
+	if l.Delayed < 0 || l.Leased < 0 {
+		return unknownCount
+	}
+	return l.Ready + l.Delayed + l.Leased
 }
 
 // statusHere returns the status of a webhook that the queue lists nothing of. One that does not share
@@ -203,6 +212,7 @@ func (e *Emitter) Resume(ctx context.Context, appID, webhookID string) error {
 	if h != nil && e.outbox != nil {
 		e.outbox.setFailing(h, false)
 	}
+	e.log.failing.resumed(appID, webhookID, h)
 	e.scheduler.Resume(lane)
 	return nil
 }

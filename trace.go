@@ -59,6 +59,10 @@ type DroppedInfo struct {
 	AppID, WebhookID, JobID string
 	Events                  int
 	Err                     error
+
+	// Refused reports that Emit or EmitWait returned ErrOverflow, so that the caller knows. Stats counts
+	// such an event in Overflowed, and all others that Dropped tells of in Dropped.
+	Refused bool
 }
 
 // EnqueuedInfo is what Trace.Enqueued gets.
@@ -88,6 +92,13 @@ type AttemptedInfo struct {
 	Outcome                 dispatch.Outcome
 	Retry                   bool          // it will be tried again,
 	After                   time.Duration // not before this long, unless the queue has a time of its own
+
+	// Target names where the attempt went, as WebhookStatus.Target does.
+	Target string
+
+	// SinceEmit is the time from the Emit of the job's earliest event to the end of the attempt, at least
+	// 0, by the clocks of the processes that made the two. It is -1 for a replayed job.
+	SinceEmit time.Duration
 }
 
 // SplitInfo is what Trace.Split gets.
@@ -190,13 +201,20 @@ func (w *watcher) emitted(e *Event, hooks int) {
 }
 
 func (w *watcher) dropped(h *hook, job string, events int, err error) {
-	call(w, "Dropped", w.Dropped, DroppedInfo{h.app.id, h.id, job, events, err})
+	call(w, "Dropped", w.Dropped, DroppedInfo{AppID: h.app.id, WebhookID: h.id, JobID: job, Events: events, Err: err})
+}
+
+// refused tells of an event for which Emit returns ErrOverflow.
+func (w *watcher) refused(h *hook) {
+	call(w, "Dropped", w.Dropped, DroppedInfo{AppID: h.app.id, WebhookID: h.id, Events: 1, Err: ErrOverflow, Refused: true})
 }
 
 // lost tells of a job whose attempt failed and that the queue has no more.
 func (w *watcher) lost(j *deliveryJob, reason string) {
 	err := errors.New("webhook: not delivered: " + reason)
-	call(w, "Dropped", w.Dropped, DroppedInfo{j.parsed.app, j.parsed.webhook, originalID(j.task.Lease.ID), j.events(), err})
+	call(w, "Dropped", w.Dropped, DroppedInfo{
+		AppID: j.parsed.app, WebhookID: j.parsed.webhook, JobID: originalID(j.task.Lease.ID), Events: j.events(), Err: err,
+	})
 }
 
 func (w *watcher) enqueued(b *batch) {
@@ -240,7 +258,17 @@ func (w *watcher) attempted(j *deliveryJob, h *hook, took time.Duration, out dis
 	call(w, "Attempted", w.Attempted, AttemptedInfo{
 		AppID: h.app.id, WebhookID: h.id, JobID: originalID(j.parsed.id), Attempt: j.attempt(), Events: j.parsed.events,
 		Duration: took, Outcome: out, Retry: r.Action == scheduler.Retry, After: r.Delay,
+		Target: h.printable(), SinceEmit: j.parsed.sinceEmit(),
 	})
+}
+
+// sinceEmit returns how long ago the job's earliest event was emitted, -1 if that tells nothing
+// because the job was replayed.
+func (j *parsedJob) sinceEmit() time.Duration {
+	if originalID(j.id) != j.id {
+		return -1
+	}
+	return max(0, time.Since(time.UnixMilli(j.timeMS)))
 }
 
 func (w *watcher) deadLettered(j *deliveryJob, reason string) {

@@ -11,6 +11,14 @@ import (
 type emitMode struct {
 	ctx     context.Context
 	receipt *receipt
+	emitted *atomic.Int64 // counts the event if a Trace function ends the Emit that has taken it
+}
+
+// ended counts an event whose Emit does not return.
+func (m emitMode) ended() {
+	if m.emitted != nil {
+		m.emitted.Add(1)
+	}
 }
 
 func (m emitMode) waits() bool { return m.ctx != nil }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,36 +21,45 @@ const (
 	handOverSeconds = 10
 )
 
-// handOver measures how old events are when the queue takes them, on Redis, without batching, beside several kinds of
-// receivers. As the outbox hands over in order, this is the age of the oldest event in it.
+// handOver measures how old events are when the queue takes them, on Redis, without batching, beside
+// several kinds of receivers. As the outbox hands over in order, this is the age of the oldest event
+// in it.
 func handOver(addr string, rounds int) error {
 	fmt.Printf("\nage at the hand-over to Redis, %d events/s without batching for %d s\n", handOverRate, handOverSeconds)
 	for round := range rounds {
 		for _, kind := range []string{"fast", "slow", "failing", "hanging", "none"} {
-			if err := handOverBeside(addr, kind, round); err != nil {
+			line, err := handOverBeside(addr, kind)
+			if err != nil {
 				return fmt.Errorf("%s: %w", kind, err)
 			}
+			fmt.Printf("round %d, %s\n", round+1, line)
 		}
 	}
 	return nil
 }
 
-func handOverBeside(addr, kind string, round int) error {
-	r, err := startReceiver()
+// handOverBeside returns what is to be printed of one kind of receivers.
+func handOverBeside(addr, kind string) (line string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), measureTimeout)
+	defer cancel()
+	s := &servers{}
+	defer s.stop(&err)
+	r, err := startReceiver(receiverSpec{})
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer r.stop()
-	if err := flushRedis(addr); err != nil {
-		return err
+	s.Cleanup(func() { s.check(r.stop()) })
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	if err := client.FlushDB(ctx).Err(); err != nil {
+		return "", errors.Join(err, client.Close())
 	}
-	q, err := openRedis(addr)
+	q, err := openOnClient(ctx, client)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer q.Close()
-	ages := &ages{}
-	o := options(r.url, q, 1)
+	s.Cleanup(func() { s.check(q.Close()) })
+	ages, load := &ages{}, newWorkload(full.Apps)
+	o := libraryOptions(r.url, q, load.apps, 1)
 	o.Trace = &webhook.Trace{Enqueued: ages.note}
 	switch kind {
 	case "none":
@@ -60,28 +70,21 @@ func handOverBeside(addr, kind string, round int) error {
 	}
 	em, err := webhook.New(o)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer em.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	const n = handOverRate * handOverSeconds
+	s.Cleanup(func() { s.checkClosed(em.Close()) })
 	began := time.Now()
-	for i := range n {
+	for i := range handOverRate * handOverSeconds {
 		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / handOverRate)))
-		if err := em.Emit(event(i)); err != nil {
-			return err
+		if err := em.Emit(load.event(i)); err != nil {
+			return "", err
 		}
 	}
-	took := time.Since(began)
-	delivered := em.Stats().Delivered
-	if err := em.Flush(ctx); err != nil {
-		return err
-	}
+	took, delivered := time.Since(began), em.Stats().Delivered
+	err = em.Flush(ctx)
 	p50, p99, most := ages.percentiles()
-	fmt.Printf("round %d, %-8s receivers: p50 %6v, p99 %6v, most %6v; emitted in %.1f s, %d delivered by then\n",
-		round+1, kind, p50, p99, most, took.Seconds(), delivered)
-	return nil
+	return fmt.Sprintf("%-8s receivers: p50 %6v, p99 %6v, most %6v; emitted in %.1f s, %d delivered by then",
+		kind, p50, p99, most, took.Seconds(), delivered), err
 }
 
 // ages notes how old events are when they are handed over.
@@ -108,11 +111,8 @@ func (a *ages) note(i webhook.EnqueuedInfo) {
 func (a *ages) percentiles() (p50, p99, most time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.all) == 0 {
-		return 0, 0, 0
-	}
 	slices.Sort(a.all)
-	return a.all[len(a.all)/2], a.all[len(a.all)*99/100], a.all[len(a.all)-1]
+	return percentile(a.all, 50), percentile(a.all, 99), percentile(a.all, 100)
 }
 
 // misbehaving is a middleware in front of a receiver of a kind.
@@ -130,10 +130,4 @@ func misbehaving(kind string) dispatch.Middleware {
 			return dispatch.Outcome{Verdict: dispatch.Retry, Reason: "timeout", Err: ctx.Err()}
 		})
 	}
-}
-
-func flushRedis(addr string) error {
-	c := redis.NewClient(&redis.Options{Addr: addr})
-	defer c.Close()
-	return c.FlushDB(context.Background()).Err()
 }

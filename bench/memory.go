@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,7 +21,6 @@ import (
 	"github.com/pushhooks/webhook/internal/testsqs"
 	"github.com/pushhooks/webhook/queue"
 	"github.com/pushhooks/webhook/queue/boltqueue"
-	"github.com/pushhooks/webhook/queue/redisqueue"
 	"github.com/pushhooks/webhook/queue/sqsqueue"
 )
 
@@ -40,37 +36,36 @@ var queueBounds = map[string]int64{
 // memoryQueues are the queues in the order in which they are printed.
 var memoryQueues = []string{"memory", "disk", "redis", "redis-cluster", "sqs"}
 
-// sqsShare is the share of the events that SQS gets, because its emulator is slow.
-const sqsShare = 20
+const (
+	memoryEvents  = 1_000_000
+	sqsShare      = 20 // SQS gets this share of the events, because its emulator is slow
+	memorySamples = 32 // how often the live heap is measured while a case emits
+)
 
-// memorySamples is how often the live heap is measured while a case emits.
-const memorySamples = 32
-
-// memoryCase is a queue at full speed, in a process of its own.
-type memoryCase struct {
-	queue string
-	apps  int
-	size  int // events a request
+// memorySpec is a queue at full speed, in a process of its own.
+type memorySpec struct {
+	Queue   string
+	Address string // of the queue's server, or its directory
+	URL     string
+	Apps    int
+	Size    int // events a request
+	Events  int
 }
 
-// memory prints what each queue takes while a process emits events as fast as it can: the bounds, the most that
-// collections found alive, and the peak of the process's anonymous memory. The configuration's part is left out of the second.
-func memory(events int, only string) error {
-	r, err := startReceiver()
-	if err != nil {
-		return err
-	}
-	defer r.stop()
-	fmt.Printf("\nmemory at full speed, %d events, a %dth of them with SQS\n", events, sqsShare)
+// memory prints what each queue takes while a process emits events as fast as it can: the bounds,
+// the most that collections found alive, and the peak of the process's anonymous memory. The
+// configuration's part is left out of the second.
+func memory(o *options) error {
+	fmt.Printf("\nmemory at full speed, %d events, a %dth of them with SQS\n", memoryEvents, sqsShare)
 	fmt.Printf("%-14s %8s %5s %8s %10s %10s %14s %10s %10s\n",
 		"queue", "apps", "size", "bounds", "live heap", "of bounds", "configuration", "peak", "events/s")
 	for _, name := range memoryQueues {
-		if !wanted(only, name) {
+		if !wanted(o.only, name) {
 			continue
 		}
-		for _, apps := range []int{apps, 100_000} {
-			for _, size := range []int{100, 1} {
-				if err := (memoryCase{name, apps, size}).run(events, r.url); err != nil {
+		for _, apps := range []int{full.Apps, 100_000} {
+			for _, size := range []int{batchSize, 1} {
+				if err := (memorySpec{Queue: name, Apps: apps, Size: size, Events: memoryEvents}).run(); err != nil {
 					return fmt.Errorf("%s, %d apps, %d events a request: %w", name, apps, size, err)
 				}
 			}
@@ -79,144 +74,129 @@ func memory(events int, only string) error {
 	return nil
 }
 
-// run measures a case in a process of its own, with a server of its own.
-func (c memoryCase) run(events int, url string) (err error) {
+// run measures a case in a process of its own, with servers of its own.
+func (c memorySpec) run() (err error) {
 	s := &servers{}
 	defer s.stop(&err)
-	address, err := c.start(s)
+	r, err := startReceiver(receiverSpec{})
 	if err != nil {
 		return err
 	}
-	if c.queue == "sqs" {
-		events /= sqsShare
+	s.Cleanup(func() { s.check(r.stop()) })
+	c.URL, c.Address = r.url, c.start(s)
+	if c.Queue == "sqs" {
+		c.Events /= sqsShare
 	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("BENCH_MEMORY=%s %d %d %d %s %s", c.queue, c.apps, c.size, events, url, address))
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
-}
-
-// start starts what a case's queue needs, and returns where it is.
-func (c memoryCase) start(s *servers) (address string, err error) {
-	switch c.queue {
-	case "redis":
-		return testredis.StartServer(s, testredis.Options{}).Addr, nil
-	case "redis-cluster":
-		return strings.Join(testredis.StartCluster(s).Addrs(), ","), nil
-	case "sqs":
-		return testsqs.Start(s), nil
-	}
-	return s.TempDir(), nil
-}
-
-// memoryChild is a case's process.
-func memoryChild(args string) error {
-	var c memoryCase
-	var n int
-	var url, address string
-	if _, err := fmt.Sscan(args, &c.queue, &c.apps, &c.size, &n, &url, &address); err != nil {
-		return err
-	}
-	q, err := c.open(address)
+	child, err := startChild("memory", c)
 	if err != nil {
 		return err
 	}
-	bound := outboxBound + queueBounds[c.queue]
-	empty := collected()
-	if q != nil {
-		defer q.Close()
-	}
-	o := options(url, q, c.size)
-	o.Apps = nil
-	ids := make([]string, c.apps)
-	for i := range ids {
-		ids[i] = fmt.Sprint("app-", i)
-		o.Apps = append(o.Apps, webhook.App{ID: ids[i], Key: "my-key", Secret: "my-secret", Webhooks: []webhook.Webhook{
-			{URL: url, EventTypes: []webhook.EventType{webhook.TypeMemberAdded}},
-		}})
-	}
-	em, err := webhook.New(o)
-	if err != nil {
-		return err
-	}
-	defer em.Close()
-	o.Apps = nil
-	before := collected()
-	watch := watchMemory()
-	began := time.Now()
-	live := int64(0)
-	for i := range n {
-		if i%(n/memorySamples) == 0 {
-			live = max(live, collected()-before)
-		}
-		if err := emit(em, webhook.MemberAdded(ids[i%len(ids)], channel, "user-012345678901")); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	if err := em.Drain(ctx); err != nil {
-		return err
-	}
-	rate := float64(n) / time.Since(began).Seconds()
+	s.Cleanup(func() { s.check(child.stop()) })
+	watch := watchPeak(child.cmd.Process.Pid)
+	text, err := child.line()
 	peak := watch.end()
-	const mib = 1 << 20
-	fmt.Printf("%-14s %8d %5d %4d MiB %6.1f MiB %10.2f %10.1f MiB %6.1f MiB %10.0f\n", c.queue, c.apps, c.size, bound/mib,
-		float64(live)/mib, float64(live)/float64(bound), float64(before-empty)/mib, float64(peak)/mib, rate)
+	if err != nil {
+		return err
+	}
+	var got heapUse
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		return err
+	}
+	bound := float64(outboxBound+queueBounds[c.Queue]) / mib
+	fmt.Printf("%-14s %8d %5d %4.0f MiB %6.1f MiB %10.2f %10.1f MiB %6.1f MiB %10.0f\n", c.Queue, c.Apps, c.Size, bound,
+		float64(got.Live)/mib, float64(got.Live)/mib/bound, float64(got.Configuration)/mib, float64(peak)/mib, got.Rate)
 	return nil
 }
 
+const mib = 1 << 20
+
+// start starts what a case's queue needs, and returns where it is.
+func (c memorySpec) start(s *servers) string {
+	switch c.Queue {
+	case "redis":
+		return testredis.StartServer(s, testredis.Options{}).Addr
+	case "redis-cluster":
+		return strings.Join(testredis.StartCluster(s).Addrs(), ",")
+	case "sqs":
+		return testsqs.Start(s)
+	}
+	return s.TempDir()
+}
+
+// heapUse is what a case's process has measured, in bytes, and its events a second.
+type heapUse struct {
+	Live, Configuration int64
+	Rate                float64
+}
+
+// memoryChild is a case's process.
+func memoryChild(text []byte) error {
+	var c memorySpec
+	if err := json.Unmarshal(text, &c); err != nil {
+		return err
+	}
+	use, err := c.emitAll(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(use); err != nil {
+		return err
+	}
+	return awaitEnd()
+}
+
+// emitAll emits the events and waits until all are delivered.
+func (c memorySpec) emitAll(ctx context.Context) (use heapUse, err error) {
+	q, err := c.open(ctx)
+	if err != nil {
+		return use, err
+	}
+	load, empty := newWorkload(c.Apps), collected()
+	em, err := webhook.New(libraryOptions(c.URL, q, load.apps, c.Size))
+	if err != nil {
+		return use, err
+	}
+	before := collected()
+	use.Configuration = before - empty
+	began := time.Now()
+	for i := range c.Events {
+		if i%(c.Events/memorySamples) == 0 {
+			use.Live = max(use.Live, collected()-before)
+		}
+		if err := em.EmitWait(ctx, load.event(i)); err != nil {
+			return use, err
+		}
+	}
+	if err := em.Drain(ctx); err != nil {
+		return use, err
+	}
+	use.Rate = float64(c.Events) / time.Since(began).Seconds()
+	err = em.Close()
+	if q != nil {
+		err = errors.Join(err, q.Close())
+	}
+	return use, err
+}
+
 // open opens a case's queue; nil is the emitter's own.
-func (c memoryCase) open(address string) (queue.Queue, error) {
-	switch c.queue {
+func (c memorySpec) open(ctx context.Context) (queue.Queue, error) {
+	switch c.Queue {
 	case "memory":
 		return nil, nil
 	case "disk":
-		return boltqueue.Open(filepath.Join(address, "queue.db"), boltqueue.Options{})
+		return boltqueue.Open(filepath.Join(c.Address, "queue.db"), boltqueue.Options{})
 	case "redis":
-		return openRedis(address)
+		return openRedis(ctx, c.Address)
 	case "redis-cluster":
-		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(address, ","), PoolSize: 32})
-		q, err := redisqueue.New(context.Background(), client, redisqueue.Options{})
-		return &withClient{q, client}, err
+		return openOnClient(ctx, redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(c.Address, ",")}))
 	case "sqs":
-		return sqsqueue.New(context.Background(), testsqs.Client(address), sqsqueue.Options{Name: "bench-" + rand.Text(), Create: true})
+		return sqsqueue.New(ctx, testsqs.Client(c.Address), sqsqueue.Options{Name: "bench-" + rand.Text(), Create: true})
 	}
-	return nil, errors.New("unknown queue")
+	return nil, fmt.Errorf("no queue is named %q", c.Queue)
 }
 
-// memoryWatch notes the peak of the process's anonymous memory.
-type memoryWatch struct {
-	peak    int64
-	stop    chan struct{}
-	stopped sync.WaitGroup
-}
-
-func watchMemory() *memoryWatch {
-	w := &memoryWatch{stop: make(chan struct{})}
-	w.stopped.Go(func() {
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			w.peak = max(w.peak, anonymous())
-			select {
-			case <-tick.C:
-			case <-w.stop:
-				return
-			}
-		}
-	})
-	return w
-}
-
-func (w *memoryWatch) end() (peak int64) {
-	close(w.stop)
-	w.stopped.Wait()
-	return w.peak
-}
-
-// collected returns the live heap. Of several collections the least counts, because each also keeps what was allocated
-// while it ran.
+// collected returns the live heap. Of several collections the least counts, because each also keeps
+// what was allocated while it ran.
 func collected() int64 {
 	least := int64(math.MaxInt64)
 	for range 4 {
@@ -231,20 +211,4 @@ func liveHeap() int64 {
 	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)
 	return int64(s[0].Value.Uint64())
-}
-
-// anonymous returns the process's resident anonymous memory.
-func anonymous() int64 {
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if kb, ok := strings.CutPrefix(s.Text(), "RssAnon:"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(kb, "kB")), 10, 64)
-			return n << 10
-		}
-	}
-	return 0
 }

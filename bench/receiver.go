@@ -1,79 +1,151 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
+	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// serve is the receiver's process: it prints its address, counts events, and ends when its standard input does.
-func serve() {
-	var count atomic.Int64
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, count.Load()) })
-	mux.HandleFunc("POST /", func(_ http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			count.Add(int64(bytes.Count(body, []byte(`"channel":`))))
-		}
-	})
+// receiverSpec says what a receiver does besides reading bodies and counting events.
+type receiverSpec struct {
+	Latency bool          // note how old events are when their body has been read
+	Delay   time.Duration // before each answer
+}
+
+// receipt is what a receiver has seen.
+type receipt struct {
+	Events, Requests int64
+	P50, P99         time.Duration // age of events, if latencies were noted
+}
+
+// receiver counts events and notes their ages.
+type receiver struct {
+	receiverSpec
+	events, requests atomic.Int64
+
+	mu   sync.Mutex
+	ages []time.Duration
+}
+
+// receive is the receiver's process. It says its address.
+func receive(spec []byte) error {
+	r := &receiver{}
+	if err := json.Unmarshal(spec, &r.receiverSpec); err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		panic(err)
+		return err
 	}
 	fmt.Println(l.Addr())
-	go func() { _ = http.Serve(l, mux) }()
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	failed := make(chan error, 2)
+	go func() { failed <- http.Serve(l, r) }()
+	go func() { failed <- awaitEnd() }()
+	return <-failed
 }
 
-type receiver struct {
-	url  string
-	cmd  *exec.Cmd
-	stop func()
+// bodies are buffers for the bodies of requests.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	if q.Method == http.MethodGet {
+		if err := json.NewEncoder(w).Encode(r.receipt()); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		return
+	}
+	b := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(b)
+	b.Reset()
+	if _, err := b.ReadFrom(q.Body); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.note(b.Bytes(), time.Now())
+	time.Sleep(r.Delay)
 }
 
-func startReceiver() (*receiver, error) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "BENCH_RECEIVER=1")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
+var eventStart, timeStart = []byte(`{"name":"client_event"`), []byte(`{\"t\":`)
+
+// note counts a body's events, and their ages if that is wanted.
+func (r *receiver) note(body []byte, now time.Time) {
+	r.events.Add(int64(bytes.Count(body, eventStart)))
+	r.requests.Add(1)
+	if !r.Latency {
+		return
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rest, ok := bytes.Cut(body, timeStart); ok; _, rest, ok = bytes.Cut(rest, timeStart) {
+		text, _, _ := bytes.Cut(rest, []byte("}"))
+		if at, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+			r.ages = append(r.ages, time.Duration(now.UnixNano()-at))
+		}
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return nil, err
-	}
-	return &receiver{
-		url: "http://" + strings.TrimSpace(addr), cmd: cmd,
-		stop: func() { _ = in.Close(); _ = cmd.Wait() },
-	}, nil
 }
 
-func (r *receiver) count() (int64, error) {
-	resp, err := http.Get(r.url + "/count")
-	if err != nil {
-		return 0, err
+func (r *receiver) receipt() receipt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.Sort(r.ages)
+	return receipt{
+		Events: r.events.Load(), Requests: r.requests.Load(),
+		P50: percentile(r.ages, 50), P99: percentile(r.ages, 99),
 	}
-	defer resp.Body.Close()
+}
+
+// remoteReceiver is a receiver in a process of its own.
+type remoteReceiver struct {
+	*child
+	url string
+}
+
+func startReceiver(spec receiverSpec) (*remoteReceiver, error) {
+	c, err := startChild("receiver", spec)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := c.line()
+	return &remoteReceiver{c, "http://" + addr + "/"}, err
+}
+
+// receipt asks the receiver what it has seen.
+func (r *remoteReceiver) receipt() (got receipt, err error) {
+	resp, err := http.Get(r.url)
+	if err != nil {
+		return got, err
+	}
+	defer func() {
+		if closed := resp.Body.Close(); err == nil {
+			err = closed
+		}
+	}()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return 0, err
+		return got, err
 	}
-	return strconv.ParseInt(string(text), 10, 64)
+	return got, json.Unmarshal(text, &got)
+}
+
+// awaitEvents waits until the receiver has seen so many events.
+func (r *remoteReceiver) awaitEvents(ctx context.Context, n int64) (receipt, error) {
+	for {
+		got, err := r.receipt()
+		if err != nil || got.Events >= n {
+			return got, err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return got, fmt.Errorf("%d of %d events arrived", got.Events, n)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 type servers struct {
 	testing.TB // nil; the methods below are those that the servers call
 	closers    []func()
+	failed     []error
 }
 
 // stop stops the servers, and turns what one reported into an error.
@@ -24,6 +25,25 @@ func (s *servers) stop(err *error) {
 	for _, f := range slices.Backward(s.closers) {
 		f()
 	}
+	*err = errors.Join(append([]error{*err}, s.failed...)...)
+}
+
+// check keeps the error of what closes a server.
+func (s *servers) check(err error) {
+	if err != nil {
+		s.failed = append(s.failed, err)
+	}
+}
+
+// checkClosed is check for what Close of an emitter returns that need not have delivered everything.
+func (s *servers) checkClosed(err error) { s.check(expectUndelivered(err)) }
+
+// expectUndelivered removes the error by which Close tells that deliveries are left undone.
+func expectUndelivered(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 func (s *servers) Helper()                      {}
@@ -42,6 +62,13 @@ func (s *servers) TempDir() string {
 	if err != nil {
 		panic(err)
 	}
-	s.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s.Cleanup(func() { s.check(os.RemoveAll(dir)) })
 	return dir
+}
+
+// withRedis calls f with the address of a Redis server of its own.
+func withRedis(f func(addr string) error) (err error) {
+	s := &servers{}
+	defer s.stop(&err)
+	return f(startStore(redisStore, s).addr)
 }

@@ -55,6 +55,10 @@ type LaneUpdate struct {
 	// then H3 and H4 refuse nothing.
 	Since Lease
 
+	// For is how long ago the row of failures began; 0 is now. It sets LaneInfo.Since where the lane
+	// becomes Failing, and changes nothing where it is already.
+	For time.Duration
+
 	// Reason tells people why the lane fails, on one line of at most MaxReasonBytes.
 	Reason string
 }
@@ -71,6 +75,8 @@ func (u LaneUpdate) Checked() (LaneUpdate, error) {
 		return u, fmt.Errorf("queue: LaneUpdate.Hold is %v: it must not be negative", u.Hold)
 	case u.Health == Untried && u.Hold > 0:
 		return u, fmt.Errorf("queue: LaneUpdate.Hold is %v: an untried lane is not held", u.Hold)
+	case u.For < 0:
+		return u, fmt.Errorf("queue: LaneUpdate.For is %v: it must not be negative", u.For)
 	}
 	u.Hold = min(u.Hold, MaxHold)
 	u.Reason = oneline.Cut(u.Reason, MaxReasonBytes)
@@ -84,7 +90,7 @@ type LaneInfo struct {
 	Oldest time.Duration // age of the oldest ready job; 0 if there is none
 
 	Health    Health
-	Since     time.Time // when Health became what it is; zero while Untried
+	Since     time.Time // when Health became what it is, or when the failures began that made it Failing; zero while Untried
 	HeldUntil time.Time // when the hold ends or ended, if the lane is held; else zero
 	Holds     int       // holds since the last Ack
 	Reason    string    // of the last SetLane, while Failing

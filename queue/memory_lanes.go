@@ -20,7 +20,7 @@ func (m *Memory) SetLane(_ context.Context, u LaneUpdate) error {
 	defer m.mu.Unlock()
 	verdict := m.set.SetLane(lanes.Update{
 		Lane: u.Lane, Health: lanes.Health(u.Health), Hold: u.Hold,
-		Since: receiptNumber(u.Since.Receipt), Reason: u.Reason,
+		Since: receiptNumber(u.Since.Receipt), Reason: u.Reason, For: u.For,
 	}, now)
 	if verdict == lanes.RefusedHealthy {
 		return ErrLaneHealthy

@@ -32,6 +32,7 @@ func TestLaneUpdateIsChecked(t *testing.T) {
 		"Health is healthy":      {Lane: "a", Health: queue.Healthy},
 		"Health is Health(7)":    {Lane: "a", Health: 7},
 		"Hold is -1ns":           {Lane: "a", Health: queue.Failing, Hold: -1},
+		"For is -1ns":            {Lane: "a", Health: queue.Failing, For: -1},
 		"an untried lane is not": {Lane: "a", Hold: time.Second},
 	} {
 		if _, err := u.Checked(); err == nil || !strings.Contains(err.Error(), want) {

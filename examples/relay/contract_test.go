@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -138,6 +139,7 @@ func TestDrainRunsOutWithADurableQueue(t *testing.T) {
 	config := writeConfig(t, diskQueue(t), oneByOne, testApp(hookTo(r.URL)))
 	got := relayed(t, numberedLines(0, 5), "-drain", "300ms", "-config", config)
 	got.want(exitOK, totals{Emitted: 5, Matched: 5, Queued: 5, Attempts: got.Attempts})
+	got.says("relay: not all deliveries are settled within the time of -drain, 300ms: 5 are left to the queue")
 
 	r.Otherwise(webhooktest.Status(http.StatusOK))
 	relayed(t, strings.NewReader(occupied("z")), "-config", config)
@@ -182,6 +184,30 @@ func TestSIGTERMEndsTheInput(t *testing.T) {
 	eventually(t, 20*time.Second, "three events arrive", func() bool { return s.different() == 3 })
 	got := p.terminate()
 	got.want(exitOK, totals{Emitted: 3, Invalid: 1, Matched: 3, Delivered: 3, Attempts: got.Attempts})
+}
+
+// A webhook that is held does not keep a relay that is told to stop: its jobs are in the queue.
+func TestSIGTERMLeavesHeldWebhooksToTheQueue(t *testing.T) {
+	t.Parallel()
+	r := webhooktest.NewReceiver(t, testKey)
+	r.Otherwise(webhooktest.Status(http.StatusServiceUnavailable))
+	p := spawn(t, nil, "-drain", "10m", "-config", writeConfig(t, diskQueue(t), oneByOne, testApp(hookTo(r.URL))))
+	const n = 20
+	for i := range n {
+		p.send(occupied(numbered(i)))
+	}
+	eventually(t, 30*time.Second, "the webhook is held", func() bool { return strings.Contains(p.stderr.String(), "webhook is held") })
+	must(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(t, time.Minute, "it ends", func() bool {
+		select {
+		case <-p.ended:
+			return true
+		default:
+			return false
+		}
+	})
+	got := p.wait()
+	got.want(exitOK, totals{Emitted: n, Matched: n, Queued: n, Attempts: got.Attempts})
 }
 
 func TestWorkEndsWithSIGTERMWhenThereIsNothingToDo(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ Flags:
 func parseFlags(args []string, stderr io.Writer) (*flags, error) {
 	f := &flags{}
 	fs := flag.NewFlagSet("relay", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs.SetOutput(io.Discard) // of a mistake the error alone is told, and not all flags
 	fs.StringVar(&f.config, "config", "", "the configuration `file` (required)")
 	fs.DurationVar(&f.drain, "drain", 30*time.Second, "how long to wait at the end until everything is settled")
 	fs.BoolVar(&f.emitOnly, "emit-only", false, "start no workers, and return when the queue has taken everything")
@@ -55,21 +56,24 @@ func parseFlags(args []string, stderr io.Writer) (*flags, error) {
 	fs.BoolVar(&f.status, "status", false, "list the webhooks: which fail, since when, why, and how many jobs wait")
 	fs.BoolVar(&f.dead, "dead", false, "list the dead letters")
 	fs.BoolVar(&f.replay, "replay", false, "queue dead letters again; needs -app, -webhook, -id, -since or -all")
-	fs.BoolVar(&f.discard, "discard", false, "delete dead letters for good; needs the same")
+	fs.BoolVar(&f.discard, "discard", false, "delete dead letters for good; needs -app, -webhook, -id, -since or -all")
 	fs.BoolVar(&f.resume, "resume", false, "try the webhook -app, -webhook at once, although it is held")
 	fs.StringVar(&f.app, "app", "", "only what is for the app with this `id`")
 	fs.StringVar(&f.webhook, "webhook", "", "only what is for the webhook with this `id`")
 	fs.Var(&f.ids, "id", "only the dead letters with these `ids`, separated by commas; may be repeated")
-	fs.Var(&f.since, "since", "only dead letters given up in the last `duration`, such as 2h, or since a time, such as 2006-01-02T15:04:05Z")
+	fs.Var(&f.since, "since", "only dead letters given up in the last `duration`, such as 2h or 3d, or since a time, such as 2006-01-02T15:04:05Z")
 	fs.BoolVar(&f.all, "all", false, "-replay or -discard every dead letter")
 	fs.BoolVar(&f.failing, "failing", false, "-status of webhooks that are failing or held alone")
 	fs.BoolVar(&f.json, "json", false, "print JSON, one object a line")
-	fs.Usage = func() {
+	fs.Usage = func() {}
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stderr, usage)
+		fs.SetOutput(stderr)
 		fs.PrintDefaults()
-	}
-	if err := fs.Parse(args); err != nil {
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w; relay -help lists the flags", err)
 	}
 	if f.config == "" {
 		return nil, errors.New("-config is missing: name the configuration file")
@@ -180,7 +184,7 @@ func (m *moment) String() string {
 
 // Set reads a time or a duration.
 func (m *moment) Set(text string) error {
-	if d, err := time.ParseDuration(text); err == nil {
+	if d, err := readSpan(text); err == nil {
 		if d <= 0 {
 			return errors.New("must be longer than 0, such as 2h")
 		}
@@ -189,8 +193,17 @@ func (m *moment) Set(text string) error {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return errors.New("must be a duration such as 2h, or a time such as 2006-01-02T15:04:05Z")
+		return errors.New("must be a duration such as 2h or 3d, or a time such as 2006-01-02T15:04:05Z")
 	}
 	m.Time = t
 	return nil
+}
+
+// readSpan reads a duration, which may also be a number of days.
+func readSpan(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16) // 180 years
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
 }

@@ -4,7 +4,7 @@
 //	go run ./examples/relay -config config.json < events.jsonl
 //
 // At the end of the input it waits until everything is settled, at most -drain, and prints its
-// totals as one line of JSON. With -emit-only it returns when the queue has taken everything; with
+// totals as one line of JSON. After SIGTERM it leaves to a durable queue what is not being attempted. With -emit-only it returns when the queue has taken everything; with
 // -work it emits nothing and delivers what the queue holds until it gets SIGTERM. It exits with 0
 // when nothing is pending or dropped, even if lines were invalid or jobs became dead letters, which
 // the totals count; with 1 otherwise, and with 2 when the configuration is wrong.
@@ -72,7 +72,7 @@ func relayEvents(ctx context.Context, f *flags, stdin io.Reader, stdout io.Write
 	} else {
 		r.feed(ctx, &textReader{from: stdin})
 	}
-	r.finish()
+	r.finish(ctx.Err() != nil)
 	if err := closeQueue(); err != nil {
 		fmt.Fprintln(stderr, "relay: closing the queue:", err)
 	}

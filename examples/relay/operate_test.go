@@ -162,6 +162,7 @@ func seeAndMend(t *testing.T, queue object, driver string) {
 		{0, []string{"-webhook", "audit"}},
 		{0, []string{"-app", "other"}},
 		{len(dead), []string{"-webhook", "orders", "-since", "1h"}},
+		{len(dead), []string{"-since", "7d"}},
 		{0, []string{"-since", "1ns"}},
 		{0, []string{"-since", time.Now().Add(time.Hour).Format(time.RFC3339)}},
 		{2, []string{"-id", dead[0].ID + "," + dead[1].ID}},
@@ -217,11 +218,14 @@ func TestBadUseExitsWith2(t *testing.T) {
 		{"-dead -failing", "-failing goes with -status"},
 		{"-dead -id a,,b", "an id is empty"},
 		{"-dead -since -2h", "must be longer than 0"},
-		{"-dead -since yesterday", "must be a duration such as 2h, or a time such as"},
+		{"-dead -since yesterday", "must be a duration such as 2h or 3d, or a time such as"},
+		{"-dead -since 0d", "must be longer than 0"},
+		{"-dead -since 99999999d", "must be a duration"},
+		{"-dead -limit 3", "not defined: -limit; relay -help lists the flags"},
 		{"-dead x", `unexpected argument "x"`},
 		{"-status", "there is no queue at " + disk["disk"].(object)["path"].(string)},
 	} {
-		if stdout, log, code := operated(t, append([]string{"-config", config}, strings.Fields(c.args)...)...); code != exitBadConfig || !strings.Contains(log, c.says) || stdout != "" {
+		if stdout, log, code := operated(t, append([]string{"-config", config}, strings.Fields(c.args)...)...); code != exitBadConfig || !strings.Contains(log, c.says) || strings.Count(log, "\n") != 1 || stdout != "" {
 			t.Errorf("%s ends with %d and says\n%s%s", c.args, code, stdout, log)
 		}
 	}

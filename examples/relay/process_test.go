@@ -25,6 +25,8 @@ func TestMain(m *testing.M) {
 		main()
 	case "briefly":
 		workBriefly(os.Args[2])
+	case "node":
+		runNode(os.Args[1])
 	case "in sync":
 		emitInSync(os.Args[2], os.Args[3], os.Args[4])
 	}

@@ -70,16 +70,22 @@ func (r *relay) emit(ctx context.Context, l line) error {
 }
 
 // finish waits, at most the time of -drain, until all is settled, or with -emit-only until the
-// queue has it, and shuts down.
-func (r *relay) finish() {
+// queue has it, and shuts down. A relay that was told to stop leaves to a durable queue what is in it:
+// a webhook that is held would keep it for long.
+func (r *relay) finish(stopped bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.drain)
 	defer cancel()
 	var err error
 	switch {
 	case r.emitOnly:
 		err = r.em.Flush(ctx)
-	case !r.work:
-		err = r.drainAll(ctx)
+	case !r.work && !stopped:
+		if err = r.drainAll(ctx); errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("not all deliveries are settled within the time of -drain, %v", r.drain)
+			if n := r.em.Stats().Queued; n > 0 {
+				err = fmt.Errorf("%w: %d are left to the queue", err, n)
+			}
+		}
 	}
 	if err = errors.Join(err, r.em.Shutdown(ctx)); err != nil {
 		fmt.Fprintln(r.stderr, "relay:", err)

@@ -20,7 +20,7 @@ func (q *Queue) SetLane(_ context.Context, u queue.LaneUpdate) error {
 	defer q.mu.Unlock()
 	verdict := q.set.SetLane(lanes.Update{
 		Lane: u.Lane, Health: lanes.Health(u.Health), Hold: u.Hold,
-		Since: leaseNumber(u.Since.Receipt), Reason: u.Reason,
+		Since: leaseNumber(u.Since.Receipt), Reason: u.Reason, For: u.For,
 	}, now)
 	if verdict == lanes.RefusedHealthy {
 		return queue.ErrLaneHealthy

@@ -9,6 +9,7 @@ type Update struct {
 	Health Health
 	Hold   time.Duration
 	Since  uint64
+	For    time.Duration
 	Reason string
 }
 
@@ -40,7 +41,7 @@ func (s *Set[T]) SetLane(u Update, now time.Duration) Verdict {
 	case u.Since > 0 && l.held && u.Since <= l.holdBegan:
 		return Unchanged
 	}
-	s.setHealth(l, Failing, now)
+	s.setHealth(l, Failing, now-u.For)
 	l.reason = u.Reason
 	if u.Hold > 0 {
 		s.setHeld(l, true)
@@ -63,14 +64,15 @@ func (s *Set[T]) settle(l *Lane[T], now time.Duration) {
 	s.place(l)
 }
 
-// setHealth changes a lane's health, and what the lanes of both healths hold.
-func (s *Set[T]) setHealth(l *Lane[T], to Health, now time.Duration) {
+// setHealth changes a lane's health, which it has since the given time, and what the lanes of both
+// healths hold.
+func (s *Set[T]) setHealth(l *Lane[T], to Health, since time.Duration) {
 	if l.health == to {
 		return
 	}
 	s.held[l.health].add(l.usage(), -1)
 	s.held[to].add(l.usage(), 1)
-	l.health, l.since = to, now
+	l.health, l.since = to, since
 }
 
 // endHold ends a lane's hold. The caller places the lane.
@@ -93,7 +95,7 @@ type Info struct {
 	Bytes                  int64
 	Oldest                 time.Duration // age of the oldest ready job
 	Health                 Health
-	Since                  time.Duration // when Health became what it is; if it is not Untried
+	Since                  time.Duration // when Health became what it is, or its row of failures began; if it is not Untried
 	Held                   bool
 	HeldUntil              time.Duration
 	Holds                  int

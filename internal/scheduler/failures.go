@@ -24,6 +24,7 @@ type failures struct {
 	count int         // counted attempts
 	cost  float64     // in timeouts
 	since queue.Lease // of the first one
+	first time.Time   // when that one ended
 
 	succeededSeq uint64 // the newest lease that succeeded
 
@@ -35,7 +36,7 @@ type tally struct{ ok, failed int }
 
 // succeeded notes a success, which ends the row of failures.
 func (f *failures) succeeded(seq uint64, now time.Time) {
-	f.count, f.cost, f.since = 0, 0, queue.Lease{}
+	f.count, f.cost, f.since, f.first = 0, 0, queue.Lease{}, time.Time{}
 	f.succeededSeq = max(f.succeededSeq, seq)
 	f.half(now).ok++
 }
@@ -51,7 +52,7 @@ func (f *failures) failed(t *Task, sent bool, now time.Time) {
 		return
 	}
 	if f.since.Receipt == "" {
-		f.since = t.since()
+		f.since, f.first = t.since(), now
 	}
 	f.cost += t.cost()
 	if sent {

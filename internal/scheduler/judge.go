@@ -96,6 +96,8 @@ func (s *Scheduler) fail(t *Task, r *Result, u *queue.LaneUpdate, now time.Time)
 	*u = queue.LaneUpdate{Health: queue.Failing, Since: f.since}
 	if u.Since.Receipt == "" {
 		u.Since = t.since()
+	} else {
+		u.For = now.Sub(f.first)
 	}
 	limit := holdCost
 	if l.health == queue.Untried {

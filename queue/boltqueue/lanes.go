@@ -23,7 +23,7 @@ func (q *Queue) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 	}
 	o := &laneOp{update: lanes.Update{
 		Lane: u.Lane, Health: lanes.Health(u.Health), Hold: u.Hold,
-		Since: receiptNumber(u.Since.Receipt), Reason: u.Reason,
+		Since: receiptNumber(u.Since.Receipt), Reason: u.Reason, For: u.For,
 	}}
 	if err := q.do(ctx, o); err != nil {
 		return err

@@ -109,6 +109,14 @@ func (q ignoresSince) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 	return q.Memory.SetLane(ctx, u)
 }
 
+// dawdles lists a lane as failing from the update on.
+type dawdles struct{ *queue.Memory }
+
+func (q dawdles) SetLane(ctx context.Context, u queue.LaneUpdate) error {
+	u.For = 0
+	return q.Memory.SetLane(ctx, u)
+}
+
 type countsNoHolds struct{ *queue.Memory }
 
 func (q countsNoHolds) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error) {

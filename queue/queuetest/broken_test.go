@@ -79,6 +79,7 @@ var brokenDrivers = []struct {
 	{"H2", "Load", func(m *queue.Memory) queue.Queue { return givesTwoProbes{m} }},
 	{"H4", "Load", func(m *queue.Memory) queue.Queue { return hidesRefusals{m} }},
 	{"LaneLister", "LaneLister", func(m *queue.Memory) queue.Queue { return listsBackwards{m} }},
+	{"LaneLister", "LaneLister", func(m *queue.Memory) queue.Queue { return dawdles{m} }},
 	{"LaneUpdate", "LaneUpdate", func(m *queue.Memory) queue.Queue { return takesAnyUpdate{m} }},
 	{"Age", "Age", func(m *queue.Memory) queue.Queue { return hasNoAge{m} }},
 	{"Stats", "Stats", func(m *queue.Memory) queue.Queue { return miscounts{m} }},

@@ -167,6 +167,19 @@ var listChecks = []check{
 		r.ack(r.next(queue.Healthy))
 		r.around("Since", r.info(lanes, "a").Since, since)
 	})},
+	{"LaneLister", "SinceIsWhenTheFailuresBegan", lister(func(r *rig, lanes queue.LaneLister) {
+		const row, more = time.Hour, 2 * time.Hour // a server's clock is uncertain
+		start := time.Now()
+		u := queue.LaneUpdate{Lane: "a", Health: queue.Failing, For: row, Reason: "timeout"}
+		r.setLane(u)
+		r.around("Since", r.info(lanes, "a").Since, start.Add(-row))
+		u.For, u.Hold = more, longHold
+		r.setLane(u)
+		r.around("Since", r.info(lanes, "a").Since, start.Add(-row))
+		r.makeUntried("a")
+		r.setLane(u)
+		r.around("Since", r.info(lanes, "a").Since, start.Add(-more))
+	})},
 	{"LaneLister", "AStateThatEndsIsListed", lister(func(r *rig, lanes queue.LaneLister) {
 		r.enqueue(r.jobs("a", 3)...)
 		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)

@@ -72,15 +72,17 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	if from == 0 {
 		after = ""
 	}
-	pages, err := gather(ctx, q, func(p *partition) ([]letter, error) { return q.lettersOf(ctx, p, from, after, limit) })
+	all, err := first(ctx, q, limit,
+		func(a, b *letter) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.ID, b.ID)) }, // by the same clock as the next page
+		func(p *partition, last *letter, n int) ([]letter, error) {
+			if last != nil {
+				return q.lettersOf(ctx, p, last.at, last.ID, n)
+			}
+			return q.lettersOf(ctx, p, from, after, n)
+		})
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Concat(pages...)
-	slices.SortFunc(all, func(a, b letter) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.ID, b.ID)) // by the same clock as the next page
-	})
-	all = all[:min(limit, len(all))]
 	if err := q.readLetters(ctx, all); err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func start(t *testing.T, do func(ctx context.Context)) (stop func()) {
 }
 
 // scripts returns how many scripts the server has run.
-func scripts(t *testing.T, client redis.UniversalClient) int {
+func scripts(t testing.TB, client redis.UniversalClient) int {
 	t.Helper()
 	info, err := client.Info(t.Context(), "commandstats").Result()
 	if err != nil {

@@ -3,7 +3,6 @@ package redisqueue
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -15,7 +14,7 @@ func (q *Queue) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 	if err != nil {
 		return err
 	}
-	args := []any{u.Lane, int(u.Health), u.Hold.Microseconds(), began(&u.Since), u.Reason}
+	args := []any{u.Lane, int(u.Health), u.Hold.Microseconds(), began(&u.Since), u.Reason, u.For.Microseconds()}
 	answer, err := q.ask(ctx, setLaneScript, u.Lane, args)
 	if err == nil && number(answer) == 0 {
 		err = queue.ErrLaneHealthy
@@ -38,13 +37,14 @@ func (q *Queue) Lanes(ctx context.Context, after string, limit int) ([]queue.Lan
 	if limit <= 0 {
 		return nil, q.alive()
 	}
-	pages, err := gather(ctx, q, func(p *partition) ([]queue.LaneInfo, error) { return q.lanesOf(ctx, p, after, limit) })
-	if err != nil {
-		return nil, err
-	}
-	all := slices.Concat(pages...)
-	slices.SortFunc(all, func(a, b queue.LaneInfo) int { return cmp.Compare(a.Lane, b.Lane) })
-	return all[:min(limit, len(all))], nil
+	return first(ctx, q, limit,
+		func(a, b *queue.LaneInfo) int { return cmp.Compare(a.Lane, b.Lane) },
+		func(p *partition, last *queue.LaneInfo, n int) ([]queue.LaneInfo, error) {
+			if last != nil {
+				return q.lanesOf(ctx, p, last.Lane, n)
+			}
+			return q.lanesOf(ctx, p, after, n)
+		})
 }
 
 // lanesOf lists the lanes of a partition. It passes over those that have no jobs, state or dead letters.

@@ -3,6 +3,7 @@ package redisqueue_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,5 +170,63 @@ func TestOrderedLaneWaitsForItsDelayedJob(t *testing.T) {
 		if err := b.Ack(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Lists that are spread over many partitions are in one order, whole, and cost little more than those of
+// a single partition.
+func TestListsOfManyPartitionsReadLittleMoreThanTheyReturn(t *testing.T) {
+	t.Parallel()
+	client := testredis.StartServer(t, testredis.Options{}).Client()
+	defer client.Close()
+	q := open(t, client, redisqueue.Options{Partitions: 16})
+	commands := func(name string) int {
+		info, err := client.Info(t.Context(), "commandstats").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return callsOf(info, name)
+	}
+	const lanes, dead = 4000, 1000
+	manyLanes(t, q, lanes)
+	before := commands("lindex")
+	names, err := allLanes(t, q)
+	if err != nil || len(names) != lanes || !slices.IsSorted(names) {
+		t.Errorf("%d lanes, in order: %v, %v", len(names), slices.IsSorted(names), err)
+	}
+	if n := commands("lindex") - before; n < lanes || n > 2*lanes*17/10 { // two for each lane
+		t.Errorf("%d commands for %d lanes", n, lanes)
+	}
+	for n := 0; n < dead; {
+		leases, err := q.Receive(t.Context(), queue.Want{Max: 100, MaxPerLane: 100, MaxUntried: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range leases[:min(len(leases), dead-n)] {
+			if err := q.DeadLetter(t.Context(), leases[i], "status"); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+	}
+	before = commands("hget")
+	seen, last := map[string]bool{}, queue.DeadLetter{}
+	for {
+		page, err := q.DeadLetters(t.Context(), last.ID, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, d := range page {
+			if seen[d.ID] || d.At.Before(last.At.Add(-time.Second)) {
+				t.Fatalf("%s comes after %s, or twice", d.ID, last.ID)
+			}
+			seen[d.ID], last = true, d
+		}
+	}
+	if n := commands("hget") - before; len(seen) != dead || n > 4*dead {
+		t.Errorf("%d commands for %d dead letters", n, len(seen))
 	}
 }
