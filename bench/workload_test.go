@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,8 +105,25 @@ func TestSketchDeliversEverythingInOrder(t *testing.T) {
 		t.Errorf("%d events left the sketch, want %d", n, events)
 	}
 	for _, b := range bodies {
-		if !json.Valid([]byte(b)) {
-			t.Fatalf("not JSON: %s", b)
+		inOrder(t, b)
+	}
+}
+
+// inOrder fails the test if a body of the sketch is not JSON or its events, whose channels count up,
+// are not in the order in which they were emitted.
+func inOrder(t *testing.T, body string) {
+	t.Helper()
+	var p payload
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	for i := 1; i < len(p.Events); i++ {
+		var before, after int
+		if _, err := fmt.Sscanf(p.Events[i-1].Channel+" "+p.Events[i].Channel, "private-room-%d private-room-%d", &before, &after); err != nil {
+			t.Fatal(err)
+		}
+		if after != (before+1)%channelsPerApp {
+			t.Fatalf("an event of channel %d follows one of %d", after, before)
 		}
 	}
 }
