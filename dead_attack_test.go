@@ -23,7 +23,7 @@ func deadCount(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("DEADLETTER_TEST_COUNT")
 	if text == "" {
-		return 3000
+		return 1000
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {

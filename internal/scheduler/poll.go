@@ -202,7 +202,7 @@ type news struct {
 func (s *Scheduler) learn(t *Task, r *reservation, now time.Time, n []news) []news {
 	l, lease := t.lane, &t.Lease
 	leased := lease.Until.Add(-s.traits.Lease)
-	if l.changed > r.changes && !leased.After(l.at) && !lease.Probe {
+	if (l.changes > 0 || l.changed > r.changes && !leased.After(l.at)) && !lease.Probe {
 		return n
 	}
 	before := l.state()

@@ -45,6 +45,9 @@ func (s *Scheduler) finish(t *Task, r Result) {
 		return
 	}
 	defer s.settle(t, r)
+	if c.change {
+		defer s.answered(t.lane)
+	}
 	s.release(c.released)
 	if c.change {
 		s.setLane(t.lane, c.update, c.before)
