@@ -17,8 +17,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// accountWorld is an emitter whose queue refuses, fails and takes jobs by chance, and goroutines that
-// emit events of random sizes for 1 to 10 of its webhooks in all ways.
+// accountWorld is an emitter whose queue refuses, fails and takes jobs by chance, and goroutines
+// that emit events of random sizes for 1 to 10 of its webhooks in all ways.
 type accountWorld struct {
 	*refuser
 	e     *Emitter
@@ -415,8 +415,8 @@ func TestATraceFunctionThatEndsTheGoroutineLeavesNoRoomReserved(t *testing.T) {
 	})
 }
 
-// An event that was taken counts as emitted, also if a Trace function ends the goroutine of its Emit; one
-// that was not does not.
+// An event that was taken counts as emitted, also if a Trace function ends the goroutine of its
+// Emit; one that was not does not.
 func TestATraceFunctionThatEndsTheGoroutineLeavesTheCountsRight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

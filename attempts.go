@@ -23,8 +23,8 @@ const (
 	maxTallies     = 10_000
 	maxReasonBytes = 256
 
-	// A tally is given up for another webhook's when it is the one of so many that has had no attempt
-	// for longest.
+	// A tally is given up for another webhook's when it is the one of so many that has had no
+	// attempt for longest.
 	tallySample = 16
 
 	// The last minute and hour are counted in steps, the one under way included.
@@ -49,8 +49,8 @@ type tally struct {
 // outcomes counts attempts of one step.
 type outcomes struct{ delivered, failed uint32 }
 
-// record counts an attempt of the slot's webhook that ended at a time. An Unsent one counts as none,
-// but its reason is kept. reason words a failure.
+// record counts an attempt of the slot's webhook that ended at a time. An Unsent one counts as
+// none, but its reason is kept. reason words a failure.
 func (a *attempts) record(s *slot, now time.Time, out dispatch.Outcome, reason func() string) {
 	t := a.lock(s)
 	defer t.mu.Unlock()

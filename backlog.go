@@ -21,8 +21,8 @@ const (
 	// backlogLimit is how many fresh batches have workers give way.
 	backlogLimit = enqueueJobs
 
-	// giveWayTime is the longest that a worker waits before an attempt, so that deliveries go on even
-	// if the queue takes less than is emitted.
+	// giveWayTime is the longest that a worker waits before an attempt, so that deliveries go on
+	// even if the queue takes less than is emitted.
 	giveWayTime = 20 * time.Millisecond
 )
 

@@ -31,17 +31,17 @@ type batchReceipt struct {
 }
 
 const (
-	// batchOverhead is what a batch takes besides its buffer: its record, its job's ID, its places in
-	// the lists of the outbox and the enqueuer, and the records of a lane that is blocked.
+	// batchOverhead is what a batch takes besides its buffer: its record, its job's ID, its places
+	// in the lists of the outbox and the enqueuer, and the records of a lane that is blocked.
 	batchOverhead = 640
 
-	// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a few
-	// more do no harm.
+	// envelopeRoom is how many bytes a job has besides its events and the names in its envelope; a
+	// few more do no harm.
 	envelopeRoom = 352
 
-	// firstBuffer is the largest buffer that a batch begins with, since a webhook may have few events in
-	// most windows and many in one. If a batch was full less than a window ago, the next one begins with
-	// a buffer of that size.
+	// firstBuffer is the largest buffer that a batch begins with, since a webhook may have few
+	// events in most windows and many in one. If a batch was full less than a window ago, the next
+	// one begins with a buffer of that size.
 	firstBuffer = 4 << 10
 )
 
@@ -65,8 +65,8 @@ func (o *batch) held() int64 { return int64(cap(o.buf)) + batchOverhead }
 // need returns how large the buffer has to be at least for one more event of n bytes.
 func (o *batch) need(n int) int { return len(o.buf) + 1 + n + tail(o.hook) }
 
-// roomFor returns how large the buffer has to be for one more event of n bytes. It doubles when it is
-// full, up to the size of the largest body.
+// roomFor returns how large the buffer has to be for one more event of n bytes. It doubles when it
+// is full, up to the size of the largest body.
 func (o *batch) roomFor(n, maxBody int) int {
 	need := o.need(n)
 	if need <= cap(o.buf) {
@@ -116,9 +116,9 @@ func (o *batch) settle(err error) {
 	o.receipts = nil
 }
 
-// openBatches are the batches that a window's end will cut. Their windows are equal, so they are due
-// in the order in which they were opened: a list and one timer do for any number of webhooks. One
-// that is cut earlier leaves it, so that it keeps nothing that was delivered.
+// openBatches are the batches that a window's end will cut. Their windows are equal, so they are
+// due in the order in which they were opened: a list and one timer do for any number of webhooks.
+// One that is cut earlier leaves it, so that it keeps nothing that was delivered.
 type openBatches struct{ head, tail *batch }
 
 func (l *openBatches) push(o *batch) {

@@ -63,8 +63,8 @@ func newBatcher(b Batching, maxJob int, out *outbox) *batcher {
 	return &batcher{window: window, maxCount: count, maxBytes: b.Bytes, maxJob: maxJob, outbox: out, wake: make(chan struct{}, 1)}
 }
 
-// offer appends an encoded event to the webhook's open batch if the outbox has room for it. It counts
-// the event before anything can happen to it.
+// offer appends an encoded event to the webhook's open batch if the outbox has room for it. It
+// counts the event before anything can happen to it.
 func (b *batcher) offer(h *hook, event []byte, m emitMode, count *atomic.Int64) room {
 	h.slot.mu.Lock()
 	defer h.slot.mu.Unlock()
@@ -112,9 +112,9 @@ func (b *batcher) add(h *hook, event []byte, reserved int64, r *receipt) {
 	}
 }
 
-// makeRoomNow is makeRoom for an event that has no bytes reserved. One that may wait leaves the room
-// to those that wait already, but an event that fits the open batch as it is takes none: so at full
-// speed a webhook's producers wait once a batch, and not once an event. The slot is locked.
+// makeRoomNow is makeRoom for an event that has no bytes reserved. One that may wait leaves the
+// room to those that wait already, but an event that fits the open batch as it is takes none: so at
+// full speed a webhook's producers wait once a batch, and not once an event. The slot is locked.
 func (b *batcher) makeRoomNow(h *hook, n int, waits bool) room {
 	if waits && b.outbox.line.length.Load() > 0 && (h.slot.queued.Load() > 0 || !b.fits(h, n)) {
 		return othersFirst
@@ -134,8 +134,8 @@ func (b *batcher) exceeds(h *hook, n int) bool {
 	return len(h.slot.open.buf)+n+len(bodyEnd)+1 > b.limit(h)
 }
 
-// step returns how many bytes of the outbox the webhook's batch takes next, for an event of n bytes and
-// those that will probably follow.
+// step returns how many bytes of the outbox the webhook's batch takes next, for an event of n bytes
+// and those that will probably follow.
 func (b *batcher) step(h *hook, n int) int64 {
 	h.slot.mu.Lock()
 	defer h.slot.mu.Unlock()
@@ -225,8 +225,8 @@ func (b *batcher) limit(h *hook) int {
 // refusalLasts is how long a receiver's refusal of a body's size is remembered.
 const refusalLasts = 10 * time.Minute
 
-// bodyLimit returns the largest body that the receiver and the queue are thought to accept, or 0 for
-// any.
+// bodyLimit returns the largest body that the receiver and the queue are thought to accept, or 0
+// for any.
 func (s *slot) bodyLimit() int64 {
 	m := s.maxBody.Load()
 	if m == 0 {
@@ -265,10 +265,10 @@ func (b *batcher) start(h *hook, room int, now time.Time) {
 	}
 }
 
-// cut closes the slot's open batch, because it is full or because its time has come, and hands it to
-// the outbox, or forgets it if it was prepared and has got no event. The slot is locked, so that a
-// webhook's batches enter the outbox in order. The batch leaves the list last: flush finds it there,
-// or in the outbox.
+// cut closes the slot's open batch, because it is full or because its time has come, and hands it
+// to the outbox, or forgets it if it was prepared and has got no event. The slot is locked, so that
+// a webhook's batches enter the outbox in order. The batch leaves the list last: flush finds it
+// there, or in the outbox.
 func (b *batcher) cut(s *slot, full bool) {
 	o := s.open
 	s.open, o.open = nil, false

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// 90,000 departures are due together, and delivering each takes 20 µs. It prints how long an Emit waits
-// at most meanwhile.
+// 90,000 departures are due together, and delivering each takes 20 µs. It prints how long an Emit
+// waits at most meanwhile.
 func BenchmarkDebounceRelease(b *testing.B) {
 	deliver := func(*Event, *forms, []*hook, emitMode) {
 		for began := time.Now(); time.Since(began) < 20*time.Microsecond; {

@@ -14,7 +14,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// discard is a queue that takes everything and keeps nothing, so that Emit is measured and not what follows it.
+// discard is a queue that takes everything and keeps nothing, so that Emit is measured and not what
+// follows it.
 type discard struct{ queue.Queue }
 
 func (discard) Traits() queue.Traits {
@@ -90,7 +91,8 @@ func BenchmarkEmitParallel(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				ev := benchEvent(fmt.Sprint("app-", next.Add(1)%int64(apps)))
 				for pb.Next() {
-					// So many producers are faster than the one goroutine that signs: they wait where there is no room.
+					// So many producers are faster than the one goroutine that signs: they wait
+					// where there is no room.
 					if err := e.EmitWait(b.Context(), ev); err != nil {
 						b.Error(err)
 						return
@@ -182,7 +184,8 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// A million apps with one webhook each: what one costs in memory, and what Emit costs beside ten apps.
+// A million apps with one webhook each: what one costs in memory, and what Emit costs beside ten
+// apps.
 func BenchmarkEmitManyApps(b *testing.B) {
 	for _, n := range []int{10, 1_000_000} {
 		b.Run(fmt.Sprintf("apps=%d", n), func(b *testing.B) {
@@ -220,7 +223,8 @@ func liveHeap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// What the library itself costs, from Emit to the settled job: the sender does nothing. One event a job, and 100.
+// What the library itself costs, from Emit to the settled job: the sender does nothing. One event a
+// job, and 100.
 func BenchmarkPipeline(b *testing.B) {
 	sent := dispatch.SenderFunc(func(context.Context, *dispatch.Request) dispatch.Outcome {
 		return dispatch.Outcome{Verdict: dispatch.Delivered, Status: 200}

@@ -47,7 +47,8 @@ var (
 	failingBackoff = backoff{time.Second, 8 * time.Second}
 )
 
-// due takes the batches to offer now, at most limit, and returns how many bytes more the call may have.
+// due takes the batches to offer now, at most limit, and returns how many bytes more the call may
+// have.
 func (l *blockedLanes) due(now time.Time, limit int) (batches []*batch, room int) {
 	for len(l.offered) < offeredLanes && len(batches) < limit && room < enqueueBytes/2 {
 		if len(l.heap) == 0 || l.heap[0].due.After(now) {
@@ -150,8 +151,8 @@ func (l *blockedLanes) settle(now time.Time) {
 // has reports whether the batch's lane is blocked.
 func (l *blockedLanes) has(b *batch) bool { return l.byName[b.job.Lane] != nil }
 
-// recover has a lane offered at once, if it is blocked. One that is being offered is offered once more
-// at once if it is refused.
+// recover has a lane offered at once, if it is blocked. One that is being offered is offered once
+// more at once if it is refused.
 func (l *blockedLanes) recover(name string, now time.Time) {
 	lane := l.byName[name]
 	if lane == nil {

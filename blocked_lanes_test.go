@@ -145,8 +145,8 @@ func processTime(b *testing.B) time.Duration {
 	return used
 }
 
-// A lane that works again while the queue is refusing its job, perhaps its first one, is offered again at
-// once.
+// A lane that works again while the queue is refusing its job, perhaps its first one, is offered
+// again at once.
 func TestALaneThatRecoversDuringAnOfferIsOfferedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, before := range []int{0, 5} { // refusals

@@ -214,8 +214,8 @@ func TestFault34AJobThatThisNodeDoesNotKnowYetWaitsUncounted(t *testing.T) {
 	}
 }
 
-// TestFault37EachEventSeesOneConfiguration alternates between two configurations, each with three webhooks: an event goes
-// to all webhooks of one of them.
+// TestFault37EachEventSeesOneConfiguration alternates between two configurations, each with three
+// webhooks: an event goes to all webhooks of one of them.
 func TestFault37EachEventSeesOneConfiguration(t *testing.T) {
 	t.Parallel()
 	const emitters, each = 1000, 20

@@ -11,7 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// problemLines returns an error's problems, one a line, and fails the test if it is anything but nil or a *ConfigError.
+// problemLines returns an error's problems, one a line, and fails the test if it is anything but
+// nil or a *ConfigError.
 func problemLines(t *testing.T, err error) string {
 	t.Helper()
 	if err == nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // Twenty thousand webhooks that have never succeeded are more than the default queue and outbox can
-// keep events of. Those that work lose nothing to them. Under the race detector, which makes this take
-// minutes, a tenth of them has a tenth of the room.
+// keep events of. Those that work lose nothing to them. Under the race detector, which makes this
+// take minutes, a tenth of them has a tenth of the room.
 func TestDeadWebhooksThatNeverWorkedTakeNoRoomOfHealthyOnes(t *testing.T) {
 	t.Parallel()
 	n, room := 20_000, int64(24<<20)

@@ -74,8 +74,9 @@ func ended(t *testing.T, e *Emitter) {
 	}
 }
 
-// Two replay all dead letters, one discards some of them, one reads and another reads a part, all at the
-// same time. Each dead letter is replayed or discarded once, and each replayed job delivered once.
+// Two replay all dead letters, one discards some of them, one reads and another reads a part, all
+// at the same time. Each dead letter is replayed or discarded once, and each replayed job delivered
+// once.
 func TestDeadLettersAreReplayedAndDiscardedByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, open := range deadQueues {
@@ -237,7 +238,8 @@ func checkChoicesOfNothing(t *testing.T, e *Emitter, n int) {
 	}
 }
 
-// A dead letter of a webhook that was removed can be replayed, and is a dead letter again: nothing is lost.
+// A dead letter of a webhook that was removed can be replayed, and is a dead letter again: nothing
+// is lost.
 func TestAReplayToARemovedWebhookIsADeadLetterAgain(t *testing.T) {
 	t.Parallel()
 	for name, open := range deadQueues {

@@ -17,9 +17,10 @@ type DeadLetterQuery struct {
 	Since     time.Time // given up at this time or later
 	IDs       []string  // with one of these IDs; nil is no condition, and an empty list chooses none
 
-	// After begins the list behind the dead letter with this ID, in the queue's order, so that a list
-	// can be shown page by page. It is no condition: Discard asks for another one besides. Where the
-	// letter is gone and the queue cannot tell any more where it was, the list begins with the oldest.
+	// After begins the list behind the dead letter with this ID, in the queue's order, so that a
+	// list can be shown page by page. It is no condition: Discard asks for another one besides.
+	// Where the letter is gone and the queue cannot tell any more where it was, the list begins
+	// with the oldest.
 	After string
 
 	// Progress, if set, is called after each page of up to 100 dead letters, by the goroutine that

@@ -29,9 +29,9 @@ type DeadLetter struct {
 }
 
 // DeadLetters lists the dead letters that the query chooses, oldest first, whichever process gave
-// them up. It asks the queue for 100 at a time and keeps no more. While others replay or discard dead
-// letters it may list one twice: where the last one of a hundred is gone, it goes on with the oldest.
-// Replay and Discard act on each once nevertheless. It stops at an error, which wraps
+// them up. It asks the queue for 100 at a time and keeps no more. While others replay or discard
+// dead letters it may list one twice: where the last one of a hundred is gone, it goes on with the
+// oldest. Replay and Discard act on each once nevertheless. It stops at an error, which wraps
 // errors.ErrUnsupported where the queue has no list, and when ctx ends.
 func (e *Emitter) DeadLetters(ctx context.Context, q DeadLetterQuery) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
@@ -51,14 +51,14 @@ func (e *Emitter) DeadLetters(ctx context.Context, q DeadLetterQuery) iter.Seq2[
 	}
 }
 
-// Replay gives the dead letters that the query chooses another try, as new jobs: with a whole budget,
-// and with a new time and signature. Receivers see the old Webhook-Id. It returns how many were
-// replayed. Without IDs it replays what was there when it was called; a job that fails again is
-// another dead letter, with another ID.
+// Replay gives the dead letters that the query chooses another try, as new jobs: with a whole
+// budget, and with a new time and signature. Receivers see the old Webhook-Id. It returns how many
+// were replayed. Without IDs it replays what was there when it was called; a job that fails again
+// is another dead letter, with another ID.
 //
 // A new job has to be sealed, and what is sealed has to be genuine. A dead letter that cannot be
-// verified stays where it is: it was altered, or it is for an app or of a key that this emitter does
-// not have. The others are replayed, and the error then wraps [ErrUnverified].
+// verified stays where it is: it was altered, or it is for an app or of a key that this emitter
+// does not have. The others are replayed, and the error then wraps [ErrUnverified].
 func (e *Emitter) Replay(ctx context.Context, q DeadLetterQuery) (int, error) {
 	unverified := 0
 	n, err := e.eachDead(ctx, &q, func(d queue.DeadLetters, page []queue.DeadLetter) (int, error) {
@@ -102,9 +102,9 @@ func (e *Emitter) replayJob(d *queue.DeadLetter) (queue.Job, bool) {
 	return job, true
 }
 
-// Discard forgets the dead letters that the query chooses for good, and returns how many there were.
-// Because that cannot be taken back it refuses a query without a condition; one with a Since of long
-// ago chooses all. Without IDs it discards what was there when it was called.
+// Discard forgets the dead letters that the query chooses for good, and returns how many there
+// were. Because that cannot be taken back it refuses a query without a condition; one with a Since
+// of long ago chooses all. Without IDs it discards what was there when it was called.
 func (e *Emitter) Discard(ctx context.Context, q DeadLetterQuery) (int, error) {
 	if q.isEmpty() {
 		return 0, errors.New("webhook: discard: the query chooses everything: set AppID, WebhookID, Since or IDs")
@@ -126,9 +126,9 @@ func (e *Emitter) Discard(ctx context.Context, q DeadLetterQuery) (int, error) {
 	return n, nil
 }
 
-// eachDead calls act with the dead letters that the query chooses, page by page, and adds up what it
-// returns. It acts on a page when the next one was listed, because the list goes on after a letter
-// that is there.
+// eachDead calls act with the dead letters that the query chooses, page by page, and adds up what
+// it returns. It acts on a page when the next one was listed, because the list goes on after a
+// letter that is there.
 func (e *Emitter) eachDead(
 	ctx context.Context, q *DeadLetterQuery, act func(queue.DeadLetters, []queue.DeadLetter) (int, error),
 ) (int, error) {
@@ -164,8 +164,8 @@ func (e *Emitter) eachDead(
 	return p.Done, settle(last)
 }
 
-// namedDead calls act with the dead letters that the query names, whether they are there or not. Only
-// their IDs are set.
+// namedDead calls act with the dead letters that the query names, whether they are there or not.
+// Only their IDs are set.
 func (e *Emitter) namedDead(
 	_ context.Context, q *DeadLetterQuery, act func(queue.DeadLetters, []queue.DeadLetter) (int, error),
 ) (int, error) {

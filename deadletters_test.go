@@ -12,8 +12,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// buried starts an emitter whose two apps have two webhooks each, all of which have a number of dead
-// letters: half of them given up an hour after the others.
+// buried starts an emitter whose two apps have two webhooks each, all of which have a number of
+// dead letters: half of them given up an hour after the others.
 func buried(t *testing.T, to *endpoint, each int) (e *Emitter, later time.Time) {
 	t.Helper()
 	to.answer = answers(dispatch.Outcome{Verdict: dispatch.Stop, Status: 410, Reason: "gone"})

@@ -96,7 +96,8 @@ func TestShutdownSendsWhatIsHeld(t *testing.T) {
 	})
 }
 
-// A minute in which 1,000 channels flap, each in its own rhythm, against Pusher's rule written down plainly.
+// A minute in which 1,000 channels flap, each in its own rhythm, against Pusher's rule written down
+// plainly.
 func TestDebounceOfFlappingChannelsGivesWhatPushersRuleGives(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

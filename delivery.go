@@ -88,8 +88,8 @@ func (d *delivery) QueueFailed(operation string, n int, err error) {
 // QueueWorks tells of an operation of the queue that works again.
 func (d *delivery) QueueWorks(operation string) { d.log.queueWorks(operation) }
 
-// Panicked counts and tells of a panic, and decides what becomes of the job: a panic of middleware or
-// a sender is a failed attempt.
+// Panicked counts and tells of a panic, and decides what becomes of the job: a panic of middleware
+// or a sender is a failed attempt.
 func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) scheduler.Result {
 	job, _ := j.(*deliveryJob)
 	switch {

@@ -33,8 +33,8 @@ const (
 	reasonDisabled     = "disabled"
 )
 
-// attemptsMade returns how many attempts a dead letter has had. The queue counts the lease under which
-// it was given up, also where this package made no attempt.
+// attemptsMade returns how many attempts a dead letter has had. The queue counts the lease under
+// which it was given up, also where this package made no attempt.
 func attemptsMade(d *queue.DeadLetter) int {
 	word, _, _ := strings.Cut(d.Reason, ":")
 	switch word {

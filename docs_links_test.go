@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,4 +60,35 @@ func hasHeading(text, anchor string) bool {
 		}
 	}
 	return false
+}
+
+var faultTest = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)Fault\d+\w*)`)
+
+// docs/faults.md names every test of a fault, and no test that is gone.
+func TestFaultsPageNamesEveryTest(t *testing.T) {
+	t.Parallel()
+	page := readPage(t, "docs/faults.md")
+	found := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		for _, m := range faultTest.FindAllStringSubmatch(readPage(t, path), -1) {
+			found[m[1]] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range found {
+		if !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("docs/faults.md does not name %s", name)
+		}
+	}
+	for _, m := range regexp.MustCompile("`((?:Test|Fuzz)Fault\\d\\d\\w+)`").FindAllStringSubmatch(page, -1) {
+		if !found[m[1]] {
+			t.Errorf("docs/faults.md names %s, which there is not", m[1])
+		}
+	}
 }

@@ -90,8 +90,8 @@ func (d *drops) addEvent(h *hook) {
 	}
 }
 
-// take returns what a line is due about: of each webhook and reason once a minute, or, at the minute's
-// end, all there is.
+// take returns what a line is due about: of each webhook and reason once a minute, or, at the
+// minute's end, all there is.
 func (d *drops) take(now time.Time, all bool) (due []drop) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -161,7 +161,8 @@ func (e *Emitter) takeInTurn(ev *Event, f *forms, hooks []*hook, m emitMode) err
 	return nil
 }
 
-// putInTurn puts an event into the batches of the hooks when it is its turn, and returns of how many.
+// putInTurn puts an event into the batches of the hooks when it is its turn, and returns of how
+// many.
 func (e *Emitter) putInTurn(f *forms, hooks []*hook, m emitMode) (n int, err error) {
 	w := e.outbox.newWaiter(m, hooks, e.roomToWaitFor(f, hooks))
 	defer e.outbox.leave(w)
@@ -174,9 +175,9 @@ func (e *Emitter) putInTurn(f *forms, hooks []*hook, m emitMode) (n int, err err
 	return n, nil
 }
 
-// roomToWaitFor returns the bytes that an EmitWait waits for at each of its hooks: those that the hooks'
-// batches take next, so that the events that follow need not wait as well. It asks for no more than a
-// small part of the outbox, unless the event itself needs that.
+// roomToWaitFor returns the bytes that an EmitWait waits for at each of its hooks: those that the
+// hooks' batches take next, so that the events that follow need not wait as well. It asks for no
+// more than a small part of the outbox, unless the event itself needs that.
 func (e *Emitter) roomToWaitFor(f *forms, hooks []*hook) int64 {
 	step := int64(0)
 	for _, h := range hooks {
@@ -186,8 +187,8 @@ func (e *Emitter) roomToWaitFor(f *forms, hooks []*hook) int64 {
 	return max(roomInTurn(f, hooks), min(step, e.outbox.limit/int64(part*len(hooks))))
 }
 
-// roomInTurn returns the bytes that an EmitWait needs at least at each of its hooks: those of a batch of
-// its own, since many may get room before the first of them opens one.
+// roomInTurn returns the bytes that an EmitWait needs at least at each of its hooks: those of a
+// batch of its own, since many may get room before the first of them opens one.
 func roomInTurn(f *forms, hooks []*hook) int64 {
 	names := 0
 	for _, h := range hooks {
@@ -203,8 +204,8 @@ func (e *Emitter) put(f *forms, hooks []*hook, reserved int64, m emitMode) {
 	}
 }
 
-// taken tells of an event that is in the batches of the first n of the hooks, and is dropped for the
-// others. It calls the host's Trace functions, which may end the goroutine.
+// taken tells of an event that is in the batches of the first n of the hooks, and is dropped for
+// the others. It calls the host's Trace functions, which may end the goroutine.
 func (e *Emitter) taken(ev *Event, hooks []*hook, n int, m emitMode) {
 	told := false
 	defer func() {
@@ -231,8 +232,8 @@ func (e *Emitter) dropped(hooks []*hook, of int, m emitMode) {
 	e.tellDropped(hooks, func(h *hook) { e.watch.dropped(h, "", 1, ErrOverflow) })
 }
 
-// tellDropped counts an event as dropped by each of the webhooks, and tells of it. A Trace function may
-// end the goroutine, so all are counted before the first is told of.
+// tellDropped counts an event as dropped by each of the webhooks, and tells of it. A Trace function
+// may end the goroutine, so all are counted before the first is told of.
 func (e *Emitter) tellDropped(hooks []*hook, tell func(*hook)) {
 	for _, h := range hooks {
 		h.slot.dropped.Add(1)

@@ -18,8 +18,9 @@ import (
 // The error is a *[queue.BatchError], which holds the reason for each event that a webhook's queue
 // has not taken, by its index in events: an error of EmitWait, ErrOverflow if the event was dropped
 // for a failing webhook, queue.ErrTooLarge, ErrClosed if the emitter ended before the hand-over, or
-// ctx's error if ctx did; errors.Is finds them. Its text names the first one. After ErrClosed and ctx's error the queue may have
-// the event, or get it later, and other webhooks of the event may get it in all cases.
+// ctx's error if ctx did; errors.Is finds them. Its text names the first one. After ErrClosed and
+// ctx's error the queue may have the event, or get it later, and other webhooks of the event may
+// get it in all cases.
 //
 // EmitSync does not wait for events that Options.Debounce or CountInterval hold back. Like EmitWait
 // it must not be called from a Trace function, from middleware or from a sender.

@@ -163,8 +163,8 @@ func (e *Emitter) start() {
 	}
 }
 
-// keep runs f in the background, and again when its goroutine has ended before ctx: by a panic, or by
-// a Trace function or the log handler that called runtime.Goexit.
+// keep runs f in the background, and again when its goroutine has ended before ctx: by a panic, or
+// by a Trace function or the log handler that called runtime.Goexit.
 func (e *Emitter) keep(ctx context.Context, f func(context.Context)) {
 	e.background.Go(func() {
 		defer func() {
@@ -182,10 +182,10 @@ func (e *Emitter) keep(ctx context.Context, f func(context.Context)) {
 
 // SetApp adds an app, or replaces the one with its ID. Each event sees the old configuration or the
 // new one. Events that wait in batches or in the queue go to the webhooks of the same identity,
-// with their new URL, headers and so on; those of webhooks that are gone become dead letters. A webhook
-// without an ID whose URL or function is changed is gone, and so is one that is given an ID: then
-// SetApp logs one warning with the number of jobs, for which it asks the queue, for 2 seconds at most.
-// The error is a *ConfigError, and then nothing has changed.
+// with their new URL, headers and so on; those of webhooks that are gone become dead letters. A
+// webhook without an ID whose URL or function is changed is gone, and so is one that is given an
+// ID: then SetApp logs one warning with the number of jobs, for which it asks the queue, for 2
+// seconds at most. The error is a *ConfigError, and then nothing has changed.
 func (e *Emitter) SetApp(a App) error {
 	if e.closed.Load() {
 		return ErrClosed

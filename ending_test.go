@@ -16,7 +16,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// endsInTime ends e by Close or by a Shutdown of five seconds, and checks that neither takes longer.
+// endsInTime ends e by Close or by a Shutdown of five seconds, and checks that neither takes
+// longer.
 func endsInTime(t *testing.T, e *Emitter, closes bool) error {
 	t.Helper()
 	began, allowed := time.Now(), 3*time.Second

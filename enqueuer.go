@@ -194,8 +194,8 @@ func (q *enqueuer) offer(ctx context.Context, batches []*batch) {
 	}
 }
 
-// enqueue makes the call. The events count as enqueued before it, since another goroutine may settle a
-// job before it returns, and no longer if it fails as a whole or ends this goroutine.
+// enqueue makes the call. The events count as enqueued before it, since another goroutine may
+// settle a job before it returns, and no longer if it fails as a whole or ends this goroutine.
 func (q *enqueuer) enqueue(ctx context.Context, jobs []queue.Job, events int64) error {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
 	defer cancel()

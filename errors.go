@@ -21,8 +21,8 @@ var (
 	// others, without an error.
 	ErrOverflow = errors.New("webhook: no room for the event")
 
-	// ErrUnknownWebhook is returned by Webhook and Resume when neither this emitter nor the queue has
-	// such a webhook.
+	// ErrUnknownWebhook is returned by Webhook and Resume when neither this emitter nor the queue
+	// has such a webhook.
 	ErrUnknownWebhook = errors.New("webhook: unknown webhook")
 
 	// ErrUnverified is returned by Replay when dead letters stay because they cannot be

@@ -39,8 +39,8 @@ const (
 // Event is something that happened on a channel. Make it with one of the constructors, such as
 // [ChannelOccupied]. It is a plain comparable value.
 //
-// The comments name the types that a field is for. A field that is not for the event's type must be empty: see
-// [Event.Validate]. Events of a type that the host declared may have any of them.
+// The comments name the types that a field is for. A field that is not for the event's type must be
+// empty: see [Event.Validate]. Events of a type that the host declared may have any of them.
 type Event struct {
 	AppID             string    // the app that it belongs to; required, not sent
 	Type              EventType // sent as "name"; required
@@ -96,9 +96,9 @@ func ClientEvent(appID, channel string, m ClientMessage) Event {
 	}
 }
 
-// ClientData returns the text that Pusher sends as the data of a client event, made of the JSON that
-// the client sent: the string itself if it is a string, and the JSON text of anything else. It is
-// empty if raw is empty.
+// ClientData returns the text that Pusher sends as the data of a client event, made of the JSON
+// that the client sent: the string itself if it is a string, and the JSON text of anything else. It
+// is empty if raw is empty.
 func ClientData(raw json.RawMessage) string {
 	text := bytes.TrimSpace(raw)
 	var s string
@@ -113,13 +113,14 @@ func CacheMiss(appID, channel string) Event {
 	return Event{AppID: appID, Type: TypeCacheMiss, Channel: channel}
 }
 
-// SubscriptionCount says how many subscribers the channel has now. Presence channels have none of these.
+// SubscriptionCount says how many subscribers the channel has now. Presence channels have none of
+// these.
 func SubscriptionCount(appID, channel string, count int) Event {
 	return Event{AppID: appID, Type: TypeSubscriptionCount, Channel: channel, SubscriptionCount: count}
 }
 
-// CustomEvent is an event of a type that the host declared in Options.EventTypes. Fields may be set on the result; those
-// that are not empty are sent. What the type has besides them is in Extra.
+// CustomEvent is an event of a type that the host declared in Options.EventTypes. Fields may be set
+// on the result; those that are not empty are sent. What the type has besides them is in Extra.
 func CustomEvent(appID string, t EventType, channel string) Event {
 	return Event{AppID: appID, Type: t, Channel: channel}
 }

@@ -54,7 +54,8 @@ func isCache(channel string) bool {
 	return strings.HasPrefix(channel, "cache-")
 }
 
-// refusal is the end of a message about an event of type t on a channel that the rule does not allow.
+// refusal is the end of a message about an event of type t on a channel that the rule does not
+// allow.
 func (r channelRule) refusal(t EventType) string {
 	switch r {
 	case presenceChannel:

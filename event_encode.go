@@ -7,15 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// appendJSON appends the event as the payload has it. The event is valid: see validate. What is absent is
-// omitted, as is a UserInfo of null, but a client event always has data and a count is sent when it is 0.
+// appendJSON appends the event as the payload has it. The event is valid: see validate. What is
+// absent is omitted, as is a UserInfo of null, but a client event always has data and a count is
+// sent when it is 0.
 //
-// The text is more careful than JSON asks for: besides control characters it escapes DEL, U+2028, U+2029, U+FFFE and
-// U+FFFF, so that it may stand in a script and in any queue's message, and what is not UTF-8 becomes U+FFFD.
+// The text is more careful than JSON asks for: besides control characters it escapes DEL, U+2028,
+// U+2029, U+FFFE and U+FFFF, so that it may stand in a script and in any queue's message, and what
+// is not UTF-8 becomes U+FFFD.
 func (e *Event) appendJSON(dst []byte) []byte { return e.appendJSONWith(dst, false) }
 
-// appendJSONWith is appendJSON with user_info as JSON or, for receivers that read strings alone, as a
-// string that holds it.
+// appendJSONWith is appendJSON with user_info as JSON or, for receivers that read strings alone, as
+// a string that holds it.
 func (e *Event) appendJSONWith(dst []byte, infoAsText bool) []byte {
 	dst = append(dst, '{')
 	dst = e.appendFields(dst, infoAsText)
@@ -57,8 +59,8 @@ func appendInfo(dst []byte, info string, asText bool) []byte {
 	return appendString(dst, string(appendCompact(nil, info)))
 }
 
-// appendMembers appends a comma and the members of object, which is valid JSON, or nothing if it has
-// none.
+// appendMembers appends a comma and the members of object, which is valid JSON, or nothing if it
+// has none.
 func appendMembers(dst []byte, object string) []byte {
 	object = strings.TrimSpace(object)
 	before := len(dst)
@@ -100,7 +102,8 @@ func appendString(dst []byte, s string) []byte {
 	}
 }
 
-// plainPrefix returns how many plain bytes s begins with. It looks at eight at a time, which halves the cost of an event.
+// plainPrefix returns how many plain bytes s begins with. It looks at eight at a time, which halves
+// the cost of an event.
 func plainPrefix(s string) int {
 	n := 0
 	for len(s)-n >= 8 && allPlain(loadWord(s[n:])) {
@@ -119,8 +122,8 @@ func loadWord(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// allPlain says whether all eight bytes of w are plain. A subtraction sets a lane's high bit when the lane held less than
-// was taken from it; w itself has the bit where a byte is not ASCII.
+// allPlain says whether all eight bytes of w are plain. A subtraction sets a lane's high bit when
+// the lane held less than was taken from it; w itself has the bit where a byte is not ASCII.
 func allPlain(w uint64) bool {
 	const each, high = 0x0101010101010101, 0x8080808080808080
 	control := w - each*' '
@@ -130,8 +133,8 @@ func allPlain(w uint64) bool {
 	return (w|control|quote|backslash|del)&high == 0
 }
 
-// appendSpecial appends what stands for the character at s[i], which is not a plain one, and returns where the
-// next one begins.
+// appendSpecial appends what stands for the character at s[i], which is not a plain one, and
+// returns where the next one begins.
 func appendSpecial(dst []byte, s string, i int) ([]byte, int) {
 	switch c := s[i]; c {
 	case '"', '\\':
@@ -150,7 +153,8 @@ func appendSpecial(dst []byte, s string, i int) ([]byte, int) {
 	return utf8.AppendRune(dst, r), i + size
 }
 
-// mustEscape says which characters other than the quote and the backslash are never sent as they are.
+// mustEscape says which characters other than the quote and the backslash are never sent as they
+// are.
 func mustEscape(r rune) bool {
 	switch r {
 	case 0x7f, 0x2028, 0x2029, 0xfffe, 0xffff:
@@ -165,8 +169,8 @@ func appendHex(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', digits[r>>12&0xf], digits[r>>8&0xf], digits[r>>4&0xf], digits[r&0xf])
 }
 
-// appendCompact appends text, which is valid JSON, without the space between its tokens and with the characters
-// of its strings as careful as appendString has them.
+// appendCompact appends text, which is valid JSON, without the space between its tokens and with
+// the characters of its strings as careful as appendString has them.
 func appendCompact(dst []byte, text string) []byte {
 	quoted := false
 	for i := 0; i < len(text); {
@@ -189,8 +193,9 @@ func appendCompact(dst []byte, text string) []byte {
 	return dst
 }
 
-// appendEscape appends the escape at text[i] and returns where the next character begins. Half of a surrogate pair
-// becomes U+FFFD, as encoding/json reads it: PHP's and Swift's decoders refuse a payload that has one.
+// appendEscape appends the escape at text[i] and returns where the next character begins. Half of a
+// surrogate pair becomes U+FFFD, as encoding/json reads it: PHP's and Swift's decoders refuse a
+// payload that has one.
 func appendEscape(dst []byte, text string, i int) ([]byte, int) {
 	if text[i+1] != 'u' {
 		return append(dst, text[i:i+2]...), i + 2

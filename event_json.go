@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/internal/strict"
 )
 
-// MarshalJSON returns the event as UnmarshalJSON reads it: what is sent, with the app's id in "app_id" and Extra in
-// "extra". It fails if UserInfo is not JSON or Extra not a JSON object.
+// MarshalJSON returns the event as UnmarshalJSON reads it: what is sent, with the app's id in
+// "app_id" and Extra in "extra". It fails if UserInfo is not JSON or Extra not a JSON object.
 func (e Event) MarshalJSON() ([]byte, error) {
 	if e.UserInfo != "" && !json.Valid([]byte(e.UserInfo)) {
 		return nil, invalidEvent("user_info is %q, it must be JSON", shorten(e.UserInfo))
@@ -28,10 +28,11 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// UnmarshalJSON reads an object with the fields app_id, name, channel, event, data, socket_id, user_id, user_info,
-// subscription_count and extra, all of them optional here: [Event.Validate] says what is missing. null counts as absent.
-// data may be any JSON: a string is taken as it is, anything else as its JSON text. user_id may be a whole number, whose
-// digits are taken. An unknown field, a field that is there twice and a value of the wrong type are errors that wrap
+// UnmarshalJSON reads an object with the fields app_id, name, channel, event, data, socket_id,
+// user_id, user_info, subscription_count and extra, all of them optional here: [Event.Validate]
+// says what is missing. null counts as absent. data may be any JSON: a string is taken as it is,
+// anything else as its JSON text. user_id may be a whole number, whose digits are taken. An unknown
+// field, a field that is there twice and a value of the wrong type are errors that wrap
 // [ErrInvalidEvent] and name the field.
 func (e *Event) UnmarshalJSON(text []byte) error {
 	if read, ok := scanEvent(text); ok {

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// Receivers' parsers have bounds of their own, and one value beyond them costs the whole batch: .NET's
-// read 64 levels, Ruby's 100, PHP's and Swift's 512; Go's and Swift's read no number that a float64
-// does not have, and .NET's no longer integer than 380 digits. PHP's refuses a name that begins with
-// NUL. A payload has three levels around a user_info, and Lambda's envelope a fourth.
+// Receivers' parsers have bounds of their own, and one value beyond them costs the whole batch:
+// .NET's read 64 levels, Ruby's 100, PHP's and Swift's 512; Go's and Swift's read no number that a
+// float64 does not have, and .NET's no longer integer than 380 digits. PHP's refuses a name that
+// begins with NUL. A payload has three levels around a user_info, and Lambda's envelope a fourth.
 const (
 	maxNesting     = 60
 	maxNumberBytes = 100
@@ -137,8 +137,8 @@ func extraProblem(text string) string {
 	return n.problem()
 }
 
-// isStandardName reports whether a member of this name is a field of every event's or some events', in
-// any case of its letters: Go's parser takes all for the same.
+// isStandardName reports whether a member of this name is a field of every event's or some events',
+// in any case of its letters: Go's parser takes all for the same.
 func isStandardName(name string) bool {
 	return strings.EqualFold(name, "name") || strings.EqualFold(name, "channel") ||
 		slices.ContainsFunc(fieldNames[:], func(field string) bool { return strings.EqualFold(name, field) })

@@ -6,9 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// scanEvent reads an event in the form that most programs write: an object with known fields, each there once, that
-// are strings, and a count and a user_id of plain digits. Of all else, valid or not, it says that it can't, and package strict has to read it; that
-// takes more than ten times as long, which matters to a host that reads many events from a pipe.
+// scanEvent reads an event in the form that most programs write: an object with known fields, each
+// there once, that are strings, and a count and a user_id of plain digits. Of all else, valid or
+// not, it says that it can't, and package strict has to read it; that takes more than ten times as
+// long, which matters to a host that reads many events from a pipe.
 func scanEvent(text []byte) (e Event, ok bool) {
 	s := scanner{rest: text}
 	var seen uint16
@@ -34,8 +35,8 @@ func scanEvent(text []byte) (e Event, ok bool) {
 	return e, s.atEnd()
 }
 
-// field returns where to put the field's text, and a bit of its own; no pointer for the count, and no bit for a
-// field that is not known.
+// field returns where to put the field's text, and a bit of its own; no pointer for the count, and
+// no bit for a field that is not known.
 func (e *Event) field(name string) (dst *string, bit uint16) {
 	switch name {
 	case "app_id":

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// maxEventBytes bounds what the fields of one event hold together, so that an event fits a batch of the default
-// size. Its encoding may be larger, which Emit checks.
+// maxEventBytes bounds what the fields of one event hold together, so that an event fits a batch of
+// the default size. Its encoding may be larger, which Emit checks.
 const maxEventBytes = 190 << 10
 
-// maxChannelBytes bounds a channel's name, and so what a webhook's pattern has to look at. Pusher takes
-// 164 characters, and Sockudo 200 unless it is told otherwise.
+// maxChannelBytes bounds a channel's name, and so what a webhook's pattern has to look at. Pusher
+// takes 164 characters, and Sockudo 200 unless it is told otherwise.
 const maxChannelBytes = 4 << 10
 
 // fieldSet says which of an event's fields, other than the three that all have, are meant.
@@ -31,8 +31,8 @@ const (
 // fieldNames are the names of the fields in the order of their bits.
 var fieldNames = [...]string{"event", "data", "socket_id", "user_id", "user_info", "subscription_count", "extra"}
 
-// rules returns the fields that an event of type t must have, those that it may have, and the channels
-// that it is for.
+// rules returns the fields that an event of type t must have, those that it may have, and the
+// channels that it is for.
 func (t EventType) rules() (need, may fieldSet, on channelRule) {
 	switch t {
 	case TypeChannelOccupied, TypeChannelVacated:
@@ -82,17 +82,17 @@ func (e *Event) size() int {
 	return len(e.Type) + len(e.Channel) + len(e.UserID) + len(e.UserInfo) + len(e.Event) + len(e.Data) + len(e.SocketID) + len(e.Extra)
 }
 
-// Validate reports whether Emit takes the event, as far as that depends on the event alone: AppID, Type
-// and Channel are set, and of the other fields those that the type needs and none that it does not
-// have; the channel is of a kind that the type is for and has at most 4,096 bytes; a client event's
-// name begins with "client-"; UserInfo is JSON and Extra a JSON object, which nest at most 60 levels,
-// with numbers that a float64 has, of at most 100 characters; Extra has no member twice and none with
-// the name of a field; SubscriptionCount is not negative; and the fields hold at most 190 KiB together.
-// Whether the type is one that the host declared is for the emitter to say.
+// Validate reports whether Emit takes the event, as far as that depends on the event alone: AppID,
+// Type and Channel are set, and of the other fields those that the type needs and none that it does
+// not have; the channel is of a kind that the type is for and has at most 4,096 bytes; a client
+// event's name begins with "client-"; UserInfo is JSON and Extra a JSON object, which nest at most
+// 60 levels, with numbers that a float64 has, of at most 100 characters; Extra has no member twice
+// and none with the name of a field; SubscriptionCount is not negative; and the fields hold at most
+// 190 KiB together. Whether the type is one that the host declared is for the emitter to say.
 //
-// Members are added to, updated in and removed from presence channels. Client events are for private
-// and presence channels, cache_miss is for cache channels, and subscription_count is for all but
-// presence channels.
+// Members are added to, updated in and removed from presence channels. Client events are for
+// private and presence channels, cache_miss is for cache channels, and subscription_count is for
+// all but presence channels.
 //
 // The error wraps [ErrInvalidEvent] and names the field, its value and what would be right.
 func (e Event) Validate() error { return e.validate() }

@@ -66,7 +66,8 @@ func Example() {
 	// /presence member_removed presence-chat user-123
 }
 
-// A key is rotated without losing a delivery: jobs that were signed with the old key are signed again with the new one.
+// A key is rotated without losing a delivery: jobs that were signed with the old key are signed
+// again with the new one.
 func ExampleEmitter_SetApp_rotation() {
 	old := webhook.Key{Key: "key-1", Secret: "secret-1"}
 	next := webhook.Key{Key: "key-2", Secret: "secret-2"}
@@ -209,9 +210,9 @@ func ExampleConfigError() {
 			fmt.Println(p)
 		}
 	}
-	// Output:
-	// apps[0].webhooks[0].url: is "ftp://example.com"; must begin with https:// or http://
-	// apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you mean "channel_occupied"?
+	// Output: apps[0].webhooks[0].url: is "ftp://example.com"; must begin with https:// or http://
+	// apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you
+	// mean "channel_occupied"?
 }
 
 // A button "send a test" in a dashboard.

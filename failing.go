@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// warnedAttempts is how many failed attempts of a webhook have a line at Warn, until one succeeds.
+	// warnedAttempts is how many failed attempts of a webhook have a line at Warn, until one
+	// succeeds.
 	warnedAttempts = 3
 
 	// failingRow is how many failures in a row make a webhook one that the log calls failing, also
@@ -20,9 +21,9 @@ const (
 	quietTime = time.Hour
 )
 
-// failingHooks is what the log knows of webhooks that fail: what happened in this process, and their
-// lanes' state in the queue as far as this process has learned it. It holds at most maxKnown; of
-// others the log has no more than the lines of their attempts.
+// failingHooks is what the log knows of webhooks that fail: what happened in this process, and
+// their lanes' state in the queue as far as this process has learned it. It holds at most maxKnown;
+// of others the log has no more than the lines of their attempts.
 type failingHooks struct {
 	mu     sync.Mutex
 	byLane map[string]*failingHook
@@ -30,8 +31,8 @@ type failingHooks struct {
 	wake   chan struct{}       // capacity 1: there are such
 }
 
-// failingHook is a webhook whose attempts have failed since its last success, or whose lane the queue
-// knows as failing.
+// failingHook is a webhook whose attempts have failed since its last success, or whose lane the
+// queue knows as failing.
 type failingHook struct {
 	lane, app, webhook string
 	slot               *slot // nil: the webhook is not configured here
@@ -105,7 +106,8 @@ func (s *failingHooks) find(app, webhook string, add bool) *failingHook {
 	return f
 }
 
-// begin notes when the webhook began to fail, or forgets it when it has failed too little to be told.
+// begin notes when the webhook began to fail, or forgets it when it has failed too little to be
+// told.
 func (f *failingHook) begin(now time.Time) {
 	switch failing := f.row > 0 || f.fails(); {
 	case failing && f.since.IsZero():
@@ -163,8 +165,8 @@ func (s *failingHooks) delivered(h *hook, events int) {
 	})
 }
 
-// learn notes the state of a lane. It returns the state that was known before, if one was, and reports
-// whether the new one is another.
+// learn notes the state of a lane. It returns the state that was known before, if one was, and
+// reports whether the new one is another.
 func (s *failingHooks) learn(app, webhook string, h *hook, from, to scheduler.LaneState) (before scheduler.LaneState, changed bool) {
 	before, changed = from, true
 	s.update(app, webhook, h, to.Health == queue.Failing, func(f *failingHook, now time.Time) {
@@ -177,8 +179,8 @@ func (s *failingHooks) learn(app, webhook string, h *hook, from, to scheduler.La
 	return before, changed
 }
 
-// becomes notes a change of the lane's state. One that is untried again, because somebody has resumed it
-// or because it answers, begins anew.
+// becomes notes a change of the lane's state. One that is untried again, because somebody has
+// resumed it or because it answers, begins anew.
 func (f *failingHook) becomes(from, to scheduler.LaneState, now time.Time) {
 	if from.Health == queue.Failing && to.Health == queue.Untried {
 		f.row = 0

@@ -272,8 +272,8 @@ func TestANodeThatDoesNotProbeLogsTheOutage(t *testing.T) {
 	}
 }
 
-// The log and the status say the same of a webhook that fails, on queues that count jobs and on those
-// that can't.
+// The log and the status say the same of a webhook that fails, on queues that count jobs and on
+// those that can't.
 func TestTheLogAgreesWithTheStatus(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) queue.Queue{

@@ -20,7 +20,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// dice makes the choices of one fuzz input: its bytes first, then random numbers that depend on them.
+// dice makes the choices of one fuzz input: its bytes first, then random numbers that depend on
+// them.
 type dice struct {
 	mu   sync.Mutex
 	data []byte
@@ -201,7 +202,8 @@ func (h *rogueHost) event() Event {
 	return ChannelOccupied(app, channel)
 }
 
-// act does one thing that a host does, in a goroutine of its own, which a callback may end or block.
+// act does one thing that a host does, in a goroutine of its own, which a callback may end or
+// block.
 func (h *rogueHost) act(ctx context.Context, e *Emitter, ordered bool) {
 	ctx, cancel := context.WithTimeout(ctx, h.duration(time.Minute))
 	defer cancel()
@@ -229,8 +231,8 @@ func (h *rogueHost) act(ctx context.Context, e *Emitter, ordered bool) {
 	}
 }
 
-// FuzzEmitter has random hosts, options and receivers: whatever they do, the process lives, Shutdown
-// returns in its time, and the totals add up.
+// FuzzEmitter has random hosts, options and receivers: whatever they do, the process lives,
+// Shutdown returns in its time, and the totals add up.
 func FuzzEmitter(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("'b\xb2e")) // a Trace function ends a goroutine whose event is about to be held back
@@ -282,8 +284,8 @@ func runRogue(t *testing.T, d *dice) {
 	checkCounters(t, e)
 }
 
-// checkSettled checks, a while after the last event, that the outbox is empty, and that nothing counts
-// as queued if the queue is empty.
+// checkSettled checks, a while after the last event, that the outbox is empty, and that nothing
+// counts as queued if the queue is empty.
 func checkSettled(ctx context.Context, t *testing.T, e *Emitter) {
 	time.Sleep(time.Hour)
 	synctest.Wait()

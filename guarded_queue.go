@@ -11,9 +11,9 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// guardedQueue is a queue whose panics are errors, and whose errors can be looked at. The enqueuer and
-// the scheduler use it. Texts that come from the driver, and reasons that go to it, are one line of at
-// most 1 KiB.
+// guardedQueue is a queue whose panics are errors, and whose errors can be looked at. The enqueuer
+// and the scheduler use it. Texts that come from the driver, and reasons that go to it, are one
+// line of at most 1 KiB.
 type guardedQueue struct {
 	queue.Queue
 	log *logger
@@ -40,9 +40,10 @@ var queueErrors = []error{
 	queue.ErrLaneHealthy, queue.ErrClosed,
 }
 
-// readable returns err if its methods can be called, and else an error that says that they cannot. Its
-// text may hold what a server or another program wrote; it becomes one line. Of a *queue.BatchError it
-// keeps the errors that are some; without any, such as in a nil one, it is none.
+// readable returns err if its methods can be called, and else an error that says that they cannot.
+// Its text may hold what a server or another program wrote; it becomes one line. Of a
+// *queue.BatchError it keeps the errors that are some; without any, such as in a nil one, it is
+// none.
 func readable(err error) (read error) {
 	if err == nil {
 		return nil

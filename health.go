@@ -36,10 +36,10 @@ const (
 //   - a ready job whose webhook is not held is older than a minute,
 //   - this process suspects itself, because it reaches no host at all.
 //
-// A webhook that fails is none: that is its receiver's problem. Health may be asked as often as a probe
-// likes. It asks the queue for its Stats at most once a second, and at most once in a hundred times as
-// long as the answer took, up to 10 seconds: Redis looks at all lanes for them, which takes it 3 ms for a
-// thousand.
+// A webhook that fails is none: that is its receiver's problem. Health may be asked as often as a
+// probe likes. It asks the queue for its Stats at most once a second, and at most once in a hundred
+// times as long as the answer took, up to 10 seconds: Redis looks at all lanes for them, which
+// takes it 3 ms for a thousand.
 func (e *Emitter) Health(ctx context.Context) HealthReport {
 	var problems []string
 	add := func(problem string) {
@@ -63,8 +63,8 @@ func (e *Emitter) Health(ctx context.Context) HealthReport {
 // errNoAnswer is returned when the queue takes too long.
 var errNoAnswer = errors.New("it does not answer")
 
-// stateOfQueue asks the queue, for no longer than Health may take. The Stats of a queue that has none
-// are zero.
+// stateOfQueue asks the queue, for no longer than Health may take. The Stats of a queue that has
+// none are zero.
 func (e *Emitter) stateOfQueue(ctx context.Context) (queue.Stats, error) {
 	wait := healthTime
 	if at, ok := ctx.Deadline(); ok {

@@ -225,8 +225,8 @@ func TestHealthTellsThatNoHostIsReached(t *testing.T) {
 	})
 }
 
-// The dearer an answer, the longer it serves, so that a probe takes little of the queue's time. That of a
-// queue that fails serves for a second.
+// The dearer an answer, the longer it serves, so that a probe takes little of the queue's time.
+// That of a queue that fails serves for a second.
 func TestHealthAsksASlowQueueRarely(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -145,8 +145,9 @@ func TestColdLanesHoldAtMostHalfOfTheWorkers(t *testing.T) {
 	})
 }
 
-// delays emits at a steady pace for webhooks that answer within 5 ms, beside one that gets 1,000 events a second and
-// may hang, and returns how long the healthy ones' events took to be sent, sorted.
+// delays emits at a steady pace for webhooks that answer within 5 ms, beside one that gets 1,000
+// events a second and may hang, and returns how long the healthy ones' events took to be sent,
+// sorted.
 func delays(t *testing.T, hangFrom time.Duration) []time.Duration {
 	t.Helper()
 	const healthy = 99

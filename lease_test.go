@@ -40,7 +40,8 @@ func TestAnAttemptIsCancelledAtItsLeasesEnd(t *testing.T) {
 						ended <- time.Now()
 						return timedOut(ctx)
 					}}
-					// The attempt may take longer than the lease only in this test: options forbid it.
+					// The attempt may take longer than the lease only in this test: options forbid
+					// it.
 					e := start(t, to, with(q), unbatched)
 					e.sender.timeout = 10 * time.Minute
 					leased = time.Now()

@@ -17,8 +17,8 @@ const (
 	maxKnown = 10_000
 )
 
-// lineLimit counts lines by their message. Ten of each are written in a minute; of the others it keeps
-// what one line says of them.
+// lineLimit counts lines by their message. Ten of each are written in a minute; of the others it
+// keeps what one line says of them.
 type lineLimit struct {
 	mu    sync.Mutex
 	kinds map[string]*crowd // by message
@@ -34,8 +34,8 @@ type crowd struct {
 	webhooks map[string]struct{} // lanes of those left out, at most maxKnown
 }
 
-// allow reports whether a line about a lane is written. first reports whether it begins the minute of
-// its kind.
+// allow reports whether a line about a lane is written. first reports whether it begins the minute
+// of its kind.
 func (l *lineLimit) allow(level slog.Level, text, lane string, events int64) (ok, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -60,8 +60,8 @@ func newLogger(to *slog.Logger, stats *counters) *logger {
 // pace lets an event through once in a while.
 type pace struct{ last atomic.Int64 } // Unix nanoseconds
 
-// due reports whether the last time that it reported true is longer ago than d, or in the future: the
-// clock was set back.
+// due reports whether the last time that it reported true is longer ago than d, or in the future:
+// the clock was set back.
 func (p *pace) due(d time.Duration) bool {
 	now, last := time.Now().UnixNano(), p.last.Load()
 	return (now-last >= int64(d) || now < last) && p.last.CompareAndSwap(last, now)
@@ -141,9 +141,9 @@ func (l *logger) limited(level slog.Level, text, lane string, events int) slog.L
 	return slog.LevelDebug
 }
 
-// attempt writes a line at Warn for the first failed attempts of a webhook, and at Debug for the others
-// until one has succeeded, and for a successful one. What the receiver answered stands there at Debug
-// only: some echo the request.
+// attempt writes a line at Warn for the first failed attempts of a webhook, and at Debug for the
+// others until one has succeeded, and for a successful one. What the receiver answered stands there
+// at Debug only: some echo the request.
 func (l *logger) attempt(j *deliveryJob, h *hook, took time.Duration, out dispatch.Outcome, r scheduler.Result) {
 	level, text := slog.LevelDebug, lineDelivered
 	if out.Verdict == dispatch.Delivered {
@@ -194,8 +194,8 @@ func (l *logger) queueFailed(operation string, n int, err error) {
 	}
 }
 
-// queueWorks writes a line if an operation of the queue, which has worked, was the last one that had
-// failed, and a line told of a failure.
+// queueWorks writes a line if an operation of the queue, which has worked, was the last one that
+// had failed, and a line told of a failure.
 func (l *logger) queueWorks(operation string) {
 	if after, failures, over := l.outage.worked(operation, time.Now()); over {
 		l.line(slog.LevelInfo, lineQueueWorks,

@@ -68,8 +68,8 @@ func (b *logBuffer) lines(t *testing.T) []map[string]any {
 	return list
 }
 
-// checkLines fails the test unless each line's texts are clean, its message is documented, and what is
-// about a webhook has the attributes that all have.
+// checkLines fails the test unless each line's texts are clean, its message is documented, and what
+// is about a webhook has the attributes that all have.
 func checkLines(t *testing.T, b *logBuffer) (messages []string) {
 	t.Helper()
 	page, err := os.ReadFile("docs/operations.md")
@@ -105,8 +105,8 @@ func checkLines(t *testing.T, b *logBuffer) (messages []string) {
 	return messages
 }
 
-// TestTheTableOfLinesHasThemAll compares the table with the constants of this package that begin with
-// "line" and the messages that are written.
+// TestTheTableOfLinesHasThemAll compares the table with the constants of this package that begin
+// with "line" and the messages that are written.
 func TestTheTableOfLinesHasThemAll(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("docs/operations.md")
@@ -365,8 +365,8 @@ func foulCertificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// TestWhatOthersWroteIsCutOnEveryQueue has a receiver with a foul certificate, and one behind a host's
-// own sender with foul errors: what is logged, told, stored and listed is one short line.
+// TestWhatOthersWroteIsCutOnEveryQueue has a receiver with a foul certificate, and one behind a
+// host's own sender with foul errors: what is logged, told, stored and listed is one short line.
 func TestWhatOthersWroteIsCutOnEveryQueue(t *testing.T) {
 	t.Parallel()
 	receiver := httptest.NewUnstartedServer(http.NotFoundHandler())

@@ -36,7 +36,8 @@ func (f *Filter) compile() (*matcher, error) {
 	return m, err
 }
 
-// intersect returns the namespaces that satisfy both fields: one, or an empty set that matches no channel.
+// intersect returns the namespaces that satisfy both fields: one, or an empty set that matches no
+// channel.
 func intersect(one string, others []string) []string {
 	if slices.Contains(others, one) {
 		return []string{one}

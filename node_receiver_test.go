@@ -22,7 +22,8 @@ func deliver(t *testing.T, r *nodepusher.Receiver, body []byte, header http.Head
 	return present(t, r, body, header)
 }
 
-// present posts body as it stands, with no header but the given one, to the receiver and returns its status and verdict.
+// present posts body as it stands, with no header but the given one, to the receiver and returns
+// its status and verdict.
 func present(t *testing.T, r *nodepusher.Receiver, body []byte, header http.Header) (int, nodepusher.Verdict) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.URL, bytes.NewReader(body))

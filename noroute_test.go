@@ -11,8 +11,8 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// A webhook without a route, whose attempts fail at once before anything is sent, is a dead one too:
-// its backlog must cost next to nothing.
+// A webhook without a route, whose attempts fail at once before anything is sent, is a dead one
+// too: its backlog must cost next to nothing.
 func TestABacklogWithoutARouteCostsLittle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -42,8 +42,8 @@ func (s *failingHooks) notices(now time.Time, minute bool) (list []notice) {
 }
 
 // appendNotices adds the lines that are due about f: when it begins to fail, when it is first held
-// since, once a minute while it fails, and when it fails no longer. One that works and fails in turns
-// is said to fail once a minute.
+// since, once a minute while it fails, and when it fails no longer. One that works and fails in
+// turns is said to fail once a minute.
 func (f *failingHook) appendNotices(list []notice, now time.Time, minute bool) []notice {
 	say := func(text string) {
 		list = append(list, notice{*f, text})

@@ -55,9 +55,9 @@ type Options struct {
 	// seconds.
 	RequestTimeout time.Duration
 
-	// Workers is the number of attempts at once. Defaults to 20. While the queue is told of what was
-	// delivered, workers make other attempts, so a process that is killed has made at most 5 x Workers
-	// deliveries that are made again.
+	// Workers is the number of attempts at once. Defaults to 20. While the queue is told of what
+	// was delivered, workers make other attempts, so a process that is killed has made at most 5 x
+	// Workers deliveries that are made again.
 	Workers int
 
 	// EmitOnly makes an emitter that hands events to the queue and delivers none: it has no workers
@@ -69,9 +69,9 @@ type Options struct {
 	Pollers int
 
 	// OutboxBytes bounds what waits in memory for the queue to take it: open batches and jobs not
-	// handed over, with their buffers' capacity and about 600 bytes for each. Defaults to 24 MiB. It may
-	// be exceeded by one batch's buffer and, when events that Debounce or CountInterval held back are let
-	// go of while it is full, by about 1 KiB for each of their webhooks.
+	// handed over, with their buffers' capacity and about 600 bytes for each. Defaults to 24 MiB.
+	// It may be exceeded by one batch's buffer and, when events that Debounce or CountInterval held
+	// back are let go of while it is full, by about 1 KiB for each of their webhooks.
 	OutboxBytes int64
 
 	// EnqueueJobs is the largest number of jobs that are handed to the queue in one call.
@@ -85,16 +85,16 @@ type Options struct {
 
 	// StandardWebhooks adds webhook-id, webhook-timestamp and webhook-signature headers as the
 	// Standard Webhooks specification has them, signed with the app's secret. One that begins with
-	// "whsec_" is decoded from base64, as the specification says; of any other the bytes are the key,
-	// which a receiver's library wants as "whsec_" and their base64. An app with PreviousKeys has a
-	// signature for each of its secrets, the current one first.
+	// "whsec_" is decoded from base64, as the specification says; of any other the bytes are the
+	// key, which a receiver's library wants as "whsec_" and their base64. An app with PreviousKeys
+	// has a signature for each of its secrets, the current one first.
 	StandardWebhooks bool
 
 	// Trace watches what happens. Its functions must be fast.
 	Trace *Trace
 
-	// Logger gets lines about webhooks that fail, dead letters, what is dropped and the queue, and at
-	// Debug one for each attempt. Defaults to slog.Default().
+	// Logger gets lines about webhooks that fail, dead letters, what is dropped and the queue, and
+	// at Debug one for each attempt. Defaults to slog.Default().
 	Logger *slog.Logger
 }
 

@@ -11,9 +11,9 @@ import (
 // orphanTime is how long SetApp asks the queue for the number of jobs that will not be delivered.
 const orphanTime = 2 * time.Second
 
-// orphans returns the hooks that may have lost their jobs by mistake: they have no ID of their own and
-// are gone, and webhooks came that were not there. So it looks when a URL is changed, or an ID given to
-// a webhook that had none.
+// orphans returns the hooks that may have lost their jobs by mistake: they have no ID of their own
+// and are gone, and webhooks came that were not there. So it looks when a URL is changed, or an ID
+// given to a webhook that had none.
 func orphans(before, now *app) (gone []*hook) {
 	came := false
 	for _, h := range now.hooks {
@@ -30,8 +30,8 @@ func orphans(before, now *app) (gone []*hook) {
 	return gone
 }
 
-// warnOfOrphans writes one line about jobs that wait for webhooks which a new configuration of their
-// app does not have, unless there are none.
+// warnOfOrphans writes one line about jobs that wait for webhooks which a new configuration of
+// their app does not have, unless there are none.
 func (e *Emitter) warnOfOrphans(gone []*hook) {
 	if len(gone) == 0 || e.traits.Disabled {
 		return

@@ -15,8 +15,8 @@ type outage struct {
 	failing  map[string]time.Time // operations, and when each failed last
 }
 
-// outageForgets is for how long an operation has to fail no more to count as working. Some are called
-// so rarely that they cannot be waited for.
+// outageForgets is for how long an operation has to fail no more to count as working. Some are
+// called so rarely that they cannot be waited for.
 const outageForgets = time.Minute
 
 // failed notes that an operation has failed, and whether a line is written about it.

@@ -10,9 +10,9 @@ import (
 // takes cut batches, and knows when all of them have been handed over. It is in memory. Handing
 // over is the enqueuer's work.
 //
-// Failing webhooks share at most half of it, and so do those that have not worked yet and that the queue
-// has no room for. Whatever half a webhook is in, it may have a multiple of the room that is free there,
-// so that one whose lane is full leaves room for all others.
+// Failing webhooks share at most half of it, and so do those that have not worked yet and that the
+// queue has no room for. Whatever half a webhook is in, it may have a multiple of the room that is
+// free there, so that one whose lane is full leaves room for all others.
 type outbox struct {
 	limit   int64
 	used    atomic.Int64  // bytes of batches, and those reserved for events that are in none yet
@@ -76,8 +76,8 @@ func (o *outbox) charge(s *slot, size int64) (held int64, failing bool) {
 	return n >> 1, failing
 }
 
-// setUntried notes that the queue has no room for a webhook that has not worked yet. It shares the room
-// of the failing ones until the queue has all of its jobs, but an EmitWait waits for it.
+// setUntried notes that the queue has no room for a webhook that has not worked yet. It shares the
+// room of the failing ones until the queue has all of its jobs, but an EmitWait waits for it.
 func (o *outbox) setUntried(h *hook) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

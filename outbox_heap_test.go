@@ -23,8 +23,8 @@ func (fullQueue) Enqueue(_ context.Context, jobs []queue.Job) error {
 	return failed.Err()
 }
 
-// BenchmarkOutboxHeap fills an outbox whose queue is full, and reports the live heap as a multiple of
-// the bound. It fails above 1.15.
+// BenchmarkOutboxHeap fills an outbox whose queue is full, and reports the live heap as a multiple
+// of the bound. It fails above 1.15.
 func BenchmarkOutboxHeap(b *testing.B) {
 	for _, apps := range []int{10, 100_000} {
 		for _, batching := range []bool{false, true} {

@@ -15,8 +15,8 @@ const (
 )
 
 // normal returns out as the rest of this package can use it, whatever the sender or middleware has
-// returned: a known verdict, a failure with a reason, an error whose text was read once, a RetryAfter
-// within its bounds, and texts of one line.
+// returned: a known verdict, a failure with a reason, an error whose text was read once, a
+// RetryAfter within its bounds, and texts of one line.
 func normal(out dispatch.Outcome) dispatch.Outcome {
 	if out.Verdict > dispatch.Unsent {
 		out.Err = fmt.Errorf("the sender returned verdict %d, which is not known", out.Verdict)
@@ -31,7 +31,8 @@ func normal(out dispatch.Outcome) dispatch.Outcome {
 	return out.Clean()
 }
 
-// readError returns an error whose text is that of err, read once. err may be a typed nil, or panic.
+// readError returns an error whose text is that of err, read once. err may be a typed nil, or
+// panic.
 func readError(err error) (read error) {
 	if err == nil {
 		return nil

@@ -103,8 +103,8 @@ func TestAnAtMostOnceQueueGivesFewJobsAhead(t *testing.T) {
 	}
 }
 
-// TestEveryJobIsSettled has random webhooks, workers and receivers: wherever nobody looks again for what may be
-// delivered, the time runs out.
+// TestEveryJobIsSettled has random webhooks, workers and receivers: wherever nobody looks again for
+// what may be delivered, the time runs out.
 func TestEveryJobIsSettled(t *testing.T) {
 	t.Parallel()
 	for seed := range int64(80) {

@@ -8,9 +8,10 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// queueProbe asks a queue for its state. One call is under way at a time, and whoever asks meanwhile
-// waits for its answer, so that a queue that hangs costs one goroutine. The answer serves for a
-// second, or for a hundred times as long as it took, so that asking costs the queue a hundredth of its time.
+// queueProbe asks a queue for its state. One call is under way at a time, and whoever asks
+// meanwhile waits for its answer, so that a queue that hangs costs one goroutine. The answer serves
+// for a second, or for a hundred times as long as it took, so that asking costs the queue a
+// hundredth of its time.
 type queueProbe struct {
 	mu      sync.Mutex
 	running chan struct{} // closed when the call under way has ended; nil if there is none
@@ -27,8 +28,8 @@ const (
 	probeTime   = 30 * time.Second // for a call
 )
 
-// ask returns the queue's answer to call, or errNoAnswer if that has not come when ctx ends. The call
-// itself ends with life.
+// ask returns the queue's answer to call, or errNoAnswer if that has not come when ctx ends. The
+// call itself ends with life.
 func (p *queueProbe) ask(ctx, life context.Context, call func(context.Context) (queue.Stats, error)) (queue.Stats, error) {
 	p.mu.Lock()
 	if p.running == nil && !time.Now().Before(p.until) {

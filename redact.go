@@ -12,11 +12,12 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-// minSecret is the shortest text that is cut out of others' texts: shorter ones stand in many a word.
+// minSecret is the shortest text that is cut out of others' texts: shorter ones stand in many a
+// word.
 const minSecret = 4
 
-// redactOutcome cuts the webhook's secrets out of what the sender and middleware have returned, so that
-// neither the log nor Trace, a dead letter or the lane's state holds any.
+// redactOutcome cuts the webhook's secrets out of what the sender and middleware have returned, so
+// that neither the log nor Trace, a dead letter or the lane's state holds any.
 func (h *hook) redactOutcome(out dispatch.Outcome) dispatch.Outcome {
 	if out.Verdict == dispatch.Delivered && out.Response == "" {
 		return out
@@ -39,8 +40,8 @@ func isWord(text string) bool {
 	return len(text) <= 32 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
-// redact cuts the values of the webhook's headers, and more of its URL than scheme and host, out of a
-// text of somebody else's.
+// redact cuts the values of the webhook's headers, and more of its URL than scheme and host, out of
+// a text of somebody else's.
 func (h *hook) redact(text string) string { return h.redacter().Replace(text) }
 
 func (h *hook) redacter() *strings.Replacer {
@@ -83,8 +84,8 @@ func hideURL(u *url.URL, hide func(...string)) {
 	}
 }
 
-// redactedError has the text of a sender's error without secrets. errors.Is finds what it finds in the
-// error itself, but errors.As does not: a *url.Error, say, holds the URL.
+// redactedError has the text of a sender's error without secrets. errors.Is finds what it finds in
+// the error itself, but errors.As does not: a *url.Error, say, holds the URL.
 type redactedError struct {
 	text string
 	err  error

@@ -11,9 +11,9 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// reporter writes, in the background, the lines that others only count for: those about webhooks that
-// fail, about what is lost, and those that stand for many. It asks the queue for what this process
-// does not know.
+// reporter writes, in the background, the lines that others only count for: those about webhooks
+// that fail, about what is lost, and those that stand for many. It asks the queue for what this
+// process does not know.
 type reporter struct {
 	reporterConfig
 	report
@@ -84,8 +84,8 @@ func (r *reporter) minute(ctx context.Context) {
 	r.tellCrowds()
 }
 
-// tell writes the lines that are due: at a minute's end about all webhooks that fail and all that is
-// lost.
+// tell writes the lines that are due: at a minute's end about all webhooks that fail and all that
+// is lost.
 func (r *reporter) tell(ctx context.Context, minute bool) {
 	now := time.Now()
 	for _, d := range r.log.drops.take(now, minute) {
@@ -129,8 +129,8 @@ func (r *reporter) ask(ctx context.Context, lane string) *queue.LaneInfo {
 	return info
 }
 
-// tellFailing writes a line about a webhook that fails or works again. info is what the queue says of
-// its lane, nil if it does not.
+// tellFailing writes a line about a webhook that fails or works again. info is what the queue says
+// of its lane, nil if it does not.
 func (r *reporter) tellFailing(n *notice, info *queue.LaneInfo) {
 	state, since := n.state, n.since
 	if info != nil && info.Health == queue.Failing && n.told != toldNothing {

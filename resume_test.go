@@ -11,8 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// outageOf starts two emitters on one queue, of which the first alone delivers at first, and fails until
-// its webhook "down" is held. Then the second one starts to work, too.
+// outageOf starts two emitters on one queue, of which the first alone delivers at first, and fails
+// until its webhook "down" is held. Then the second one starts to work, too.
 func outageOf(t *testing.T, q queue.Queue, to *endpoint) (first, second *Emitter) {
 	t.Helper()
 	to.answer = down("down")

@@ -12,7 +12,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// riggedQueue is a memory queue with other traits, and whose methods go through the test's functions, where it has any.
+// riggedQueue is a memory queue with other traits, and whose methods go through the test's
+// functions, where it has any.
 type riggedQueue struct {
 	*queue.Memory
 	traits    queue.Traits

@@ -10,8 +10,8 @@ import (
 // wakeUpRounds is how often the tests below let two goroutines race.
 const wakeUpRounds = 200
 
-// race lets Emits that find no room and the hand-over of the last batch race, while somebody waits for
-// what the hand-over makes free.
+// race lets Emits that find no room and the hand-over of the last batch race, while somebody waits
+// for what the hand-over makes free.
 func race(o *outbox, batch *hook, emits []*hook, size int64) {
 	var over atomic.Bool
 	began, done := make(chan struct{}), make(chan struct{})

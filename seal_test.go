@@ -168,8 +168,8 @@ func editing(old, by string) func(a, b queue.Job) queue.Job {
 	})
 }
 
-// forgeries are what a writer can make of two genuine jobs of one webhook, and the reason why each is
-// given up.
+// forgeries are what a writer can make of two genuine jobs of one webhook, and the reason why each
+// is given up.
 var forgeries = map[string]struct {
 	forge  func(a, b queue.Job) queue.Job
 	reason string

@@ -26,9 +26,9 @@ func (e *Emitter) Flush(ctx context.Context) error {
 }
 
 // Drain flushes, and returns when every event that this emitter took is settled: delivered, dead or
-// dropped. Jobs of a webhook that is held wait in the queue until its hold ends, and Drain waits for
-// them until ctx ends, so give it a ctx that does. Where other processes work on the same queue it
-// also returns when the queue is empty. It returns ctx's error otherwise.
+// dropped. Jobs of a webhook that is held wait in the queue until its hold ends, and Drain waits
+// for them until ctx ends, so give it a ctx that does. Where other processes work on the same queue
+// it also returns when the queue is empty. It returns ctx's error otherwise.
 func (e *Emitter) Drain(ctx context.Context) error {
 	look := time.NewTicker(drainLook)
 	defer look.Stop()
@@ -74,8 +74,8 @@ func (e *Emitter) queueEmpty(ctx context.Context) bool {
 	return err == nil && s.Ready+s.Delayed+s.Leased == 0
 }
 
-// sawQueue takes note of what the queue has returned: the error of its last failure, and whether the
-// host has closed it.
+// sawQueue takes note of what the queue has returned: the error of its last failure, and whether
+// the host has closed it.
 func (e *Emitter) sawQueue(err error) {
 	if err != nil {
 		e.queueError.Store(&err)
@@ -109,9 +109,9 @@ func (e *Emitter) drainQueue(ctx context.Context) {
 // their backoffs included; a durable queue is left to the next process, its leases given back. When
 // ctx ends first, running attempts are cut off.
 //
-// Shutdown returns half a second to three seconds after ctx has ended, also when a Trace function, the
-// log handler, a sender or the queue never returns; the error then says so. A queue that the host has
-// closed is not waited for.
+// Shutdown returns half a second to three seconds after ctx has ended, also when a Trace function,
+// the log handler, a sender or the queue never returns; the error then says so. A queue that the
+// host has closed is not waited for.
 //
 // The error says what is left and what becomes of it, and wraps ctx's, or queue.ErrClosed. A queue
 // that was given in Options stays open.
@@ -193,8 +193,8 @@ func (e *Emitter) endCause() error {
 	}
 }
 
-// within calls f in a goroutine of its own, and reports whether f has returned at the latest this long
-// after ctx ended.
+// within calls f in a goroutine of its own, and reports whether f has returned at the latest this
+// long after ctx ended.
 func within(ctx context.Context, grace time.Duration, f func()) bool {
 	done := make(chan struct{})
 	go func() {
@@ -217,7 +217,8 @@ func within(ctx context.Context, grace time.Duration, f func()) bool {
 }
 
 // finish empties what is before the queue, and the queue if it does not outlive this process. Where
-// the host closed the queue there is nothing to wait for. It reports whether everything has returned.
+// the host closed the queue there is nothing to wait for. It reports whether everything has
+// returned.
 func (e *Emitter) finish(ctx context.Context) (returned bool) {
 	returned = true
 	e.outbox.refuseWaiters()

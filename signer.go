@@ -9,12 +9,13 @@ import (
 	"sync"
 )
 
-// envelopeLabel is what the envelope key is derived with: a MAC made with that key is never a Pusher signature, and
-// no receiver's signature check can be made to pass by one.
+// envelopeLabel is what the envelope key is derived with: a MAC made with that key is never a
+// Pusher signature, and no receiver's signature check can be made to pass by one.
 const envelopeLabel = "pushhooks/envelope/v1"
 
-// signer signs with one secret. It holds the key alone, so that a million of them cost little; the state of a
-// computation is borrowed from a pool that all signers share. It may be used by many goroutines at once.
+// signer signs with one secret. It holds the key alone, so that a million of them cost little; the
+// state of a computation is borrowed from a pool that all signers share. It may be used by many
+// goroutines at once.
 type signer struct {
 	key      string // at most one SHA-256 block, or a secret in base64: see standardSecret
 	envelope [sha256.Size]byte
@@ -34,14 +35,15 @@ func newSigner(secret Secret) *signer {
 // macKey returns the key for all but Standard Webhooks.
 func (s *signer) macKey() string { return macKey(Secret(s.key)) }
 
-// appendSignature appends what X-Pusher-Signature holds for body: its HMAC-SHA256 in lower-case hex.
+// appendSignature appends what X-Pusher-Signature holds for body: its HMAC-SHA256 in lower-case
+// hex.
 func (s *signer) appendSignature(dst, body []byte) []byte {
 	sum := textMAC(s.macKey(), body)
 	return hex.AppendEncode(dst, sum[:])
 }
 
-// verify says whether signature, in hex of either case, is the one of body. It takes the same time however
-// much of it is right.
+// verify says whether signature, in hex of either case, is the one of body. It takes the same time
+// however much of it is right.
 func (s *signer) verify(body []byte, signature string) bool {
 	return equalHex(textMAC(s.macKey(), body), signature)
 }
@@ -71,9 +73,10 @@ func equalHex(sum [sha256.Size]byte, text string) bool {
 	return subtle.ConstantTimeCompare(sum[:], given[:]) == 1
 }
 
-// mac computes one HMAC-SHA256 as RFC 2104 has it. Package crypto/hmac ties its state to one key: made anew each time it costs
-// 7 allocations, and kept for each of a million apps it costs more than all else that is known of them. This
-// state takes any key; the price is two more blocks to hash, about 100 ns.
+// mac computes one HMAC-SHA256 as RFC 2104 has it. Package crypto/hmac ties its state to one key:
+// made anew each time it costs 7 allocations, and kept for each of a million apps it costs more
+// than all else that is known of them. This state takes any key; the price is two more blocks to
+// hash, about 100 ns.
 type mac struct {
 	hash hash.Hash
 	pad  [sha256.BlockSize]byte
@@ -89,7 +92,8 @@ var (
 	switchPad = [sha256.BlockSize]byte(bytes.Repeat([]byte{0x36 ^ 0x5c}, sha256.BlockSize))
 )
 
-// macKey returns the key for a secret: the secret itself or, if it is longer than a block, its hash.
+// macKey returns the key for a secret: the secret itself or, if it is longer than a block, its
+// hash.
 func macKey(secret Secret) string {
 	if len(secret) <= sha256.BlockSize {
 		return string(secret)

@@ -52,8 +52,8 @@ func TestStandardWebhooksVectorVerifies(t *testing.T) {
 	}
 }
 
-// A receiver has the text of the secret in X-Pusher-Signature, and what it encodes in webhook-signature,
-// of every key while one is rotated.
+// A receiver has the text of the secret in X-Pusher-Signature, and what it encodes in
+// webhook-signature, of every key while one is rotated.
 func TestStandardWebhooksHaveASignatureForEachSecret(t *testing.T) {
 	t.Parallel()
 	encoded := func(key string) Secret { return Secret("whsec_" + base64.StdEncoding.EncodeToString([]byte(key))) }

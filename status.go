@@ -11,9 +11,10 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// WebhookStatus is a webhook's status at one moment. All but Unknown, Target and Here comes from the
-// queue, and is the same on every node that works on it; where the queue does not share the states
-// of its lanes (Traits.SharedLanes is not set, as on SQS), the state is what this process knows.
+// WebhookStatus is a webhook's status at one moment. All but Unknown, Target and Here comes from
+// the queue, and is the same on every node that works on it; where the queue does not share the
+// states of its lanes (Traits.SharedLanes is not set, as on SQS), the state is what this process
+// knows.
 type WebhookStatus struct { //nolint:revive // a host has other statuses
 	AppID, WebhookID string
 
@@ -21,8 +22,8 @@ type WebhookStatus struct { //nolint:revive // a host has other statuses
 	// was removed, and the queue has jobs, dead letters or a state of it.
 	Unknown bool
 
-	// Target names where it delivers, as the log does: a URL's scheme and host, since its path may be a
-	// secret, or "lambda:", region and function. Two webhooks with one target differ in their
+	// Target names where it delivers, as the log does: a URL's scheme and host, since its path may
+	// be a secret, or "lambda:", region and function. Two webhooks with one target differ in their
 	// WebhookID. It is empty if the webhook is Unknown.
 	Target string
 
@@ -39,8 +40,8 @@ type WebhookStatus struct { //nolint:revive // a host has other statuses
 	Here ProcessStatus
 }
 
-// ProcessStatus is what this process alone knows of a webhook. Counts are kept of the 10,000 webhooks
-// with the latest attempts; of others everything but Dropped is zero.
+// ProcessStatus is what this process alone knows of a webhook. Counts are kept of the 10,000
+// webhooks with the latest attempts; of others everything but Dropped is zero.
 type ProcessStatus struct {
 	LastAttempt time.Time // when the last attempt ended
 	LastStatus  int       // its HTTP status, 0 if there was no answer
@@ -50,8 +51,8 @@ type ProcessStatus struct {
 	LastMinute AttemptCounts // of the last 60 to 65 seconds
 	LastHour   AttemptCounts // of the last 60 to 61 minutes
 
-	// Dropped is how many events had no room here since New, those for which Emit returned ErrOverflow
-	// included.
+	// Dropped is how many events had no room here since New, those for which Emit returned
+	// ErrOverflow included.
 	Dropped int64
 }
 
@@ -153,8 +154,8 @@ func waiting(l *queue.LaneInfo) int {
 	return l.Ready + l.Delayed + l.Leased
 }
 
-// statusHere returns the status of a webhook that the queue lists nothing of. One that does not share
-// its lanes' states may have jobs of it nevertheless.
+// statusHere returns the status of a webhook that the queue lists nothing of. One that does not
+// share its lanes' states may have jobs of it nevertheless.
 func (e *Emitter) statusHere(h *hook) WebhookStatus {
 	s := WebhookStatus{AppID: h.app.id, WebhookID: h.id}
 	if _, lists := e.queue.(queue.LaneLister); !e.traits.Disabled && !(lists && e.traits.SharedLanes) {
@@ -192,8 +193,9 @@ func (e *Emitter) QueueStats(ctx context.Context) (queue.Stats, error) {
 
 // Resume tells that a webhook is back: it is untried again, on all nodes that share the queue's
 // lanes, and what waits is tried at once instead of at the end of its hold. Jobs that have failed
-// wait for the end of their own backoff. If the webhook still fails it is held again, for 10 seconds
-// at first. The error wraps [ErrUnknownWebhook] if neither this emitter nor the queue has it.
+// wait for the end of their own backoff. If the webhook still fails it is held again, for 10
+// seconds at first. The error wraps [ErrUnknownWebhook] if neither this emitter nor the queue has
+// it.
 func (e *Emitter) Resume(ctx context.Context, appID, webhookID string) error {
 	q, h, lane := &guardedQueue{e.queue, e.log}, e.apps.hook(appID, webhookID), laneOf(appID, webhookID)
 	if h == nil {

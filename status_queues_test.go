@@ -57,8 +57,8 @@ func (r *receiver) node(t *testing.T, q queue.Queue) *Emitter {
 	return e
 }
 
-// sitOut has a receiver go down and come back. All nodes tell the same of it, and the last one, which
-// may not have held the webhook, resumes it.
+// sitOut has a receiver go down and come back. All nodes tell the same of it, and the last one,
+// which may not have held the webhook, resumes it.
 func sitOut(t *testing.T, r *receiver, nodes ...*Emitter) {
 	t.Helper()
 	last := nodes[len(nodes)-1]
@@ -213,8 +213,8 @@ func list(b *testing.B, e *Emitter) {
 	}
 }
 
-// halfDown makes an emitter that has 10,000 webhooks and has attempted all of them. Each has a job in
-// the queue, and half of them are held.
+// halfDown makes an emitter that has 10,000 webhooks and has attempted all of them. Each has a job
+// in the queue, and half of them are held.
 func halfDown(b *testing.B, q queue.Queue) *Emitter {
 	b.Helper()
 	var list []App

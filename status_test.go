@@ -123,7 +123,8 @@ func TestWebhooksOfOtherProcessesAreListedAsUnknown(t *testing.T) {
 	})
 }
 
-// The list is in one order and complete, however many lanes the queue has, and whatever apps are called.
+// The list is in one order and complete, however many lanes the queue has, and whatever apps are
+// called.
 func TestWebhooksAreListedInOneOrder(t *testing.T) {
 	t.Parallel()
 	q := memory(t, queue.MemoryOptions{})

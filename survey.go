@@ -16,7 +16,8 @@ const (
 	surveyPage  = 1000
 	surveyPages = maxKnown / surveyPage
 
-	// refusedTime is for how long a refusal tells that a webhook fails, where nothing else can tell.
+	// refusedTime is for how long a refusal tells that a webhook fails, where nothing else can
+	// tell.
 	refusedTime = 5 * time.Minute
 )
 
@@ -26,9 +27,9 @@ type survey struct {
 	emitted int64  // events of this process when it last began
 }
 
-// look asks the queue which lanes fail, so that a process that makes no attempts for a webhook, because
-// it only emits or because another process has the probes, knows its state. A process that neither
-// emits nor knows of a failing webhook asks nothing.
+// look asks the queue which lanes fail, so that a process that makes no attempts for a webhook,
+// because it only emits or because another process has the probes, knows its state. A process that
+// neither emits nor knows of a failing webhook asks nothing.
 func (r *reporter) look(ctx context.Context) {
 	s := &r.survey
 	emitted := r.emitted()
@@ -102,8 +103,8 @@ func (r *reporter) adoptMissing(page []queue.LaneInfo, last string, asked time.T
 	}
 }
 
-// forgetRefused forgets what refusals told a process that only emits, where the queue lists no lanes:
-// nothing will tell that such a webhook works again.
+// forgetRefused forgets what refusals told a process that only emits, where the queue lists no
+// lanes: nothing will tell that such a webhook works again.
 func (r *reporter) forgetRefused(err error) {
 	if !errors.Is(err, errors.ErrUnsupported) || !r.emitOnly {
 		return

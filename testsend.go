@@ -19,8 +19,8 @@ type TestResult struct {
 // Test makes one delivery of a made-up event to a webhook, for a "send a test" button: signed, with
 // the webhook's headers, through the middleware, and at once. It goes past the queue, its holds and
 // the counts, and it is never retried. The event is of the first type that the webhook wants, on a
-// channel named webhook-test with the filter's prefix and suffix; without a prefix it has one of the
-// type's channels, such as presence-webhook-test for member_added.
+// channel named webhook-test with the filter's prefix and suffix; without a prefix it has one of
+// the type's channels, such as presence-webhook-test for member_added.
 //
 // The error is ErrUnknownApp or ErrClosed, or says that the app has no such webhook; what the
 // receiver makes of it is in the result, without what it repeats of header values and of the URL.

@@ -161,7 +161,8 @@ func numbersOf(t *testing.T, job queue.Job) (numbers []int) {
 	return numbers
 }
 
-// The halves keep the order of an ordered lane, of which the queue takes no job after a refused one.
+// The halves keep the order of an ordered lane, of which the queue takes no job after a refused
+// one.
 func TestHalvesOfARefusedBatchKeepTheOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

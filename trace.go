@@ -12,8 +12,8 @@ import (
 
 // Trace is a set of functions that watch an emitter, each of them optional. They are called where
 // things happen, Emitted even inside Emit, from many goroutines at once: be fast and don't call the
-// emitter. A panic in one is recovered, counted in Stats.Panics and logged. One that blocks holds up
-// what called it, but not Shutdown beyond its context.
+// emitter. A panic in one is recovered, counted in Stats.Panics and logged. One that blocks holds
+// up what called it, but not Shutdown beyond its context.
 type Trace struct {
 	// Emitted is called for each event that Emit took for at least one webhook.
 	Emitted func(EmittedInfo)
@@ -30,13 +30,13 @@ type Trace struct {
 	// from the same worker, also if the attempt panics.
 	AttemptStarted func(AttemptStartedInfo)
 
-	// Attempted is called after each attempt, with its outcome and whether and when the job is tried
-	// again.
+	// Attempted is called after each attempt, with its outcome and whether and when the job is
+	// tried again.
 	Attempted func(AttemptedInfo)
 
 	// Split is called when a job of several events was put in halves, because the receiver or the
-	// queue refuses one of its size, or because one of its events may be why it fails. The halves are
-	// jobs of their own from then on.
+	// queue refuses one of its size, or because one of its events may be why it fails. The halves
+	// are jobs of their own from then on.
 	Split func(SplitInfo)
 
 	// DeadLettered is called when a job was given up.

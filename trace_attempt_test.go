@@ -179,8 +179,8 @@ func TestTraceTellsOfSplits(t *testing.T) {
 	})
 }
 
-// TestATraceFunctionThatEndsItsGoroutineCostsNoAttempt has each function of attempts panic or end its
-// goroutine, every time.
+// TestATraceFunctionThatEndsItsGoroutineCostsNoAttempt has each function of attempts panic or end
+// its goroutine, every time.
 func TestATraceFunctionThatEndsItsGoroutineCostsNoAttempt(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(){"panic": func() { panic("trace") }, "Goexit": runtime.Goexit} {
@@ -211,8 +211,8 @@ func TestATraceFunctionThatEndsItsGoroutineCostsNoAttempt(t *testing.T) {
 	}
 }
 
-// TestNoSecretOfAnOwnSenderIsToldOrLogged has a host's sender return what the standard library's client
-// says, and what a receiver echoes.
+// TestNoSecretOfAnOwnSenderIsToldOrLogged has a host's sender return what the standard library's
+// client says, and what a receiver echoes.
 func TestNoSecretOfAnOwnSenderIsToldOrLogged(t *testing.T) {
 	t.Parallel()
 	const target = "https://hidden-user:hidden-pass%2Fword@receiver.test/hidden/path?token=hidden%20token&x=hidden-x"

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Matching takes a pattern's compiled size times the channel's length. These two and maxChannelBytes
-// bound what one pattern costs an Emit, at worst 15 ms for the longest channel and 0.4 ms for one of 200
-// bytes (BenchmarkMatch).
+// Matching takes a pattern's compiled size times the channel's length. These two and
+// maxChannelBytes bound what one pattern costs an Emit, at worst 15 ms for the longest channel and
+// 0.4 ms for one of 200 bytes (BenchmarkMatch).
 const (
 	maxPatternBytes = 1000
 	maxPatternSize  = 500 // instructions; package regexp's quicker machine takes no more

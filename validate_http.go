@@ -61,9 +61,9 @@ func urlProblem(raw string) string {
 	return ""
 }
 
-// hostProblem says what is wrong with a host, "" if nothing is. A part of it that was percent-encoded
-// is decoded, and a name that is not ASCII is looked up in the form that IDNA makes of it. A message has
-// shown for it.
+// hostProblem says what is wrong with a host, "" if nothing is. A part of it that was
+// percent-encoded is decoded, and a name that is not ASCII is looked up in the form that IDNA makes
+// of it. A message has shown for it.
 func hostProblem(host, shown string) string {
 	if urltext.Problem(host) != "" {
 		return "has a host with a percent-encoded space, quotation mark or invisible character; must be a name or an address"
@@ -87,7 +87,8 @@ func hostProblem(host, shown string) string {
 	return ""
 }
 
-// shownHost returns what may be shown of u's host: with an "@" behind it, it may be part of a password.
+// shownHost returns what may be shown of u's host: with an "@" behind it, it may be part of a
+// password.
 func shownHost(raw string, u *url.URL) string {
 	if urltext.Shown(raw) == urltext.Redacted {
 		return "…"

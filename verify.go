@@ -13,15 +13,15 @@ import (
 
 // Errors of Verify and of a Receiver, matched with errors.Is.
 var (
-	// ErrUnsigned is returned when X-Pusher-Key or X-Pusher-Signature is missing or appears more than
-	// once.
+	// ErrUnsigned is returned when X-Pusher-Key or X-Pusher-Signature is missing or appears more
+	// than once.
 	ErrUnsigned = errors.New("webhook: delivery is not signed")
 
 	// ErrUnknownKey is returned when the delivery was signed with a key that was not given.
 	ErrUnknownKey = errors.New("webhook: delivery is signed with an unknown key")
 
-	// ErrBadSignature is returned when the body and the secret of the delivery's key do not make its
-	// signature.
+	// ErrBadSignature is returned when the body and the secret of the delivery's key do not make
+	// its signature.
 	ErrBadSignature = errors.New("webhook: delivery has a bad signature")
 
 	// ErrStale is returned when the delivery's time is more than MaxAge in the past or the future.
@@ -42,28 +42,32 @@ type Payload struct {
 // Time returns TimeMS as a time.
 func (p *Payload) Time() time.Time { return time.UnixMilli(p.TimeMS) }
 
-// Verify checks that a delivery was signed with one of the keys, and returns what it says. body must be the bytes as
-// they arrived. Give it several keys while a key is being rotated, or when several apps deliver to one place; one whose
-// name or secret is empty is never taken.
+// Verify checks that a delivery was signed with one of the keys, and returns what it says. body
+// must be the bytes as they arrived. Give it several keys while a key is being rotated, or when
+// several apps deliver to one place; one whose name or secret is empty is never taken.
 //
-// Events of types that this package does not know, and fields that it does not know, are no errors, so that a sender may be
-// newer than its receiver. The fields of such an event that an Event does not have are in its Extra. The header Webhook-Id, which is not signed, is the same in every copy of a delivery.
+// Events of types that this package does not know, and fields that it does not know, are no errors,
+// so that a sender may be newer than its receiver. The fields of such an event that an Event does
+// not have are in its Extra. The header Webhook-Id, which is not signed, is the same in every copy
+// of a delivery.
 func Verify(body []byte, header http.Header, keys ...Key) (*Payload, error) {
 	r := Receiver{Keys: keys}
 	return r.Verify(body, header)
 }
 
-// Receiver verifies deliveries. Its methods may be called by many goroutines at once as long as its fields
-// stay as they are.
+// Receiver verifies deliveries. Its methods may be called by many goroutines at once as long as its
+// fields stay as they are.
 type Receiver struct {
-	// Keys are the keys that deliveries may be signed with. Required: without any, every delivery is refused.
+	// Keys are the keys that deliveries may be signed with. Required: without any, every delivery
+	// is refused.
 	Keys []Key
 
 	// MaxBody bounds the body that Handler reads, in bytes. Defaults to 1 MiB.
 	MaxBody int64
 
-	// MaxAge refuses deliveries whose time is further in the past or the future. The sender stamps a
-	// delivery afresh that waited for 4 minutes, unless Options.KeepTime is set. Defaults to no bound.
+	// MaxAge refuses deliveries whose time is further in the past or the future. The sender stamps
+	// a delivery afresh that waited for 4 minutes, unless Options.KeepTime is set. Defaults to no
+	// bound.
 	MaxAge time.Duration
 }
 
@@ -117,12 +121,13 @@ func single(header http.Header, name string) (string, error) {
 	return values[0], nil
 }
 
-// Handler returns a handler that verifies deliveries and hands them to next, which answers: 2xx takes the delivery,
-// which is the default when next writes nothing, and anything else makes the sender try again later.
+// Handler returns a handler that verifies deliveries and hands them to next, which answers: 2xx
+// takes the delivery, which is the default when next writes nothing, and anything else makes the
+// sender try again later.
 //
-// Everything else is rejected: any method but POST with 405, a body above MaxBody with 413, which makes this
-// module's sender split the delivery, a body that can't be read or is not a payload with 400, a delivery that is not signed, or not
-// well, or too old with 401.
+// Everything else is rejected: any method but POST with 405, a body above MaxBody with 413, which
+// makes this module's sender split the delivery, a body that can't be read or is not a payload with
+// 400, a delivery that is not signed, or not well, or too old with 401.
 func (rc *Receiver) Handler(next func(http.ResponseWriter, *http.Request, *Payload)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
@@ -181,7 +186,8 @@ func parsePayload(body []byte) (*Payload, error) {
 	return p, nil
 }
 
-// receivedEvent is an event of a payload. Some senders put objects and numbers where Pusher puts strings.
+// receivedEvent is an event of a payload. Some senders put objects and numbers where Pusher puts
+// strings.
 type receivedEvent struct {
 	Name              EventType  `json:"name"`
 	Channel           string     `json:"channel"`

@@ -34,8 +34,8 @@ type App struct {
 	// In JSON it is "enabled": false.
 	Disabled bool
 
-	// Webhooks lists the app's endpoints. Identical entries are independent: each receives every event
-	// that it matches.
+	// Webhooks lists the app's endpoints. Identical entries are independent: each receives every
+	// event that it matches.
 	Webhooks []Webhook
 }
 
@@ -48,11 +48,11 @@ type Key struct {
 // Webhook is one endpoint of an app: where to deliver, and which events. Exactly one of URL and
 // Lambda is set.
 type Webhook struct {
-	// ID identifies the webhook within its app. Give every webhook one: without it, a change of its URL
-	// or function makes it another webhook, and the jobs that wait for it become dead letters. Defaults
-	// to a hash of the target and the webhook's ordinal among the app's webhooks with that target, so
-	// removing one of several with the same target makes the ones behind it take its place. Everything
-	// else about a webhook can change without changing it.
+	// ID identifies the webhook within its app. Give every webhook one: without it, a change of its
+	// URL or function makes it another webhook, and the jobs that wait for it become dead letters.
+	// Defaults to a hash of the target and the webhook's ordinal among the app's webhooks with that
+	// target, so removing one of several with the same target makes the ones behind it take its
+	// place. Everything else about a webhook can change without changing it.
 	ID string
 
 	// URL is an absolute http or https URL that gets a POST for every delivery. It may hold a user
@@ -74,9 +74,10 @@ type Webhook struct {
 	// names.
 	Headers Headers
 
-	// UserInfoAsString sends an event's user_info as a string that holds its JSON, as data is sent. Set it
-	// for receivers that use Pusher's .NET library: it reads every field as a string, and loses a batch
-	// with a user_info that is an object. In JSON "user_info_as_string". Defaults to false.
+	// UserInfoAsString sends an event's user_info as a string that holds its JSON, as data is sent.
+	// Set it for receivers that use Pusher's .NET library: it reads every field as a string, and
+	// loses a batch with a user_info that is an object. In JSON "user_info_as_string". Defaults to
+	// false.
 	UserInfoAsString bool
 
 	// Retry overrides Options.Retry, field by field.
@@ -144,8 +145,8 @@ func (r RateLimit) rate() scheduler.Rate {
 // through a log or through json.Marshal does not sign with it unnoticed.
 //
 // Package fmt calls no methods of values in unexported fields: a Secret in such a field of a host's
-// struct is printed, and so is one behind a pointer to a host's type that a verb does not fit. Keep it
-// in an exported field, and give the struct a Format method.
+// struct is printed, and so is one behind a pointer to a host's type that a verb does not fit. Keep
+// it in an exported field, and give the struct a Format method.
 type Secret string
 
 const redacted = "REDACTED"
@@ -177,7 +178,8 @@ func (h Headers) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, h.redacted()
 // LogValue returns the names, with REDACTED for every value.
 func (h Headers) LogValue() slog.Value { return slog.AnyValue(h.redacted()) }
 
-// clone returns a copy of a that shares nothing that can be changed, with the regions that functions' ARNs hold.
+// clone returns a copy of a that shares nothing that can be changed, with the regions that
+// functions' ARNs hold.
 func (a App) clone() App {
 	a.PreviousKeys = slices.Clone(a.PreviousKeys)
 	a.Webhooks = slices.Clone(a.Webhooks)

@@ -9,7 +9,8 @@ import (
 	"github.com/pushhooks/webhook/internal/strict"
 )
 
-// legacyRegion is where a function is that the older lambda_function names without a region, as in the reference.
+// legacyRegion is where a function is that the older lambda_function names without a region, as in
+// the reference.
 const legacyRegion = "us-east-1"
 
 // read decodes data with f. Every mistake is in the *ConfigError that it returns.
@@ -25,8 +26,9 @@ func read(data []byte, f strict.Field) error {
 	return &ConfigError{Problems: problems}
 }
 
-// UnmarshalJSON reads an app as the JSON file has it. Fields that it does not know are left to the server that the
-// app belongs to, except one that looks like a known one misspelled. The error is a *ConfigError with every mistake.
+// UnmarshalJSON reads an app as the JSON file has it. Fields that it does not know are left to the
+// server that the app belongs to, except one that looks like a known one misspelled. The error is a
+// *ConfigError with every mistake.
 func (a *App) UnmarshalJSON(data []byte) error {
 	*a = App{}
 	return read(data, a.decode)
@@ -60,7 +62,8 @@ func (a *App) decodePreviousKey(v strict.Value) {
 	a.PreviousKeys[len(a.PreviousKeys)-1].decode(v)
 }
 
-// UnmarshalJSON reads an object of "key" and "secret". The error is a *ConfigError with every mistake.
+// UnmarshalJSON reads an object of "key" and "secret". The error is a *ConfigError with every
+// mistake.
 func (k *Key) UnmarshalJSON(data []byte) error {
 	*k = Key{}
 	return read(data, k.decode)
@@ -73,8 +76,8 @@ func (k *Key) decode(v strict.Value) {
 	}.Read(v)
 }
 
-// UnmarshalJSON reads a webhook as the JSON file has it. An unknown field is a mistake. The error is a *ConfigError
-// with every mistake.
+// UnmarshalJSON reads a webhook as the JSON file has it. An unknown field is a mistake. The error
+// is a *ConfigError with every mistake.
 func (w *Webhook) UnmarshalJSON(data []byte) error {
 	*w = Webhook{}
 	return read(data, w.decode)
@@ -111,8 +114,9 @@ func (w *Webhook) decodeHeaders(v strict.Value) {
 	})(v)
 }
 
-// lambdaTarget gathers the forms in which a webhook names its function: the object "lambda"; the older
-// "lambda_function", a name, with its region in "lambda" or beside it or nowhere; and "lambda_function" as an object.
+// lambdaTarget gathers the forms in which a webhook names its function: the object "lambda"; the
+// older "lambda_function", a name, with its region in "lambda" or beside it or nowhere; and
+// "lambda_function" as an object.
 type lambdaTarget struct {
 	set          bool // any of the forms is there
 	function     string
@@ -187,8 +191,8 @@ func (t *lambdaTarget) resolve(v strict.Value) *Lambda {
 	return l
 }
 
-// UnmarshalJSON reads a filter as the JSON file has it, Soketi's names for prefix and suffix included. The error is a
-// *ConfigError with every mistake.
+// UnmarshalJSON reads a filter as the JSON file has it, Soketi's names for prefix and suffix
+// included. The error is a *ConfigError with every mistake.
 func (f *Filter) UnmarshalJSON(data []byte) error {
 	*f = Filter{}
 	return read(data, f.decode)
@@ -221,7 +225,8 @@ func alias(v strict.Value, dst *string, name, other, otherName string) {
 	}
 }
 
-// UnmarshalJSON reads a retry policy as the JSON file has it. The error is a *ConfigError with every mistake.
+// UnmarshalJSON reads a retry policy as the JSON file has it. The error is a *ConfigError with
+// every mistake.
 func (r *Retry) UnmarshalJSON(data []byte) error {
 	*r = Retry{}
 	return read(data, r.decode)
@@ -256,7 +261,8 @@ func maxAttempts(dst *int) strict.Field {
 	}
 }
 
-// UnmarshalJSON reads a rate limit as the JSON file has it. The error is a *ConfigError with every mistake.
+// UnmarshalJSON reads a rate limit as the JSON file has it. The error is a *ConfigError with every
+// mistake.
 func (l *RateLimit) UnmarshalJSON(data []byte) error {
 	*l = RateLimit{}
 	return read(data, l.decode)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// MarshalJSON writes the app as the JSON file has it, with REDACTED for its secrets and header values.
+// MarshalJSON writes the app as the JSON file has it, with REDACTED for its secrets and header
+// values.
 func (a App) MarshalJSON() ([]byte, error) {
 	keys := make([]keyJSON, len(a.PreviousKeys))
 	for i, k := range a.PreviousKeys {
@@ -29,8 +30,8 @@ type keyJSON struct {
 // MarshalJSON writes the key as the JSON file has it, with REDACTED for its secret.
 func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(keyJSON(k)) }
 
-// MarshalJSON writes the webhook as the JSON file has it, with REDACTED for its header values and for the user, the path
-// and the query of its URL.
+// MarshalJSON writes the webhook as the JSON file has it, with REDACTED for its header values and
+// for the user, the path and the query of its URL.
 func (w Webhook) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		ID             string      `json:"id,omitempty"`
@@ -76,7 +77,8 @@ func (f Filter) MarshalJSON() ([]byte, error) {
 	}{f.ChannelPrefix, f.ChannelSuffix, f.ChannelPattern, f.ChannelNamespace, f.ChannelNamespaces, f.ChannelExcludePrefix})
 }
 
-// MarshalJSON writes the policy as the JSON file has it, durations rounded up to whole milliseconds.
+// MarshalJSON writes the policy as the JSON file has it, durations rounded up to whole
+// milliseconds.
 func (r Retry) MarshalJSON() ([]byte, error) {
 	var enabled *bool
 	if r.unlessOne && r.MaxAttempts == 0 {

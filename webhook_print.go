@@ -8,9 +8,9 @@ import (
 	"github.com/pushhooks/webhook/internal/urltext"
 )
 
-// A type that holds secrets has a Format method, even where the types of its fields print as REDACTED:
-// package fmt asks none of the fields when a verb does not fit a pointer to the whole, as in
-// fmt.Sprintf("%s", map[string]any{"app": &app}).
+// A type that holds secrets has a Format method, even where the types of its fields print as
+// REDACTED: package fmt asks none of the fields when a verb does not fit a pointer to the whole, as
+// in fmt.Sprintf("%s", map[string]any{"app": &app}).
 
 // Format writes the app as its JSON, whatever the verb: without secrets.
 func (a App) Format(f fmt.State, _ rune) { writeJSON(f, a) }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Webhook returns the status of one webhook, for which it asks the queue for one lane. The error wraps
-// [ErrUnknownWebhook] if neither this emitter nor the queue has it.
+// Webhook returns the status of one webhook, for which it asks the queue for one lane. The error
+// wraps [ErrUnknownWebhook] if neither this emitter nor the queue has it.
 func (e *Emitter) Webhook(ctx context.Context, appID, webhookID string) (WebhookStatus, error) {
 	if strings.Contains(webhookID, "/") { // the lane would be another webhook's
 		return WebhookStatus{}, unknownWebhook(appID, webhookID)
@@ -30,10 +30,10 @@ func unknownWebhook(appID, webhookID string) error {
 	return fmt.Errorf("%w: app %q has no webhook %q here, and the queue has nothing of one", ErrUnknownWebhook, shorten(appID), shorten(webhookID))
 }
 
-// WebhookConfig returns the configuration of a webhook as it is in force, for people to look at: its ID
-// and the defaults of Retry, RequestTimeout and RateLimit are filled in. It holds no secret: the URL has
-// no more than scheme, host and port, and REDACTED stands for the value of each header. It reports
-// false if this emitter has no such webhook.
+// WebhookConfig returns the configuration of a webhook as it is in force, for people to look at:
+// its ID and the defaults of Retry, RequestTimeout and RateLimit are filled in. It holds no secret:
+// the URL has no more than scheme, host and port, and REDACTED stands for the value of each header.
+// It reports false if this emitter has no such webhook.
 func (e *Emitter) WebhookConfig(appID, webhookID string) (Webhook, bool) {
 	h := e.apps.hook(appID, webhookID)
 	if h == nil {

@@ -18,7 +18,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// Every case delivers all events, in processes of its own, at both sizes, and measures what it says.
+// Every case delivers all events, in processes of its own, at both sizes, and measures what it
+// says.
 func TestCasesDeliverAllEvents(t *testing.T) {
 	t.Parallel()
 	testredis.Available(t)

@@ -17,7 +17,8 @@ type pipeline interface {
 	finish(ctx context.Context) error
 }
 
-// selfDriven is a pipeline that has no producers at full speed: the goroutines that post make the events.
+// selfDriven is a pipeline that has no producers at full speed: the goroutines that post make the
+// events.
 type selfDriven interface {
 	drive(ctx context.Context, events int) error
 }
@@ -102,7 +103,8 @@ func caseNamed(list []benchCase, name string) (benchCase, bool) {
 	return list[i], true
 }
 
-// wanted reports whether only, a list of beginnings of names, names a case. An empty list names all.
+// wanted reports whether only, a list of beginnings of names, names a case. An empty list names
+// all.
 func wanted(only, name string) bool {
 	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(s string) bool { return strings.HasPrefix(name, s) })
 }

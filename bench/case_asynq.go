@@ -7,9 +7,10 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// asynqBroker is asynq: one queue, as many workers as all have, and tasks that keep nothing when they
-// are done. The rest are defaults, but for the poll of an idle queue: asynq looks every second, and
-// 50 ms is what its latency at a steady rate needs; at full speed the queue is never idle.
+// asynqBroker is asynq: one queue, as many workers as all have, and tasks that keep nothing when
+// they are done. The rest are defaults, but for the poll of an idle queue: asynq looks every
+// second, and 50 ms is what its latency at a steady rate needs; at full speed the queue is never
+// idle.
 type asynqBroker struct{ client *asynq.Client }
 
 func openAsynq(ctx context.Context, s *setup) (pipeline, error) {

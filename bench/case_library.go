@@ -17,8 +17,8 @@ import (
 
 // library is this library, used as a stranger would: its public API and default options, but for
 // batching where each event is to be a request, the number of workers where that is what is
-// measured, and a logger that discards. No bound is raised: where the outbox is full, EmitWait waits, as a peer's
-// producer does when its channel is full or its call takes long.
+// measured, and a logger that discards. No bound is raised: where the outbox is full, EmitWait
+// waits, as a peer's producer does when its channel is full or its call takes long.
 type library struct{ em *webhook.Emitter }
 
 func openLibrary(ctx context.Context, s *setup) (pipeline, error) {

@@ -13,8 +13,8 @@ type broker interface {
 	enqueue(ctx context.Context, body []byte) error
 }
 
-// brokered sends bodies through a broker, whose workers post them: one event each from the goroutine
-// that emits, which is how these libraries are used, or batches made by the sketch.
+// brokered sends bodies through a broker, whose workers post them: one event each from the
+// goroutine that emits, which is how these libraries are used, or batches made by the sketch.
 type brokered struct {
 	broker    broker
 	tracker   *tracker

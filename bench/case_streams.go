@@ -145,8 +145,8 @@ func (k *streams) ack(ctx context.Context) error {
 	return nil
 }
 
-// gathered yields what a channel has, up to streamBatch values at a time, until it is closed. A slice
-// is good until the next one is asked for.
+// gathered yields what a channel has, up to streamBatch values at a time, until it is closed. A
+// slice is good until the next one is asked for.
 func gathered[T any](c <-chan T) func(yield func([]T) bool) {
 	return func(yield func([]T) bool) {
 		list := make([]T, 0, streamBatch)

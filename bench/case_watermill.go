@@ -9,11 +9,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// watermillBroker is watermill on Redis Streams: a publisher, and a subscriber for each worker, all in
-// one consumer group. A subscriber handles one message at a time, and more subscribers in the group
-// are what its documentation recommends for more. Publisher and subscribers have a client each, as
-// in watermill's own benchmark, with a connection for each subscriber's blocking read and some for
-// the acks; the rest are defaults. The stream is not trimmed, as by default.
+// watermillBroker is watermill on Redis Streams: a publisher, and a subscriber for each worker, all
+// in one consumer group. A subscriber handles one message at a time, and more subscribers in the
+// group are what its documentation recommends for more. Publisher and subscribers have a client
+// each, as in watermill's own benchmark, with a connection for each subscriber's blocking read and
+// some for the acks; the rest are defaults. The stream is not trimmed, as by default.
 type watermillBroker struct{ publisher *redisstream.Publisher }
 
 func openWatermill(ctx context.Context, s *setup) (pipeline, error) {

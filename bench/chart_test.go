@@ -43,7 +43,8 @@ func TestChartHoldsRatiosAboveOne(t *testing.T) {
 	}
 }
 
-// readChart parses a chart: the widths of its bars, its texts, its height, and where the last bar ends.
+// readChart parses a chart: the widths of its bars, its texts, its height, and where the last bar
+// ends.
 func readChart(t *testing.T, text []byte) (widths []float64, texts map[string]bool, height, bottom float64) {
 	t.Helper()
 	texts = make(map[string]bool)

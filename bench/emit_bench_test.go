@@ -12,9 +12,10 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// BenchmarkEmit is what an Emit costs its caller at full speed, in batches of 100 events: of the sketch,
-// and of the library with a queue that takes everything and keeps nothing. A webhook more is another
-// app's batch for the sketch. Both sign their jobs meanwhile, on cores that producers could use.
+// BenchmarkEmit is what an Emit costs its caller at full speed, in batches of 100 events: of the
+// sketch, and of the library with a queue that takes everything and keeps nothing. A webhook more
+// is another app's batch for the sketch. Both sign their jobs meanwhile, on cores that producers
+// could use.
 //
 //	go test -run xxx -bench Emit -count 5 .
 func BenchmarkEmit(b *testing.B) {

@@ -21,9 +21,9 @@ const (
 	handOverSeconds = 10
 )
 
-// handOver measures how old events are when the queue takes them, on Redis, without batching, beside
-// several kinds of receivers. As the outbox hands over in order, this is the age of the oldest event
-// in it.
+// handOver measures how old events are when the queue takes them, on Redis, without batching,
+// beside several kinds of receivers. As the outbox hands over in order, this is the age of the
+// oldest event in it.
 func handOver(addr string, rounds int) error {
 	fmt.Printf("\nage at the hand-over to Redis, %d events/s without batching for %d s\n", handOverRate, handOverSeconds)
 	for round := range rounds {

@@ -42,7 +42,8 @@ var disturbances = []disturbance{
 const healthyWebhooks = 10
 
 // isolation measures how long events of healthy webhooks take from Emit to the receiver beside
-// others that fail, with default options, over real HTTP. Receiver and emitter are one process here.
+// others that fail, with default options, over real HTTP. Receiver and emitter are one process
+// here.
 func isolation(addr string, seconds int, only string) error {
 	fmt.Printf("\nten healthy webhooks, an event a second each, for %d s beside others, default options\n", seconds)
 	fmt.Printf("%-8s %-30s %9s %9s %9s %10s %12s\n", "queue", "beside", "p50 ms", "p99 ms", "max ms", "delivered", "CPU % a core")

@@ -85,8 +85,8 @@ func registeredChild(text []byte) error {
 	}
 	load, empty := newWorkload(r.Apps), collected()
 	o := libraryOptions("http://receiver.test/", discard{queue.None}, load.apps, batchSize)
-	// Batches are closed when they are full, however many apps share the events, and have room meanwhile:
-	// so an Emit has the same to do, and only what is registered differs.
+	// Batches are closed when they are full, however many apps share the events, and have room
+	// meanwhile: so an Emit has the same to do, and only what is registered differs.
 	o.EmitOnly, o.OutboxBytes, o.Batching.Duration = true, 1<<30, time.Minute
 	em, err := webhook.New(o)
 	if err != nil {

@@ -43,8 +43,8 @@ type sent struct {
 	LateEmits  int           // at a steady rate: emitted more than 10 ms after their time
 }
 
-// send is the sender's process: it makes the case's pipeline, says that it is ready, and begins when
-// it is told. Then it says what it measured.
+// send is the sender's process: it makes the case's pipeline, says that it is ready, and begins
+// when it is told. Then it says what it measured.
 func send(text []byte) error {
 	s := &setup{}
 	if err := json.Unmarshal(text, &s.spec); err != nil {
@@ -145,8 +145,8 @@ func (e *emitTimes) into(r *sent) {
 	r.EmitP50, r.LateEmits = percentile(e.took, 50), e.late
 }
 
-// emitAll has the producers emit as fast as they can. Producer p emits the events p, p+producers and
-// so on.
+// emitAll has the producers emit as fast as they can. Producer p emits the events p, p+producers
+// and so on.
 func (s *setup) emitAll(ctx context.Context, p pipeline) (*emitTimes, error) {
 	return &emitTimes{}, each(s.Producers, func(producer int) error {
 		for i := producer; i < s.Events; i += s.Producers {

@@ -35,7 +35,8 @@ func (s *servers) check(err error) {
 	}
 }
 
-// checkClosed is check for what Close of an emitter returns that need not have delivered everything.
+// checkClosed is check for what Close of an emitter returns that need not have delivered
+// everything.
 func (s *servers) checkClosed(err error) { s.check(expectUndelivered(err)) }
 
 // expectUndelivered removes the error by which Close tells that deliveries are left undone.

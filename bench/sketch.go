@@ -8,10 +8,10 @@ import (
 	"github.com/pushhooks/webhook"
 )
 
-// sketch is the core of such a library in 150 lines, without any of its guarantees: a batch for each
-// app, a channel, and workers that sign and post. It retries nothing, holds nothing back for a slow
-// webhook and forgets what it has when the process ends. What the library costs beside it is the
-// price of the guarantees.
+// sketch is the core of such a library in 150 lines, without any of its guarantees: a batch for
+// each app, a channel, and workers that sign and post. It retries nothing, holds nothing back for a
+// slow webhook and forgets what it has when the process ends. What the library costs beside it is
+// the price of the guarantees.
 //
 // Jobs leave it for a sink, so that other queues can be measured behind the same batches.
 type sketch struct {

@@ -57,8 +57,8 @@ const idleGap = 20 * time.Millisecond
 // idleCases are the cases on an idle system: each event is a request, and nothing else happens.
 var idleCases = []string{"direct", "direct-redis", "sketch", "memory", "redis", "redis-aof", "watermill", "disk"}
 
-// runIdle measures how long one event takes on an idle system, beside a bare POST of the same event,
-// and beside that after three round trips to Redis.
+// runIdle measures how long one event takes on an idle system, beside a bare POST of the same
+// event, and beside that after three round trips to Redis.
 func runIdle(o *options) error {
 	s := &section{name: "idle"}
 	s.show("%s\n", surroundings(o.rounds))

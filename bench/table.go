@@ -50,7 +50,8 @@ func (t *table) writeRow(b *strings.Builder, widths []int, row []string) {
 	b.WriteString("|\n")
 }
 
-// figure prints a value with three significant digits at least, and nothing after the point from 100 on.
+// figure prints a value with three significant digits at least, and nothing after the point from
+// 100 on.
 func figure(v float64) string {
 	switch {
 	case v == 0:

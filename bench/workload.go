@@ -8,7 +8,8 @@ import (
 	"github.com/pushhooks/webhook"
 )
 
-// The workload of every case: client events of some apps, each with a hundred channels and one webhook.
+// The workload of every case: client events of some apps, each with a hundred channels and one
+// webhook.
 const (
 	channelsPerApp = 100
 	eventName      = "client-typing"

@@ -38,7 +38,8 @@ func TestEventIsAbout140Bytes(t *testing.T) {
 	}
 }
 
-// The peers' bodies are the library's, byte for byte but for the time, so that all cases send the same.
+// The peers' bodies are the library's, byte for byte but for the time, so that all cases send the
+// same.
 func TestBodyIsTheLibrarys(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 1)
@@ -109,8 +110,8 @@ func TestSketchDeliversEverythingInOrder(t *testing.T) {
 	}
 }
 
-// inOrder fails the test if a body of the sketch is not JSON or its events, whose channels count up,
-// are not in the order in which they were emitted.
+// inOrder fails the test if a body of the sketch is not JSON or its events, whose channels count
+// up, are not in the order in which they were emitted.
 func inOrder(t *testing.T, body string) {
 	t.Helper()
 	var p payload

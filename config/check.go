@@ -156,8 +156,8 @@ func (c *checker) prefix(path, prefix string) {
 	}
 }
 
-// noURL refuses a URL where something else is meant: what uses it later would show it in its errors, with
-// its password.
+// noURL refuses a URL where something else is meant: what uses it later would show it in its
+// errors, with its password.
 func (c *checker) noURL(path, value, want string) {
 	if strings.Contains(value, "://") {
 		c.failf(path, "is %q; must be %s", urltext.Quotable(value), want)

@@ -171,8 +171,8 @@ type expansion struct {
 	noted   map[strict.Problem]bool // those of missing
 }
 
-// value returns what stands for reference, which matches variablePattern, at path. What it returns is
-// not expanded again.
+// value returns what stands for reference, which matches variablePattern, at path. What it returns
+// is not expanded again.
 func (e *expansion) value(reference, path string) string {
 	name, fallback, hasFallback := strings.Cut(reference[2:len(reference)-1], ":-")
 	value := e.env[name]
@@ -196,8 +196,8 @@ func (e *expansion) value(reference, path string) string {
 	return ""
 }
 
-// located returns what is missing with the paths in data, the JSON text before expansion. Where that
-// is no JSON, the paths are not known.
+// located returns what is missing with the paths in data, the JSON text before expansion. Where
+// that is no JSON, the paths are not known.
 func (e *expansion) located(data []byte) []strict.Problem {
 	var tree any
 	if json.Unmarshal(quoteReferences(data), &tree) != nil {

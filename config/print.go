@@ -2,8 +2,8 @@ package config
 
 import "fmt"
 
-// The types that hold secrets, or hold one that does, have Format methods, although the fields'
-// own types print as REDACTED: package fmt asks none of the fields when a verb does not fit a pointer
+// The types that hold secrets, or hold one that does, have Format methods, although the fields' own
+// types print as REDACTED: package fmt asks none of the fields when a verb does not fit a pointer
 // to the whole, as in fmt.Sprintf("%s", map[string]any{"queue": &q}).
 
 // show writes the fields of v, a struct without a Format method of its own.

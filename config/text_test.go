@@ -59,8 +59,8 @@ func TestMistakesInTOMLAreThoseOfTOML(t *testing.T) {
 	}
 }
 
-// A URL with a password in any field, as any name or in any variable is neither in an error nor in a
-// warning.
+// A URL with a password in any field, as any name or in any variable is neither in an error nor in
+// a warning.
 func TestAURLInTheWrongPlaceIsNeverShown(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"redis://u:hunter2@h:1/hunter2", "u:hunter2@h:1", "https://u:/hunter2@h"} {

@@ -99,7 +99,8 @@ func TestReceiverThatMovesIsFollowedWithoutALostRequest(t *testing.T) {
 			if got := m.requests[0].Load() + m.requests[1].Load(); got != sent.Load() || m.requests[1].Load() == 0 {
 				t.Errorf("%d attempts made %d requests, %d of them to the new address", sent.Load(), got, m.requests[1].Load())
 			}
-			// The transport dials some beside those that it then finds idle: more of them on a busy machine.
+			// The transport dials some beside those that it then finds idle: more of them on a busy
+			// machine.
 			if n := m.conns[0].Load() + m.conns[1].Load(); n >= sent.Load() {
 				t.Errorf("%d connections were made for %d requests: none was used again", n, sent.Load())
 			}

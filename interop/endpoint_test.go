@@ -64,7 +64,8 @@ func (to *endpoint) answers(o dispatch.Outcome) {
 	to.answer = o
 }
 
-// app is the app of the tests, with one webhook that wants every type, and with the first key to sign.
+// app is the app of the tests, with one webhook that wants every type, and with the first key to
+// sign.
 func app(url string, keys ...webhook.Key) webhook.App {
 	return webhook.App{
 		ID: appID, Key: keys[0].Key, Secret: keys[0].Secret, PreviousKeys: keys[1:],

@@ -17,7 +17,8 @@ import (
 	"github.com/pushhooks/webhook"
 )
 
-// mostAge is how far time_ms may be from the receiver's clock: Pusher's library for Python refuses the rest.
+// mostAge is how far time_ms may be from the receiver's clock: Pusher's library for Python refuses
+// the rest.
 const mostAge = 5 * time.Minute
 
 func everyEvent() []webhook.Event {
@@ -72,7 +73,8 @@ func seen(t *testing.T, e webhook.Event) map[string]any {
 	return fields
 }
 
-// check has the library judge every attempt, and those that were accepted bring each of the events once.
+// check has the library judge every attempt, and those that were accepted bring each of the events
+// once.
 func check(t *testing.T, by library, attempts []attempt, events []webhook.Event) {
 	t.Helper()
 	var got, want []map[string]any

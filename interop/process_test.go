@@ -92,7 +92,8 @@ func probe(t *testing.T, dir string, environment []string, name string, args ...
 
 var addresses = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// run starts a receiver, which ends with the test or with this process, and returns its URL, which it prints.
+// run starts a receiver, which ends with the test or with this process, and returns its URL, which
+// it prints.
 func run(t *testing.T, environment []string, name string, args ...string) string {
 	t.Helper()
 	tokens, err := json.Marshal([]token{plain(oldKey), plain(newKey)})

@@ -55,7 +55,8 @@ func TestOfficialLibrariesTakeUserInfoAsAString(t *testing.T) {
 	})
 }
 
-// What a library refuses in a user_info is refused when the event is emitted, before it costs a batch.
+// What a library refuses in a user_info is refused when the event is emitted, before it costs a
+// batch.
 func TestEmitRefusesTheUserInfoThatLibrariesRefuse(t *testing.T) {
 	t.Parallel()
 	e := start(t, hook, &endpoint{answer: delivered}, webhook.Batching{})

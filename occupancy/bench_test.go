@@ -57,8 +57,8 @@ func BenchmarkJoinLeaveParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkMemory reports what a socket takes that is on two channels: one of its own, and a presence
-// channel of a hundred.
+// BenchmarkMemory reports what a socket takes that is on two channels: one of its own, and a
+// presence channel of a hundred.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
 		before := heap()

@@ -13,7 +13,8 @@ import (
 	"github.com/pushhooks/webhook"
 )
 
-// dice makes the choices of one fuzz input: its bytes first, then random numbers that depend on them.
+// dice makes the choices of one fuzz input: its bytes first, then random numbers that depend on
+// them.
 type dice struct {
 	data []byte
 	rest *rand.ChaCha8
@@ -135,8 +136,8 @@ var (
 	}
 )
 
-// FuzzTracker does random things and compares with the model: what is emitted, what is an error, and
-// what is in memory.
+// FuzzTracker does random things and compares with the model: what is emitted, what is an error,
+// and what is in memory.
 func FuzzTracker(f *testing.F) {
 	for i := range byte(40) {
 		f.Add([]byte{i, 7 * i, 31 * i, 101 * i})
@@ -229,7 +230,8 @@ func (w *world) join(channel, socket string) error {
 	return w.tr.Join(sub(channel, socket, user))
 }
 
-// check compares what webhooks know of channels for which events were to be emitted with what is so.
+// check compares what webhooks know of channels for which events were to be emitted with what is
+// so.
 func (w *world) check(what string, changed []string, err error) {
 	untold := slices.ContainsFunc(changed, func(c string) bool { return w.audience.view(c) != w.truth.view(c) })
 	if untold != (err != nil) || err != nil && !errors.Is(err, webhook.ErrOverflow) {
@@ -270,7 +272,8 @@ func (w *world) end() {
 }
 
 // Goroutines join, leave and go, each with sockets of its own and with those that all share, while
-// events are refused now and then. Webhooks hear no event that is no news, and in the end the truth.
+// events are refused now and then. Webhooks hear no event that is no news, and in the end the
+// truth.
 func TestTrackerWithManyGoroutines(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

@@ -25,10 +25,10 @@
 // older one. Arrivals that wait are of sockets that are there. Departures that wait are at most
 // 100,000 in a Tracker: beyond that those of a channel are dropped, and the error says so.
 //
-// Events of three kinds wait apart: those of the channel, of its members, and its count. While there
-// is no room for member_added, because the webhook that wants it is down, another webhook is still
-// told that the channel was vacated. So a webhook that wants several kinds may get them in another
-// order after a refusal.
+// Events of three kinds wait apart: those of the channel, of its members, and its count. While
+// there is no room for member_added, because the webhook that wants it is down, another webhook is
+// still told that the channel was vacated. So a webhook that wants several kinds may get them in
+// another order after a refusal.
 //
 // Any other error of Emit is final: the event is named in the returned error and not tried again.
 package occupancy
@@ -68,8 +68,8 @@ type Subscription struct {
 // not wait for each other, but for one in 256 pairs of channels. The zero value is not usable: see
 // [New].
 //
-// A Tracker has no goroutine and needs no closing. A channel takes memory until no socket is on it and
-// webhooks were told so; a socket, until it is on no channel.
+// A Tracker has no goroutine and needs no closing. A channel takes memory until no socket is on it
+// and webhooks were told so; a socket, until it is on no channel.
 type Tracker struct {
 	emitter  Emitter
 	seed     maphash.Seed

@@ -9,16 +9,16 @@ import (
 
 // Errors that every driver returns, to be matched with errors.Is.
 var (
-	// ErrFull is returned when the queue, or the job's lane, has no room for the job now. The job was
-	// not taken; it may be offered again later.
+	// ErrFull is returned when the queue, or the job's lane, has no room for the job now. The job
+	// was not taken; it may be offered again later.
 	ErrFull = errors.New("queue is full")
 
-	// ErrLaneFailing is returned when a job's lane is Failing and the failing lanes hold their share of
-	// the store (rule H7). It wraps ErrFull.
+	// ErrLaneFailing is returned when a job's lane is Failing and the failing lanes hold their
+	// share of the store (rule H7). It wraps ErrFull.
 	ErrLaneFailing = fmt.Errorf("the failing lanes hold their share: %w", ErrFull)
 
-	// ErrLaneUntried is returned when a job's lane is Untried and the lanes that are not Healthy hold
-	// their share of the store (rule H7). It wraps ErrFull.
+	// ErrLaneUntried is returned when a job's lane is Untried and the lanes that are not Healthy
+	// hold their share of the store (rule H7). It wraps ErrFull.
 	ErrLaneUntried = fmt.Errorf("the lanes that have not worked yet hold their share: %w", ErrFull)
 
 	// ErrTooLarge is returned when a job can never be taken: its Data is larger than this queue

@@ -12,7 +12,8 @@ import (
 type Health int
 
 const (
-	// Untried is the health of a lane that has neither succeeded nor failed yet, as far as is known.
+	// Untried is the health of a lane that has neither succeeded nor failed yet, as far as is
+	// known.
 	Untried Health = iota
 	// Healthy is the health of a lane after an Ack.
 	Healthy
@@ -43,20 +44,20 @@ const (
 type LaneUpdate struct {
 	Lane string
 
-	// Health is Failing, or Untried, which forgets everything about the lane and ends a hold. Only an
-	// Ack makes a lane Healthy.
+	// Health is Failing, or Untried, which forgets everything about the lane and ends a hold. Only
+	// an Ack makes a lane Healthy.
 	Health Health
 
 	// Hold, with Failing, is for how long the lane yields no jobs; 0 changes no hold. It is at most
 	// MaxHold.
 	Hold time.Duration
 
-	// Since is the lease whose failure began this row of failures. It is zero when a person decides;
-	// then H3 and H4 refuse nothing.
+	// Since is the lease whose failure began this row of failures. It is zero when a person
+	// decides; then H3 and H4 refuse nothing.
 	Since Lease
 
-	// For is how long ago the row of failures began; 0 is now. It sets LaneInfo.Since where the lane
-	// becomes Failing, and changes nothing where it is already.
+	// For is how long ago the row of failures began; 0 is now. It sets LaneInfo.Since where the
+	// lane becomes Failing, and changes nothing where it is already.
 	For time.Duration
 
 	// Reason tells people why the lane fails, on one line of at most MaxReasonBytes.
@@ -104,7 +105,7 @@ type LaneInfo struct {
 // LaneLister is implemented by drivers that can list their lanes, which all drivers of this module
 // except None can.
 type LaneLister interface {
-	// Lanes lists up to limit lanes that have jobs, a state or dead letters, in the order of their names
-	// (by bytes), beginning after the name after; "" begins with the first.
+	// Lanes lists up to limit lanes that have jobs, a state or dead letters, in the order of their
+	// names (by bytes), beginning after the name after; "" begins with the first.
 	Lanes(ctx context.Context, after string, limit int) ([]LaneInfo, error)
 }

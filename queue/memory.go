@@ -11,16 +11,16 @@ import (
 )
 
 // Memory is a queue in this process's memory. It keeps every rule of [Queue], dead letters, lane
-// lists and statistics included; what it holds is gone when the process ends. It starts no goroutine,
-// and sets a timer only while a Receive waits.
+// lists and statistics included; what it holds is gone when the process ends. It starts no
+// goroutine, and sets a timer only while a Receive waits.
 //
-// Its bounds are shared between the lanes so that none can fill the queue alone: a lane gets ErrFull
-// when it holds 16 times the room that is still free. A lone lane gets 94 % of the queue that way, ten
-// greedy ones get 9.9 % each, and there is always room for one that is quiet. (This is the dynamic
-// threshold of shared-memory switches, Choudhury and Hahne, 1998.)
+// Its bounds are shared between the lanes so that none can fill the queue alone: a lane gets
+// ErrFull when it holds 16 times the room that is still free. A lone lane gets 94 % of the queue
+// that way, ten greedy ones get 9.9 % each, and there is always room for one that is quiet. (This
+// is the dynamic threshold of shared-memory switches, Choudhury and Hahne, 1998.)
 //
-// The last 16,384 IDs that left the queue are known (E2), fewer where it is nearly full, and so are those
-// of dead letters.
+// The last 16,384 IDs that left the queue are known (E2), fewer where it is nearly full, and so are
+// those of dead letters.
 type Memory struct {
 	opts   MemoryOptions
 	bounds lanes.Bounds
@@ -68,8 +68,8 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 	return m, nil
 }
 
-// What is counted for the bounds in bytes, besides Data: records, indexes, IDs and what the allocator
-// rounds up. A benchmark measures it.
+// What is counted for the bounds in bytes, besides Data: records, indexes, IDs and what the
+// allocator rounds up. A benchmark measures it.
 const (
 	jobBytes    = 400
 	laneBytes   = 768 // a scheduler keeps records of the lanes too
@@ -77,8 +77,8 @@ const (
 	idBytes     = 144 // of an ID that left and is remembered
 )
 
-// The states of lanes without jobs take half of MaxBytes at most, which is room for the 100,000 of H6
-// by default, and the IDs that left count for an eighth at most.
+// The states of lanes without jobs take half of MaxBytes at most, which is room for the 100,000 of
+// H6 by default, and the IDs that left count for an eighth at most.
 const (
 	idleShare = 2
 	idShare   = 8
@@ -91,8 +91,9 @@ func (m *Memory) roomBounds() lanes.Bounds {
 	return b
 }
 
-// hasFree reports whether at least this part of the room for jobs is free. The IDs that left take no more
-// than that, or jobs of lanes that fail, which stay for long, and IDs would together leave no room.
+// hasFree reports whether at least this part of the room for jobs is free. The IDs that left take
+// no more than that, or jobs of lanes that fail, which stay for long, and IDs would together leave
+// no room.
 func (m *Memory) hasFree(part int64) bool {
 	b := m.roomBounds()
 	return m.set.Held(b) <= b.Bytes-b.Bytes/part
@@ -141,8 +142,8 @@ func (m *Memory) Enqueue(_ context.Context, jobs []Job) error {
 	return failed.Err()
 }
 
-// refusal is why the last job was refused that a lane had no room for. The lane's next one gets the same
-// error, so that refusing a backlog words it once.
+// refusal is why the last job was refused that a lane had no room for. The lane's next one gets the
+// same error, so that refusing a backlog words it once.
 type refusal struct {
 	lane string
 	room lanes.Room
@@ -298,8 +299,8 @@ type recentIDs struct {
 	next int // the oldest, once the ring is full
 }
 
-// push adds id and returns the one that it takes the place of, or "". With grows there may be one more
-// of them.
+// push adds id and returns the one that it takes the place of, or "". With grows there may be one
+// more of them.
 func (r *recentIDs) push(id string, grows bool) (old string) {
 	if r.next == 0 && len(r.ids) < remembered && (grows || len(r.ids) < rememberedFull) {
 		r.ids = append(r.ids, id)

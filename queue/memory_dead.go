@@ -114,8 +114,8 @@ func (m *Memory) DeadLetter(_ context.Context, l Lease, reason string) error {
 	return nil
 }
 
-// evict keeps the bounds on dead letters: the oldest go if they are too many or too old, and those of
-// the lane that has the most bytes if they are too large.
+// evict keeps the bounds on dead letters: the oldest go if they are too many or too old, and those
+// of the lane that has the most bytes if they are too large.
 func (m *Memory) evict() {
 	now := time.Now()
 	for m.dead.all.Len() > 0 {
@@ -132,8 +132,8 @@ func (m *Memory) evict() {
 	}
 }
 
-// undead takes n out of the dead letters. Its ID stays known, so that no late copy of it is taken for
-// a new job.
+// undead takes n out of the dead letters. Its ID stays known, so that no late copy of it is taken
+// for a new job.
 func (m *Memory) undead(n *deadLetter) {
 	m.dead.remove(n)
 	m.forget(n.ID, n.number)

@@ -103,7 +103,8 @@ func TestMemoryReplaysOnlyWhatFits(t *testing.T) {
 	equal(t, "what is left", letters(t, m, ""), []string{"a-1", "a-2"})
 }
 
-// A copy of a dead letter that turns up late, because the answer to an Enqueue was lost, is not a new job.
+// A copy of a dead letter that turns up late, because the answer to an Enqueue was lost, is not a
+// new job.
 func TestMemoryTakesNoCopyOfADeadLetter(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})

@@ -63,8 +63,8 @@ func reportHeap(b *testing.B, heap, bound int64, n int) {
 	}
 }
 
-// BenchmarkMemoryDeadHeap does the same with dead letters. The IDs of those that were evicted count for
-// MaxBytes.
+// BenchmarkMemoryDeadHeap does the same with dead letters. The IDs of those that were evicted count
+// for MaxBytes.
 func BenchmarkMemoryDeadHeap(b *testing.B) {
 	for _, size := range []int{50, 500, 15_000} {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {

@@ -8,27 +8,28 @@ import (
 	"github.com/pushhooks/webhook/internal/limits"
 )
 
-// MemoryOptions configures a [Memory]. The zero value of every field is its default; a negative one is
-// an error.
+// MemoryOptions configures a [Memory]. The zero value of every field is its default; a negative one
+// is an error.
 type MemoryOptions struct {
 	// MaxJobs bounds the jobs that are ready, delayed or leased. Defaults to 100,000.
 	MaxJobs int
 
-	// MaxBytes bounds what those jobs take in memory: their Data, and about 400 bytes for each job and
-	// 768 for each lane. The states of lanes without jobs, 100 bytes of a healthy one, take half of
-	// it at most, so that the default keeps those of 100,000 lanes (H6), and the IDs that left an eighth. Defaults to
-	// 24 MiB.
+	// MaxBytes bounds what those jobs take in memory: their Data, and about 400 bytes for each job
+	// and 768 for each lane. The states of lanes without jobs, 100 bytes of a healthy one, take
+	// half of it at most, so that the default keeps those of 100,000 lanes (H6), and the IDs that
+	// left an eighth. Defaults to 24 MiB.
 	MaxBytes int64
 
-	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30 seconds.
+	// Lease is how long a lease lasts from Receive, and again from each Extend. Defaults to 30
+	// seconds.
 	Lease time.Duration
 
 	// MaxDead bounds the number of dead letters. Defaults to 10,000.
 	MaxDead int
 
-	// MaxDeadBytes bounds what the dead letters take in memory: their Data, and about 640 bytes for each.
-	// Beyond it they are evicted from the lane that has the most bytes, its oldest first. Defaults to
-	// 8 MiB.
+	// MaxDeadBytes bounds what the dead letters take in memory: their Data, and about 640 bytes for
+	// each. Beyond it they are evicted from the lane that has the most bytes, its oldest first.
+	// Defaults to 8 MiB.
 	MaxDeadBytes int64
 
 	// MaxDeadAge is how long dead letters are kept. Defaults to 7 days.

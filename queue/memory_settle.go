@@ -99,8 +99,8 @@ func (m *Memory) Nack(_ context.Context, nacks []Nack) error {
 	return failed.Err()
 }
 
-// Replace settles l and puts jobs in its place, in one step. Because l's room had been given already,
-// and its parts are next in line, they are taken even if the queue is full.
+// Replace settles l and puts jobs in its place, in one step. Because l's room had been given
+// already, and its parts are next in line, they are taken even if the queue is full.
 func (m *Memory) Replace(_ context.Context, l Lease, jobs []Job) error {
 	for i := range jobs {
 		if jobs[i].Lane != l.Lane {

@@ -46,7 +46,8 @@ func enqueue(t *testing.T, q queue.Queue, jobs ...queue.Job) {
 	}
 }
 
-// offer enqueues jobs one by one and returns how many were taken; the others must be refused with ErrFull.
+// offer enqueues jobs one by one and returns how many were taken; the others must be refused with
+// ErrFull.
 func offer(t *testing.T, q queue.Queue, jobs []queue.Job) (taken int) {
 	t.Helper()
 	for _, j := range jobs {

@@ -59,8 +59,8 @@ func TestMemoryTakesTurnsBetweenUntriedLanes(t *testing.T) {
 	}
 }
 
-// Receives for a single job serve each kind of lane in turn, however many lanes of another kind there
-// are.
+// Receives for a single job serve each kind of lane in turn, however many lanes of another kind
+// there are.
 func TestMemoryServesTheRingsInTurn(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t, queue.MemoryOptions{})

@@ -2,8 +2,8 @@ package queue
 
 import "context"
 
-// None is the queue that takes nothing: webhooks are disabled. It is the reference's QUEUE_DRIVER=none.
-// An emitter with it accepts every event of a known app and does nothing.
+// None is the queue that takes nothing: webhooks are disabled. It is the reference's
+// QUEUE_DRIVER=none. An emitter with it accepts every event of a known app and does nothing.
 var None Queue = none{}
 
 type none struct{}

@@ -34,8 +34,8 @@ type Job struct {
 	Ordered bool
 
 	// Data is returned by Receive byte for byte. It is valid UTF-8 without control characters other
-	// than newline, so that any message body can carry it. Neither side changes it after the call to
-	// Enqueue.
+	// than newline, so that any message body can carry it. Neither side changes it after the call
+	// to Enqueue.
 	Data []byte
 }
 
@@ -52,8 +52,9 @@ type Lease struct {
 	// counted Nack, and those that ended by themselves (rule L3).
 	Attempts int
 
-	// First is when the job's first lease began that counted as an attempt, by this process's clock.
-	// It is zero while there is none. A job that Replace made has the First of the job it replaced.
+	// First is when the job's first lease began that counted as an attempt, by this process's
+	// clock. It is zero while there is none. A job that Replace made has the First of the job it
+	// replaced.
 	First time.Time
 
 	// Until is when the lease ends unless it is extended, by this process's clock, never later than
@@ -69,8 +70,8 @@ type Lease struct {
 	// Holds is how many holds the lane has had since its last Ack.
 	Holds int
 
-	// Age is the time since Enqueue or Replay took the job, when this lease began. A job that Replace
-	// made has the age of the job it replaced.
+	// Age is the time since Enqueue or Replay took the job, when this lease began. A job that
+	// Replace made has the age of the job it replaced.
 	Age time.Duration
 }
 
@@ -82,8 +83,8 @@ type Nack struct {
 	// Delay is how long the job is not received; 0 makes it ready at once.
 	Delay time.Duration
 
-	// Counted reports that the lease was an attempt: Attempts grows by one, and First is set if it is
-	// zero.
+	// Counted reports that the lease was an attempt: Attempts grows by one, and First is set if it
+	// is zero.
 	Counted bool
 }
 
@@ -129,8 +130,8 @@ type Traits struct {
 	// Lease is how long a lease lasts from Receive, and again from each Extend.
 	Lease time.Duration
 
-	// MaxJobBytes is the largest Data that the store takes; larger jobs get ErrTooLarge. 0 means that
-	// there is no limit of the store's own.
+	// MaxJobBytes is the largest Data that the store takes; larger jobs get ErrTooLarge. 0 means
+	// that there is no limit of the store's own.
 	MaxJobBytes int
 
 	// Durable reports that jobs outlive this process. An emitter that shuts down leaves them to the
@@ -141,7 +142,8 @@ type Traits struct {
 	// each process learns by itself which lanes work.
 	SharedLanes bool
 
-	// Ordered reports that the driver keeps rule R5. Without it, an emitter refuses ordered webhooks.
+	// Ordered reports that the driver keeps rule R5. Without it, an emitter refuses ordered
+	// webhooks.
 	Ordered bool
 
 	// InProcess reports that jobs never leave this process's memory, so that no other program can
@@ -153,8 +155,9 @@ type Traits struct {
 	// any other Nack puts it back. Such a queue needs an Ack only when Lease.Health is not Healthy.
 	AtMostOnce bool
 
-	// OwnRetry reports that the driver decides when a failed job is retried (SQS: when its visibility
-	// timeout has passed): a counted Nack ignores Delay, unless Delay is longer than that.
+	// OwnRetry reports that the driver decides when a failed job is retried (SQS: when its
+	// visibility timeout has passed): a counted Nack ignores Delay, unless Delay is longer than
+	// that.
 	OwnRetry bool
 
 	// Disabled reports that the queue takes nothing and that webhooks are off: Emit does nothing.
@@ -243,8 +246,8 @@ type Queue interface {
 	//	    back if it had, else before the others that were never worked on (H8). Jobs of one call keep their order.
 	Release(ctx context.Context, leases []Lease) error
 
-	// Replace settles l and puts jobs of the same lane in its place, ready at once and at the head of
-	// the lane, in the order of the slice.
+	// Replace settles l and puts jobs of the same lane in its place, ready at once and at the head
+	// of the lane, in the order of the slice.
 	//
 	//	P1  It is one step where the store allows it. Otherwise the jobs are enqueued before l is acked,
 	//	    so that nothing is lost in between. Jobs whose ID is known are not taken again (E2).

@@ -45,8 +45,8 @@ func Slow(d time.Duration, answer http.Handler) http.HandlerFunc {
 	}
 }
 
-// Hang answers with 200 once release is closed, unless the sender is gone by then. A nil release is never closed: the
-// sender, or the end of the test, ends the request.
+// Hang answers with 200 once release is closed, unless the sender is gone by then. A nil release is
+// never closed: the sender, or the end of the test, ends the request.
 func Hang(release <-chan struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -94,7 +94,8 @@ func (w *recorder) finish() {
 	}
 }
 
-// Hijack is here for handlers that write to the connection themselves: no status is recorded for them.
+// Hijack is here for handlers that write to the connection themselves: no status is recorded for
+// them.
 func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.done = true
 	return http.NewResponseController(w.ResponseWriter).Hijack()

@@ -1,13 +1,14 @@
-// Package webhooktest helps to test a host: a program that emits events. Its [Receiver] takes the deliveries over a
-// real connection, verifies and records them, waits for them with a deadline, and fails as it is told to:
+// Package webhooktest helps to test a host: a program that emits events. Its [Receiver] takes the
+// deliveries over a real connection, verifies and records them, waits for them with a deadline, and
+// fails as it is told to:
 //
 //	r := webhooktest.NewReceiver(t, webhook.Key{Key: "my-key", Secret: "my-secret"})
 //	r.Script(webhooktest.Times(3, webhooktest.Status(500))...) // and then 200
 //	// … start the host with a webhook to r.URL, and make it emit two events …
 //	events := r.WaitEvents(2, 5*time.Second)
 //
-// [NewMemoryReceiver] does without a socket, so that it also works in a bubble of testing/synctest, where minutes of
-// backoff take no time.
+// [NewMemoryReceiver] does without a socket, so that it also works in a bubble of testing/synctest,
+// where minutes of backoff take no time.
 package webhooktest
 
 import (
@@ -36,22 +37,25 @@ type Delivery struct {
 	Attempt int         // of the header Webhook-Attempt: 1 for the first; 0 if there was none
 	At      time.Time   // when it had been read
 
-	// Err says why the delivery is not as official receivers want it: not signed with one of the keys, not a
-	// payload, not a POST, another content type than application/json. It was answered with 401 then.
+	// Err says why the delivery is not as official receivers want it: not signed with one of the
+	// keys, not a payload, not a POST, another content type than application/json. It was answered
+	// with 401 then.
 	Err error
 
 	// Payload is what the delivery says. It is nil if Err is not.
 	Payload *webhook.Payload
 
-	// Status is what was answered: 0 before there was an answer, and when the connection was cut instead.
+	// Status is what was answered: 0 before there was an answer, and when the connection was cut
+	// instead.
 	Status int
 }
 
 // taken says whether the sender was told that the delivery is done.
 func (d *Delivery) taken() bool { return d.Status/100 == 2 }
 
-// Receiver takes, verifies and records deliveries. All methods may be called by many goroutines at once, except that
-// the Wait methods end the test when they fail, which only the test's own goroutine may do.
+// Receiver takes, verifies and records deliveries. All methods may be called by many goroutines at
+// once, except that the Wait methods end the test when they fail, which only the test's own
+// goroutine may do.
 type Receiver struct {
 	// URL is what a webhook is to be configured with. Any path may be added to it.
 	URL string
@@ -70,8 +74,9 @@ type Receiver struct {
 	changed    chan struct{} // closed and replaced when deliveries or events grow
 }
 
-// NewReceiver starts a receiver on a loopback address that takes what is signed with one of the keys and answers 200.
-// It is closed when the test ends. It ends the test if it can't listen, or if there is no key.
+// NewReceiver starts a receiver on a loopback address that takes what is signed with one of the
+// keys and answers 200. It is closed when the test ends. It ends the test if it can't listen, or if
+// there is no key.
 func NewReceiver(t testing.TB, keys ...webhook.Key) *Receiver {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,8 +87,9 @@ func NewReceiver(t testing.TB, keys ...webhook.Key) *Receiver {
 	return start(t, l, d.DialContext, keys)
 }
 
-// NewMemoryReceiver starts a receiver that is reached through its DialContext only, over an in-memory connection. In a
-// bubble of testing/synctest it must be made in that bubble. In everything else it is like that of NewReceiver.
+// NewMemoryReceiver starts a receiver that is reached through its DialContext only, over an
+// in-memory connection. In a bubble of testing/synctest it must be made in that bubble. In
+// everything else it is like that of NewReceiver.
 func NewMemoryReceiver(t testing.TB, keys ...webhook.Key) *Receiver {
 	t.Helper()
 	l := newPipeListener()
@@ -118,26 +124,30 @@ func start(t testing.TB, l net.Listener, dial dialFunc, keys []webhook.Key) *Rec
 	return r
 }
 
-// Close cuts all connections and refuses new ones, as an endpoint does that is down. Closing twice is harmless.
+// Close cuts all connections and refuses new ones, as an endpoint does that is down. Closing twice
+// is harmless.
 func (r *Receiver) Close() { r.closed() }
 
-// Script tells the receiver how to answer the next deliveries, each in the order of their arrival: Status, Respond, Slow,
-// Hang, Drop, or any handler. Later ones are answered as Otherwise says. Only what is as it should be
-// (Delivery.Err is nil) takes its turn. Script may be called again to add more.
+// Script tells the receiver how to answer the next deliveries, each in the order of their arrival:
+// Status, Respond, Slow, Hang, Drop, or any handler. Later ones are answered as Otherwise says.
+// Only what is as it should be (Delivery.Err is nil) takes its turn. Script may be called again to
+// add more.
 func (r *Receiver) Script(answers ...http.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.script = append(r.script, answers...)
 }
 
-// Otherwise tells the receiver how to answer what Script says nothing about. Defaults to Status(200).
+// Otherwise tells the receiver how to answer what Script says nothing about. Defaults to
+// Status(200).
 func (r *Receiver) Otherwise(answer http.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.otherwise = answer
 }
 
-// Deliveries returns all requests so far in the order of their arrival, failed and repeated ones included.
+// Deliveries returns all requests so far in the order of their arrival, failed and repeated ones
+// included.
 func (r *Receiver) Deliveries() []Delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,16 +158,16 @@ func (r *Receiver) Deliveries() []Delivery {
 	return all
 }
 
-// Events returns the events of the deliveries that were answered with 2xx, in the order of the answers. What was sent
-// twice is there twice.
+// Events returns the events of the deliveries that were answered with 2xx, in the order of the
+// answers. What was sent twice is there twice.
 func (r *Receiver) Events() []webhook.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.events)
 }
 
-// WaitEvents waits until at least n events were taken (see Events) and returns all that were. When that takes longer than the timeout it
-// ends the test and tells what arrived.
+// WaitEvents waits until at least n events were taken (see Events) and returns all that were. When
+// that takes longer than the timeout it ends the test and tells what arrived.
 func (r *Receiver) WaitEvents(n int, timeout time.Duration) []webhook.Event {
 	r.t.Helper()
 	if !r.wait(timeout, func() bool { return len(r.events) >= n }) {
@@ -166,8 +176,8 @@ func (r *Receiver) WaitEvents(n int, timeout time.Duration) []webhook.Event {
 	return r.Events()
 }
 
-// WaitDeliveries waits until at least n requests arrived, however they are answered, and returns all that did. When that takes
-// longer than the timeout it ends the test and tells what arrived.
+// WaitDeliveries waits until at least n requests arrived, however they are answered, and returns
+// all that did. When that takes longer than the timeout it ends the test and tells what arrived.
 func (r *Receiver) WaitDeliveries(n int, timeout time.Duration) []Delivery {
 	r.t.Helper()
 	if !r.wait(timeout, func() bool { return len(r.deliveries) >= n }) {
@@ -251,8 +261,8 @@ func (r *Receiver) nextAnswer(d *Delivery) http.Handler {
 	return answer
 }
 
-// settle notes the answer's status. It is called before the answer is written, so that whoever has seen the
-// answer finds it noted.
+// settle notes the answer's status. It is called before the answer is written, so that whoever has
+// seen the answer finds it noted.
 func (r *Receiver) settle(d *Delivery, status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -268,7 +278,8 @@ var errNoReceiver = errors.New("webhooktest: no receiver has this address")
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// DialContext connects to the receiver: it is for http.Transport and dispatch.HTTP. It fails for every other address than the one in URL.
+// DialContext connects to the receiver: it is for http.Transport and dispatch.HTTP. It fails for
+// every other address than the one in URL.
 func (r *Receiver) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return Dialer(r)(ctx, network, addr)
 }

@@ -39,10 +39,10 @@ func (a Access) String() string {
 // Everyone gives every request Write. It is for hosts that protect the path themselves.
 func Everyone(*http.Request) Access { return Write }
 
-// Password gives Write to requests with this user and this password (HTTP Basic), and Challenge to all
-// others. It compares in constant time. Browsers send the password with each request, so serve the
-// page over TLS. It returns nil if the password is empty, and then New fails: a variable that is not set
-// must not open the page.
+// Password gives Write to requests with this user and this password (HTTP Basic), and Challenge to
+// all others. It compares in constant time. Browsers send the password with each request, so serve
+// the page over TLS. It returns nil if the password is empty, and then New fails: a variable that
+// is not set must not open the page.
 func Password(user, password string) func(*http.Request) Access {
 	if password == "" {
 		return nil

@@ -39,7 +39,8 @@ func (h *handler) action(name string) action {
 	return nil
 }
 
-// act checks the request, acts, and leads the browser to the webhook's page, which shows the notice.
+// act checks the request, acts, and leads the browser to the webhook's page, which shows the
+// notice.
 func (h *handler) act(w http.ResponseWriter, r *http.Request, access Access, do action) {
 	if access != Write {
 		http.Error(w, "You may look at this page, and change nothing.", http.StatusForbidden)

@@ -66,7 +66,8 @@ func checkMarkup(t testing.TB, a answer) {
 			t.Errorf("%q is in %q", bad, low[max(0, i-80):min(len(low), i+80)])
 		}
 	}
-	// What is typed into a field has to come back as it was; what is read must not turn its direction.
+	// What is typed into a field has to come back as it was; what is read must not turn its
+	// direction.
 	if text := tags.ReplaceAllString(a.text, ""); strings.Contains(text, "\u202e") {
 		t.Errorf("a text turns the direction of writing: %s", text)
 	}

@@ -39,8 +39,8 @@ type letter struct {
 	Doubtful     bool   // it could not be verified
 }
 
-// letters lists a page behind a cursor. It looks through a bounded number of dead letters, since those of
-// other webhooks may lie between.
+// letters lists a page behind a cursor. It looks through a bounded number of dead letters, since
+// those of other webhooks may lie between.
 func (h *handler) letters(ctx context.Context, v *webhookView, cursor string) *letters {
 	l := &letters{Cursor: cursor, DiscardIn: "discard?" + url.Values{"app": {v.AppID}, "id": {v.WebhookID}}.Encode()}
 	if v.Status.DeadLetters == 0 {

@@ -1,6 +1,6 @@
 // Package webhookui is a status page for an [webhook.Emitter]: which webhooks fail, since when and
-// why, what waits, and the dead letters, with buttons to mend it. It is an [http.Handler] that a host
-// mounts under any path:
+// why, what waits, and the dead letters, with buttons to mend it. It is an [http.Handler] that a
+// host mounts under any path:
 //
 //	ui, err := webhookui.New(em, webhookui.Options{Access: webhookui.Password("ops", password)})
 //	// …

@@ -16,12 +16,12 @@ import (
 
 // Options configures the page.
 type Options struct {
-	// Access decides what a request may do. Required: Password, Everyone, or a function of the host's.
-	// It is called for each request, from many goroutines at once.
+	// Access decides what a request may do. Required: Password, Everyone, or a function of the
+	// host's. It is called for each request, from many goroutines at once.
 	Access func(*http.Request) Access
 
-	// Title is the heading of the page and of its browser tab, such as "Webhooks (staging)". Defaults
-	// to "Webhooks".
+	// Title is the heading of the page and of its browser tab, such as "Webhooks (staging)".
+	// Defaults to "Webhooks".
 	Title string
 }
 
@@ -32,8 +32,9 @@ const (
 	waitTime = 5 * time.Second // for a turn
 )
 
-// New makes the handler of the page of em. It fails if em or Options.Access is nil. It starts nothing:
-// the page asks the queue only while somebody looks at it. It may be served after em was shut down.
+// New makes the handler of the page of em. It fails if em or Options.Access is nil. It starts
+// nothing: the page asks the queue only while somebody looks at it. It may be served after em was
+// shut down.
 func New(em *webhook.Emitter, o Options) (http.Handler, error) {
 	switch {
 	case em == nil:
@@ -61,8 +62,8 @@ type handler struct {
 	actions   chan struct{} // has an element for each action under way
 }
 
-// Headers of every answer. The page loads nothing but its own files, runs no script but its own, and
-// cannot be framed.
+// Headers of every answer. The page loads nothing but its own files, runs no script but its own,
+// and cannot be framed.
 var headers = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -123,9 +124,9 @@ func allowed(reads, acts bool) string {
 	return "GET, HEAD"
 }
 
-// pageName returns the page that is asked for. It reports false if the address has no slash at its end,
-// with which relative links would lead elsewhere; then it returns the last part of the path, as the
-// browser sees it.
+// pageName returns the page that is asked for. It reports false if the address has no slash at its
+// end, with which relative links would lead elsewhere; then it returns the last part of the path,
+// as the browser sees it.
 func pageName(r *http.Request) (name string, inside bool) {
 	if r.URL.Path != "" {
 		return strings.TrimPrefix(r.URL.Path, "/"), true
@@ -135,8 +136,8 @@ func pageName(r *http.Request) (name string, inside bool) {
 	return last, last == ""
 }
 
-// redirect leads to the same address with a slash. The address is relative, since a proxy may have cut a
-// prefix, and begins with "./", so that no colon in it makes it one of another scheme.
+// redirect leads to the same address with a slash. The address is relative, since a proxy may have
+// cut a prefix, and begins with "./", so that no colon in it makes it one of another scheme.
 func redirect(w http.ResponseWriter, last, query string) {
 	to := "./" + last + "/"
 	if query != "" {
@@ -146,7 +147,8 @@ func redirect(w http.ResponseWriter, last, query string) {
 	w.WriteHeader(http.StatusTemporaryRedirect)
 }
 
-// turn waits for a turn among those that limit allows at once, and reports false if there is none in time.
+// turn waits for a turn among those that limit allows at once, and reports false if there is none
+// in time.
 func turn(ctx context.Context, limit chan struct{}) bool {
 	timer := time.NewTimer(waitTime)
 	defer timer.Stop()

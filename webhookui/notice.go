@@ -20,8 +20,8 @@ const (
 	noticeTime = 10 * time.Minute
 )
 
-// notices keeps the latest notices in memory. Their names cannot be guessed, so that no link can show
-// a text of somebody else's on the page.
+// notices keeps the latest notices in memory. Their names cannot be guessed, so that no link can
+// show a text of somebody else's on the page.
 type notices struct {
 	mu     sync.Mutex
 	byName map[string]notice

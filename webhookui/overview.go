@@ -116,7 +116,8 @@ func (o *overview) chips(c *counts) []chip {
 	return all
 }
 
-// find returns the webhooks that have the state, and every word of the search in their names or target.
+// find returns the webhooks that have the state, and every word of the search in their names or
+// target.
 func (o *overview) find(rows []webhook.WebhookStatus) (found []*webhook.WebhookStatus) {
 	words := strings.Fields(strings.ToLower(o.Search))
 	for i := range rows {
@@ -170,8 +171,8 @@ func (o *overview) link(state string, number int) string {
 	return "./?" + query.Encode()
 }
 
-// webhookLink leads to the page of a webhook. It is empty for what cannot be named in a query for dead
-// letters: such lanes were made by other programs.
+// webhookLink leads to the page of a webhook. It is empty for what cannot be named in a query for
+// dead letters: such lanes were made by other programs.
 func webhookLink(appID, webhookID string) string {
 	if appID == "" || webhookID == "" {
 		return ""

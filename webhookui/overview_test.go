@@ -124,8 +124,8 @@ func TestAShutDownEmitterIsAProblem(t *testing.T) {
 	s.follow(t, s.post("/test", map[string][]string{"app": {"my-app"}, "id": {"hook"}})).wants(t, 200, "The test was not sent")
 }
 
-// A mount without a slash at its end leads to the one with it, by a relative link, so that a proxy may
-// have cut a prefix.
+// A mount without a slash at its end leads to the one with it, by a relative link, so that a proxy
+// may have cut a prefix.
 func TestAMountWithoutASlash(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, Options{}, outcomes{}, app("hook"))
@@ -232,8 +232,8 @@ func TestRowsAreBounded(t *testing.T) {
 	s.get("/webhook?app=app-2099&id=a-rather-long-webhook-name-9").wants(t, 200, "untried")
 }
 
-// BenchmarkOverview makes the first page of 10,000 webhooks, 5,000 of which fail: with a snapshot of
-// its own, which is the first request's, and with that of others, which is the usual way.
+// BenchmarkOverview makes the first page of 10,000 webhooks, 5,000 of which fail: with a snapshot
+// of its own, which is the first request's, and with that of others, which is the usual way.
 func BenchmarkOverview(b *testing.B) {
 	s := large(b, 10_000)
 	b.Run("first", func(b *testing.B) {

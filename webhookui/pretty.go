@@ -14,9 +14,10 @@ const (
 	maxIndent = 12 // levels; deeper ones are indented as these
 )
 
-// pretty returns JSON on several lines, of at most limit bytes, and reports whether it is all of it. It
-// goes through the text once and keeps every character, so that what is no JSON is shown too.
-// Characters that cannot be seen, such as one that turns the direction of writing, are shown as \u escapes.
+// pretty returns JSON on several lines, of at most limit bytes, and reports whether it is all of
+// it. It goes through the text once and keeps every character, so that what is no JSON is shown
+// too. Characters that cannot be seen, such as one that turns the direction of writing, are shown
+// as \u escapes.
 func pretty(text []byte, limit int) (shown string, whole bool) {
 	p := printer{limit: limit}
 	for len(text) > 0 && p.b.Len() < limit {

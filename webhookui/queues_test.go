@@ -43,7 +43,8 @@ func (q *countingQueue) Stats(ctx context.Context) (queue.Stats, error) {
 	return q.Queue.(queue.StatsReader).Stats(ctx)
 }
 
-// awayQueue is a queue whose server is away for a while: calls fail, or hang until their time is over.
+// awayQueue is a queue whose server is away for a while: calls fail, or hang until their time is
+// over.
 type awayQueue struct {
 	*queue.Memory
 	away, hangs atomic.Bool

@@ -16,8 +16,9 @@ const (
 	// maxRows bounds how many webhooks a listing keeps, failing ones first: about 600 bytes each.
 	maxRows = 20_000
 
-	// A listing serves for a second, or for ten times as long as it took, so that it costs the queue at
-	// most a tenth of its time, however many look. One that failed serves for two seconds at most.
+	// A listing serves for a second, or for ten times as long as it took, so that it costs the
+	// queue at most a tenth of its time, however many look. One that failed serves for two seconds
+	// at most.
 	minServes    = time.Second
 	maxServes    = 30 * time.Second
 	failedServes = 2 * time.Second
@@ -26,8 +27,8 @@ const (
 	askTime  = 2 * time.Second  // for the queue's counts, and for Health
 	listTime = 10 * time.Second // for the list of all webhooks
 
-	// A request waits for the first snapshot, and for one that shows what it has changed. Otherwise it
-	// shows the last one soon.
+	// A request waits for the first snapshot, and for one that shows what it has changed. Otherwise
+	// it shows the last one soon.
 	firstWait = 5 * time.Second / 2
 	laterWait = 300 * time.Millisecond
 )
@@ -81,8 +82,8 @@ func fails(s *webhook.WebhookStatus) bool {
 	return s.State == webhook.LaneFailing || s.State == webhook.LaneHeld
 }
 
-// snapshots has one snapshot for all requests. One is taken at a time, in a goroutine that ends with it,
-// so that neither many requests nor a queue that hangs cost more than that.
+// snapshots has one snapshot for all requests. One is taken at a time, in a goroutine that ends
+// with it, so that neither many requests nor a queue that hangs cost more than that.
 type snapshots struct {
 	em *webhook.Emitter
 
@@ -152,8 +153,8 @@ func (s *snapshots) take(last *snapshot, changes int) {
 	next.changes = changes
 }
 
-// takeSnapshot asks em for everything. What the queue does not tell is as it was in the last one, which
-// may be nil.
+// takeSnapshot asks em for everything. What the queue does not tell is as it was in the last one,
+// which may be nil.
 func takeSnapshot(ctx context.Context, em *webhook.Emitter, last *snapshot) *snapshot {
 	s := &snapshot{At: time.Now(), Process: em.Stats()}
 	ask, cancel := context.WithTimeout(ctx, askTime)
@@ -220,7 +221,8 @@ func (l *listing) add(s *webhook.WebhookStatus) {
 	l.Dropped += s.Here.Dropped
 }
 
-// Mark names what the overview and its icon say at a glance: "problem", "failing", "ok" or "unknown".
+// Mark names what the overview and its icon say at a glance: "problem", "failing", "ok" or
+// "unknown".
 func (s *snapshot) Mark() string {
 	switch {
 	case s == nil || s.List == nil && s.Err == nil:

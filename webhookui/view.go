@@ -42,7 +42,8 @@ func count(n any) string {
 	return b.String()
 }
 
-// duration writes a duration with its two largest units, such as "4 m 10 s". A negative one is unknown.
+// duration writes a duration with its two largest units, such as "4 m 10 s". A negative one is
+// unknown.
 func duration(d time.Duration) string {
 	switch {
 	case d < 0:

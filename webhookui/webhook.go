@@ -38,9 +38,9 @@ func target(values url.Values) (appID, webhookID string, ok bool) {
 	return appID, webhookID, appID != "" && webhookID != ""
 }
 
-// webhookPage makes the page of a webhook. Its dead letters are listed when it is loaded. An update of
-// the page that is shown asks only for the status, unless their number has changed: the script sends it
-// back as it was. On SQS listing them hides them for a while.
+// webhookPage makes the page of a webhook. Its dead letters are listed when it is loaded. An update
+// of the page that is shown asks only for the status, unless their number has changed: the script
+// sends it back as it was. On SQS listing them hides them for a while.
 func (h *handler) webhookPage(ctx context.Context, base page, query url.Values) (string, any, int) {
 	appID, webhookID, ok := target(query)
 	if !ok {

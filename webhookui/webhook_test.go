@@ -138,7 +138,8 @@ func TestUpdatesListDeadLettersOnlyWhenTheyChange(t *testing.T) {
 	}
 }
 
-// A page looks through a bounded number of other webhooks' dead letters, and goes on where it stopped.
+// A page looks through a bounded number of other webhooks' dead letters, and goes on where it
+// stopped.
 func TestTheSearchForDeadLettersIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil, Options{}, outcomes{"many": gone, "few": gone}, app("many", "few"))

@@ -9,8 +9,8 @@ import (
 	"github.com/pushhooks/webhook/config"
 )
 
-// withFiles returns c with the certificates of the files that t and caFile name; field is what caFile
-// is in the configuration. A nil c stays nil: the connection is not encrypted.
+// withFiles returns c with the certificates of the files that t and caFile name; field is what
+// caFile is in the configuration. A nil c stays nil: the connection is not encrypted.
 func withFiles(c *tls.Config, t *config.TLS, field, caFile string) (*tls.Config, error) {
 	if c == nil {
 		return nil, nil

@@ -1,5 +1,5 @@
-// Command quickstart shows the whole way in one process: a receiver that verifies, an emitter, a few events, and what
-// arrived.
+// Command quickstart shows the whole way in one process: a receiver that verifies, an emitter, a
+// few events, and what arrived.
 package main
 
 import (

@@ -17,7 +17,8 @@ import (
 	"github.com/pushhooks/webhook/webhooktest"
 )
 
-// runNode is a host's process: it does what the lines of its input say, and answers each with a line of JSON.
+// runNode is a host's process: it does what the lines of its input say, and answers each with a
+// line of JSON.
 func runNode(config string) {
 	em, closeQueue, err := start(context.Background(), &flags{config: config}, newScreen(os.Stderr))
 	if err != nil {
@@ -105,9 +106,9 @@ func outageTime(t *testing.T) time.Duration {
 	return d
 }
 
-// A receiver is down and comes back. What em.Webhooks says in each process, what each one logs, and what the
-// command prints agree on what fails, since when, and how many jobs wait. Resume in a process that made no
-// attempt lately has them delivered at once.
+// A receiver is down and comes back. What em.Webhooks says in each process, what each one logs, and
+// what the command prints agree on what fails, since when, and how many jobs wait. Resume in a
+// process that made no attempt lately has them delivered at once.
 func TestNodesLogAndCommandAgreeOnAnOutage(t *testing.T) {
 	t.Parallel()
 	for name, queue := range map[string]func() object{

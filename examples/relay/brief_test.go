@@ -13,11 +13,12 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// A lease this short is not for a configuration file: it is the least that goes with an attempt of a second.
+// A lease this short is not for a configuration file: it is the least that goes with an attempt of
+// a second.
 const briefLease = 6 * time.Second
 
-// workBriefly delivers what the Redis of a configuration file holds, as relay -work does but under short leases, until
-// the process is killed.
+// workBriefly delivers what the Redis of a configuration file holds, as relay -work does but under
+// short leases, until the process is killed.
 func workBriefly(path string) {
 	err := func() error {
 		cfg, err := config.Load(path, os.Environ())

@@ -56,8 +56,8 @@ func TestEveryKindOfEventIsDelivered(t *testing.T) {
 	}
 }
 
-// Two webhooks, one of which refuses everything for good; a disabled app; an app without webhooks; an event that
-// nobody wants.
+// Two webhooks, one of which refuses everything for good; a disabled app; an app without webhooks;
+// an event that nobody wants.
 func TestTotalsCountPairsOfEventAndWebhook(t *testing.T) {
 	t.Parallel()
 	takes, gone := webhooktest.NewReceiver(t, testKey), webhooktest.NewReceiver(t, testKey)

@@ -81,7 +81,8 @@ func occupied(channel string) string {
 	return fmt.Sprintf(`{"app_id":%q,"name":"channel_occupied","channel":%q}`+"\n", appID, channel)
 }
 
-// numbered is the name of the i-th channel. Its first letter is one of four, for webhooks that share the events.
+// numbered is the name of the i-th channel. Its first letter is one of four, for webhooks that
+// share the events.
 func numbered(i int) string { return fmt.Sprintf("%c-%06d", "abcd"[i%4], i) }
 
 // numberedLines reads as the events of the channels numbered from first on.
@@ -116,7 +117,8 @@ func relayed(t *testing.T, stdin io.Reader, args ...string) *result {
 	return read(t, code, stdout.String(), stderr.String())
 }
 
-// read reads the totals, which a run that began prints as one line with exactly the fields of the contract.
+// read reads the totals, which a run that began prints as one line with exactly the fields of the
+// contract.
 func read(t *testing.T, code int, stdout, stderr string) *result {
 	t.Helper()
 	r := &result{t: t, code: code, stdout: stdout, stderr: stderr}

@@ -23,8 +23,8 @@ const (
 	unsettled   = 5  // jobs a worker that are being attempted or were delivered and are not settled
 )
 
-// cluster is relays that work on one queue for one sink, and are killed. The webhooks are four, which share the events, and a
-// header tells the sink which relay has made a delivery.
+// cluster is relays that work on one queue for one sink, and are killed. The webhooks are four,
+// which share the events, and a header tells the sink which relay has made a delivery.
 type cluster struct {
 	t       *testing.T
 	sink    *sink
@@ -89,7 +89,8 @@ func (c *cluster) start() {
 	c.relays = append(c.relays, r)
 }
 
-// killAndReplace kills the relay of this name, or the oldest one if there is none, and starts another.
+// killAndReplace kills the relay of this name, or the oldest one if there is none, and starts
+// another.
 func (c *cluster) killAndReplace(name string) {
 	c.t.Helper()
 	i := max(0, slices.IndexFunc(c.relays, func(r *process) bool { return c.names[r] == name }))
@@ -100,7 +101,8 @@ func (c *cluster) killAndReplace(name string) {
 	c.start()
 }
 
-// wantCopiesOfTheKilled fails if something was delivered again that was not under way in a process, or on its way to be settled, when that was killed.
+// wantCopiesOfTheKilled fails if something was delivered again that was not under way in a process,
+// or on its way to be settled, when that was killed.
 func (c *cluster) wantCopiesOfTheKilled() {
 	c.t.Helper()
 	c.sink.mu.Lock()
@@ -122,8 +124,8 @@ func (c *cluster) wantCopiesOfTheKilled() {
 	c.t.Logf("%d processes, %d copies of %d events, at most %d for one process", c.started, c.sink.copies, len(c.sink.got), most)
 }
 
-// survive fills the queue, kills relays while they deliver, and expects everything to have arrived when the last
-// of them are through, for which they may wait as long as a lease lasts.
+// survive fills the queue, kills relays while they deliver, and expects everything to have arrived
+// when the last of them are through, for which they may wait as long as a lease lasts.
 func (c *cluster) survive(processes int, lease time.Duration) {
 	c.t.Helper()
 	began := time.Now()
@@ -133,8 +135,8 @@ func (c *cluster) survive(processes int, lease time.Duration) {
 		c.start()
 	}
 	for k := range kills {
-		// The next is killed when there has been a hundredth of the work since. Not all of it: what was leased
-		// by the killed is not to be had for a while.
+		// The next is killed when there has been a hundredth of the work since. Not all of it: what
+		// was leased by the killed is not to be had for a while.
 		due := (k + 1) * killJobs / (2 * kills)
 		eventually(c.t, lease+30*time.Second, fmt.Sprintf("%d events arrive", due), func() bool { return c.sink.different() >= due })
 		c.killAndReplace("")

@@ -4,10 +4,11 @@
 //	go run ./examples/relay -config config.json < events.jsonl
 //
 // At the end of the input it waits until everything is settled, at most -drain, and prints its
-// totals as one line of JSON. After SIGTERM it leaves to a durable queue what is not being attempted. With -emit-only it returns when the queue has taken everything; with
-// -work it emits nothing and delivers what the queue holds until it gets SIGTERM. It exits with 0
-// when nothing is pending or dropped, even if lines were invalid or jobs became dead letters, which
-// the totals count; with 1 otherwise, and with 2 when the configuration is wrong.
+// totals as one line of JSON. After SIGTERM it leaves to a durable queue what is not being
+// attempted. With -emit-only it returns when the queue has taken everything; with -work it emits
+// nothing and delivers what the queue holds until it gets SIGTERM. It exits with 0 when nothing is
+// pending or dropped, even if lines were invalid or jobs became dead letters, which the totals
+// count; with 1 otherwise, and with 2 when the configuration is wrong.
 package main
 
 import (

@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/internal/testredis"
 )
 
-// Two relays work on one queue, and one of them does not know the app yet. What it receives waits for the other, for as
-// long as the job is old.
+// Two relays work on one queue, and one of them does not know the app yet. What it receives waits
+// for the other, for as long as the job is old.
 func TestFault34JobsOfAnUnknownAppWaitForAnotherNode(t *testing.T) {
 	t.Parallel()
 	for name, queue := range map[string]func(t *testing.T) object{

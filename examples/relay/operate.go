@@ -17,8 +17,8 @@ import (
 // openWithin bounds how long an operator's command waits for a queue that does not answer.
 const openWithin = 10 * time.Second
 
-// operator looks at a queue, and changes what is in it, for a person. It starts no workers and emits
-// nothing.
+// operator looks at a queue, and changes what is in it, for a person. It starts no workers and
+// emits nothing.
 type operator struct {
 	*flags
 	em     *webhook.Emitter
@@ -28,8 +28,8 @@ type operator struct {
 	now    time.Time
 }
 
-// operating returns the operator's command that the flags ask for, and its name; nil if they ask for
-// none.
+// operating returns the operator's command that the flags ask for, and its name; nil if they ask
+// for none.
 func (f *flags) operating() (name string, command func(*operator, context.Context) error) {
 	switch {
 	case f.status:
@@ -105,8 +105,8 @@ func explain(err error, q *config.Queue) error {
 	return err
 }
 
-// warnUnknown tells of a choice that names what is not configured. It may be right: what was removed
-// from the configuration can have left dead letters.
+// warnUnknown tells of a choice that names what is not configured. It may be right: what was
+// removed from the configuration can have left dead letters.
 func (o *operator) warnUnknown(apps []webhook.App) {
 	knownApp := o.app == ""
 	knownWebhook := o.webhook == "" || strings.HasPrefix(o.webhook, "wh_") // one without an ID has a hash

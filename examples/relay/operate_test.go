@@ -82,8 +82,9 @@ var durableQueues = map[string]func(*testing.T) object{
 	},
 }
 
-// The receiver of one of two webhooks is down. An operator sees which, since when, why, how many wait and what was
-// given up, replays and discards some of it, and has it tried again when it is back.
+// The receiver of one of two webhooks is down. An operator sees which, since when, why, how many
+// wait and what was given up, replays and discards some of it, and has it tried again when it is
+// back.
 func TestOperatorSeesAndMendsAnOutage(t *testing.T) {
 	t.Parallel()
 	for name, queue := range durableQueues {

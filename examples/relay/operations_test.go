@@ -93,7 +93,8 @@ func newStory(t *testing.T) *story {
 	return s
 }
 
-// saveConfig writes the page's configuration, with one attempt a job, so that jobs become dead letters soon.
+// saveConfig writes the page's configuration, with one attempt a job, so that jobs become dead
+// letters soon.
 func (s *story) saveConfig(text string) {
 	s.t.Helper()
 	var file object
@@ -224,13 +225,14 @@ var setUps = map[string]func(*story){
 	"Redis is back": func(s *story) { s.redis.Start() },
 }
 
-// looking are the commands that change nothing. They are repeated until they print what is expected, because what
-// they look at takes a moment.
+// looking are the commands that change nothing. They are repeated until they print what is
+// expected, because what they look at takes a moment.
 var looking = []string{"relay -status ", "relay -dead ", "grep ", "redis-cli "}
 
 var exitsWith = regexp.MustCompile(`# exits with (\d)`)
 
-// Every command on the page is run, with a real Redis, and prints what the page says, up to numbers, times and IDs.
+// Every command on the page is run, with a real Redis, and prints what the page says, up to
+// numbers, times and IDs.
 func TestTheOperationsPageIsTrue(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("bash"); err != nil {

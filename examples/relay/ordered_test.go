@@ -9,8 +9,9 @@ import (
 	"github.com/pushhooks/webhook/internal/testredis"
 )
 
-// Three processes deliver 10,000 events in jobs of 50 to an ordered webhook, and every second the one that
-// delivered last is killed. While the webhook waits for the lease of a killed one to end, others are killed.
+// Three processes deliver 10,000 events in jobs of 50 to an ordered webhook, and every second the
+// one that delivered last is killed. While the webhook waits for the lease of a killed one to end,
+// others are killed.
 func TestOrderedWebhookStaysInOrderWhenWorkersAreKilled(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
@@ -53,7 +54,8 @@ func (s *sink) lastNode() string {
 	return nodes[len(nodes)-1]
 }
 
-// wantOrder fails unless the events arrived in order: each is the next one, or begins the last job again.
+// wantOrder fails unless the events arrived in order: each is the next one, or begins the last job
+// again.
 func (c *cluster) wantOrder() {
 	c.t.Helper()
 	c.sink.mu.Lock()

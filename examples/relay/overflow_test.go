@@ -39,7 +39,8 @@ func (l *largeLines) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// waitUntilStuck returns when what certainly fits was read, and then nothing for a while. It says whether there was more.
+// waitUntilStuck returns when what certainly fits was read, and then nothing for a while. It says
+// whether there was more.
 func (l *largeLines) waitUntilStuck() bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -74,7 +75,8 @@ func counting(t *testing.T, hold func(*http.Request)) (url string, arrived *atom
 	return server.URL, arrived
 }
 
-// A receiver that answers nothing fills the queue, and then the outbox. relay waits, and goes on when there is room.
+// A receiver that answers nothing fills the queue, and then the outbox. relay waits, and goes on
+// when there is room.
 func TestNothingIsDroppedWhenThereIsNoRoom(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

@@ -16,7 +16,8 @@ import (
 	"github.com/pushhooks/webhook/internal/testredis"
 )
 
-// asRelay makes the test binary the command: the tests of whole processes run it again with this variable.
+// asRelay makes the test binary the command: the tests of whole processes run it again with this
+// variable.
 const asRelay = "RELAY_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -61,7 +62,8 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// childEnv is what every relay has: made-up credentials for SQS, and nothing of the caller's configuration.
+// childEnv is what every relay has: made-up credentials for SQS, and nothing of the caller's
+// configuration.
 var childEnv = []string{
 	"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 	"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",

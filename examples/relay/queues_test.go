@@ -38,7 +38,8 @@ func TestEveryQueueDelivers(t *testing.T) {
 	}
 }
 
-// What an at-most-once queue gave out and the receiver did not take is lost, which the exit code says.
+// What an at-most-once queue gave out and the receiver did not take is lost, which the exit code
+// says.
 func TestAtMostOnceDropsFailedDeliveries(t *testing.T) {
 	t.Parallel()
 	r := webhooktest.NewReceiver(t, testKey)

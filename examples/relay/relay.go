@@ -70,8 +70,8 @@ func (r *relay) emit(ctx context.Context, l line) error {
 }
 
 // finish waits, at most the time of -drain, until all is settled, or with -emit-only until the
-// queue has it, and shuts down. A relay that was told to stop leaves to a durable queue what is in it:
-// a webhook that is held would keep it for long.
+// queue has it, and shuts down. A relay that was told to stop leaves to a durable queue what is in
+// it: a webhook that is held would keep it for long.
 func (r *relay) finish(stopped bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.drain)
 	defer cancel()

@@ -18,8 +18,8 @@ const (
 	stays       = "that-stays-here" // how it and the app's secret end
 )
 
-// fillWithSecrets has a relay put events on the queue whose webhook has a custom header, and whose app has
-// the usual secret.
+// fillWithSecrets has a relay put events on the queue whose webhook has a custom header, and whose
+// app has the usual secret.
 func fillWithSecrets(t *testing.T, queue object) {
 	t.Helper()
 	hook := hookTo("http://127.0.0.1:1/")
@@ -28,7 +28,8 @@ func fillWithSecrets(t *testing.T, queue object) {
 		want(exitOK, totals{Emitted: 3, Matched: 3, Queued: 3})
 }
 
-// wantNoSecret looks for secrets in what a queue keeps, and for an event to see that it looks in the right place.
+// wantNoSecret looks for secrets in what a queue keeps, and for an event to see that it looks in
+// the right place.
 func wantNoSecret(t *testing.T, kept []byte) {
 	t.Helper()
 	if !bytes.Contains(kept, []byte(numbered(1))) {

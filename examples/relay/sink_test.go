@@ -11,7 +11,8 @@ import (
 	"github.com/pushhooks/webhook"
 )
 
-// sink is a receiver for very many events: it verifies them and remembers, for each channel, who delivered it.
+// sink is a receiver for very many events: it verifies them and remembers, for each channel, who
+// delivered it.
 type sink struct {
 	URL    string
 	answer func(http.ResponseWriter, *http.Request) // before 200, if it is set
@@ -26,7 +27,8 @@ type sink struct {
 	bad    error     // the first delivery that was not as it should be
 }
 
-// nodeHeader tells who delivers: a webhook's custom header, different in each process's configuration.
+// nodeHeader tells who delivers: a webhook's custom header, different in each process's
+// configuration.
 const nodeHeader = "X-Node"
 
 func newSink(t *testing.T) *sink {

@@ -19,8 +19,8 @@ const (
 	syncGoroutines = 64
 )
 
-// emitInSync emits numbered events from 64 goroutines, and writes each channel to a file when EmitSync has returned,
-// until the process is killed. It delivers meanwhile.
+// emitInSync emits numbered events from 64 goroutines, and writes each channel to a file when
+// EmitSync has returned, until the process is killed. It delivers meanwhile.
 func emitInSync(config, prefix, file string) {
 	err := func() error {
 		em, _, err := start(context.Background(), &flags{config: config}, os.Stderr)
@@ -54,7 +54,8 @@ func emitInSync(config, prefix, file string) {
 	os.Exit(1)
 }
 
-// loseNothingInSync kills processes that emit in sync, and expects that everything of which EmitSync had returned arrives.
+// loseNothingInSync kills processes that emit in sync, and expects that everything of which
+// EmitSync had returned arrives.
 func loseNothingInSync(t *testing.T, queue object) {
 	sink := newSink(t)
 	webhooks := object{"batching": object{"size": 20, "duration": 10}}

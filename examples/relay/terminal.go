@@ -18,8 +18,8 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminalWidth returns how many columns a terminal has, or 0 if w is none. A terminal that does not say
-// has 80.
+// terminalWidth returns how many columns a terminal has, or 0 if w is none. A terminal that does
+// not say has 80.
 func terminalWidth(w io.Writer) int {
 	if !isTerminal(w) {
 		return 0

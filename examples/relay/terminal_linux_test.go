@@ -11,7 +11,8 @@ import (
 	"github.com/pushhooks/webhook/webhooktest"
 )
 
-// On a terminal a table is as wide as that at most, and progress is shown on a line that is gone at the end.
+// On a terminal a table is as wide as that at most, and progress is shown on a line that is gone at
+// the end.
 func TestTablesAndProgressOnATerminal(t *testing.T) {
 	t.Parallel()
 	r := webhooktest.NewReceiver(t, testKey)

@@ -156,7 +156,8 @@ func TestHTTPAPIRefusesWhatIsTooMuch(t *testing.T) {
 	}
 }
 
-// post sends a request that is signed at the time and then changed, and returns the answer's status.
+// post sends a request that is signed at the time and then changed, and returns the answer's
+// status.
 func post(t *testing.T, s *running, path, body string, at time.Time, change func(url.Values, *string)) int {
 	t.Helper()
 	query := signedQuery(testKey, http.MethodPost, path, body, at)

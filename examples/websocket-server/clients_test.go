@@ -117,7 +117,8 @@ func (b *browser) seen() (events []seen) {
 	return events
 }
 
-// wait returns the first event of the channel with the name, from the n-th on, when the client has it.
+// wait returns the first event of the channel with the name, from the n-th on, when the client has
+// it.
 func (b *browser) wait(channel, event string, n int) seen {
 	b.t.Helper()
 	var found []seen

@@ -60,7 +60,8 @@ func (d *demo) mount(mux *http.ServeMux) {
 	})
 }
 
-// letIn signs for everybody. A real backend asks who the user is, and whether the channel is for them.
+// letIn signs for everybody. A real backend asks who the user is, and whether the channel is for
+// them.
 func (d *demo) letIn(w http.ResponseWriter, r *http.Request) {
 	channel, data := r.FormValue("channel_name"), string(encode(member{ID: userID(r.FormValue("user"))}))
 	text := r.FormValue("socket_id") + ":" + channel

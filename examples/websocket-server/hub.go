@@ -14,8 +14,8 @@ import (
 )
 
 // hub is an app's sockets and channels. What happens on a channel is told to clients and emitted
-// under one lock, so that all hear of it in one order. Nothing in there waits: a socket has a queue,
-// and Emit does no I/O.
+// under one lock, so that all hear of it in one order. Nothing in there waits: a socket has a
+// queue, and Emit does no I/O.
 type hub struct {
 	app     webhook.App
 	em      *webhook.Emitter

@@ -1,4 +1,5 @@
-// Command websocket-server is a small Pusher-protocol server: an example of a host of package webhook.
+// Command websocket-server is a small Pusher-protocol server: an example of a host of package
+// webhook.
 //
 //	go run .                      a demo, with a page for two browsers
 //	go run . -config config.json  the apps, webhooks and queue of a configuration file

@@ -47,8 +47,8 @@ func operations(em *webhook.Emitter, metrics http.Handler, addr net.Addr) (*http
 	return mux, nil
 }
 
-// local gives access to requests that name this machine. A page of another site, whose name its owner
-// has lead here, makes others.
+// local gives access to requests that name this machine. A page of another site, whose name its
+// owner has lead here, makes others.
 func local(r *http.Request) webhookui.Access {
 	host, _, _ := net.SplitHostPort(r.Host)
 	if host == "localhost" || net.ParseIP(host).IsLoopback() {

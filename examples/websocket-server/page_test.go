@@ -125,7 +125,8 @@ func TestTwoBrowsersChatOnTheDemoPage(t *testing.T) {
 	}
 	b.mu.Unlock()
 
-	// The server ends and comes back: the page connects again by itself, while the browser complains.
+	// The server ends and comes back: the page connects again by itself, while the browser
+	// complains.
 	front := strings.TrimPrefix(c.after("sockets, API"), "http://")
 	internal := strings.TrimSuffix(strings.TrimPrefix(page, "http://"), "/")
 	if err := c.end(); err != nil {

@@ -71,7 +71,8 @@ func (c *conn) write(text string) {
 	}
 }
 
-// read returns the next message, whose data is as pusher-js has it, or the error that ended the connection.
+// read returns the next message, whose data is as pusher-js has it, or the error that ended the
+// connection.
 func (c *conn) read() (m message, err error) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
 	defer cancel()

@@ -26,7 +26,8 @@ import (
 
 const childVariable = "WEBSOCKET_SERVER_TEST_CHILD"
 
-// child is the command in a process of its own, which also prints what it emits and what its queue has taken.
+// child is the command in a process of its own, which also prints what it emits and what its queue
+// has taken.
 func child() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -158,7 +159,8 @@ func (b *backend) missing(events map[string]int, jobs []string) (n int) {
 	return n
 }
 
-// configure writes a configuration with the queue on disk, and returns the arguments of the command.
+// configure writes a configuration with the queue on disk, and returns the arguments of the
+// command.
 func configure(t *testing.T, b *backend) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -236,7 +238,8 @@ func (c *crowd) wait(t *testing.T, n int64) {
 	eventually(t, "clients join", func() bool { return c.joins.Load() >= before+n })
 }
 
-// Whatever was emitted arrives, also what was emitted while the server ended, and what the backend refused then.
+// Whatever was emitted arrives, also what was emitted while the server ended, and what the backend
+// refused then.
 func TestRestartUnderLoadLosesNoWebhook(t *testing.T) {
 	t.Parallel()
 	b := startBackend(t)

@@ -184,7 +184,8 @@ func TestDemosReceiverFailsWhenItIsToldTo(t *testing.T) {
 	}
 }
 
-// The queue on Redis and on disk holds what a server that ends could not deliver, and the next one does.
+// The queue on Redis and on disk holds what a server that ends could not deliver, and the next one
+// does.
 func TestQueueOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{

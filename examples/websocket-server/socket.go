@@ -15,8 +15,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// socket is a client's connection. One goroutine reads, and another one writes what waits, so that a
-// client that reads slowly holds up nobody.
+// socket is a client's connection. One goroutine reads, and another one writes what waits, so that
+// a client that reads slowly holds up nobody.
 type socket struct {
 	id       string
 	hub      *hub

@@ -9,8 +9,8 @@ import (
 var function = regexp.MustCompile(
 	`^arn:aws[a-z-]*:lambda:([a-z]{2,8}(?:-[a-z]+)+-[0-9]{1,2}):[0-9]{12}:function:[A-Za-z0-9_.-]+(?::[A-Za-z0-9$_-]+)?$`)
 
-// other matches a plain name or a partial ARN: region, account and "function" may stand before it, a
-// version or an alias behind it.
+// other matches a plain name or a partial ARN: region, account and "function" may stand before it,
+// a version or an alias behind it.
 var other = regexp.MustCompile(
 	`^(?:[a-z]{2,8}(?:-[a-z]+)+-[0-9]{1,2}:)?(?:[0-9]{12}:)?(?:function:)?[A-Za-z0-9_.-]+(?::[A-Za-z0-9$_-]+)?$`)
 

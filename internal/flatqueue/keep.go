@@ -16,8 +16,8 @@ const (
 	keepIdle    = time.Hour
 )
 
-// maxPark is how long a message is parked at most: a little longer than a hold lasts at most, so that a
-// lane that is held has its probe here.
+// maxPark is how long a message is parked at most: a little longer than a hold lasts at most, so
+// that a lane that is held has its probe here.
 const maxPark = queue.MaxHold + time.Minute
 
 // keep looks after the messages that are here: it keeps parked ones hidden, ends leases, and gives
@@ -95,8 +95,8 @@ func (q *Queue) sweep(now time.Duration) (stale []*message) {
 	return stale
 }
 
-// staysUntil is when a parked message is given back although there is room for it: another process may
-// want it, one that reaches an endpoint which this one cannot, for instance.
+// staysUntil is when a parked message is given back although there is room for it: another process
+// may want it, one that reaches an endpoint which this one cannot, for instance.
 func (m *message) staysUntil() time.Duration {
 	if m.job.State() != lanes.Ready || m.split != nil {
 		return math.MaxInt64

@@ -12,7 +12,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// world is the webhooks of a scheduler. Those whose name begins with "dead" hang, all others answer.
+// world is the webhooks of a scheduler. Those whose name begins with "dead" hang, all others
+// answer.
 type world struct {
 	t *testing.T
 	q *Queue
@@ -67,7 +68,8 @@ func (w *world) emit(lane string, from, n int) {
 	enqueue(w.t, w.q, jobs...)
 }
 
-// emitFor emits one job a second of each of ten healthy lanes, and returns their latencies in order.
+// emitFor emits one job a second of each of ten healthy lanes, and returns their latencies in
+// order.
 func (w *world) emitFor(d time.Duration, from int) []time.Duration {
 	w.mu.Lock()
 	w.latency = nil

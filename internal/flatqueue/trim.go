@@ -125,8 +125,8 @@ func (q *Queue) settledShares(now time.Duration) (*shares, []*message) {
 	return s, settled
 }
 
-// yield leaves a parked message to the other processes for a while: at least until this one may want
-// it.
+// yield leaves a parked message to the other processes for a while: at least until this one may
+// want it.
 func (q *Queue) yield(m *message, now time.Duration) {
 	l, limit := m.job.Lane(), maxYield
 	if l.Health() == lanes.Failing {

@@ -15,8 +15,8 @@ const (
 	Failing
 )
 
-// Lane is the jobs of one webhook, and its state. A lane exists while it has jobs or a state that is
-// kept.
+// Lane is the jobs of one webhook, and its state. A lane exists while it has jobs or a state that
+// is kept.
 type Lane[T any] struct {
 	Name    string
 	Ordered bool
@@ -98,8 +98,8 @@ func (l *Lane[T]) oldest() time.Duration {
 	return at
 }
 
-// insert puts a ready job into the lane's lists. In an ordered lane, where at most one job is out, a
-// job that comes back is the first.
+// insert puts a ready job into the lane's lists. In an ordered lane, where at most one job is out,
+// a job that comes back is the first.
 func (l *Lane[T]) insert(j *Job[T], atHead bool) {
 	to := &l.untried
 	if j.returned && !l.Ordered {

@@ -16,8 +16,8 @@ const (
 	keepOldest = time.Second
 )
 
-// Oldest returns the age of the oldest ready job whose lane is not held, 0 if there is none. With more
-// than exactLanes lanes the job is that of up to a second ago.
+// Oldest returns the age of the oldest ready job whose lane is not held, 0 if there is none. With
+// more than exactLanes lanes the job is that of up to a second ago.
 func (s *Set[T]) Oldest(now time.Duration) time.Duration {
 	o := &s.oldest
 	if !o.known || len(s.lanes) <= exactLanes || now-o.looked >= keepOldest {

@@ -2,8 +2,8 @@ package lanes
 
 import "slices"
 
-// namePage collects the first names after a given one. It sorts when it has twice as many as it needs,
-// so that not all names are sorted.
+// namePage collects the first names after a given one. It sorts when it has twice as many as it
+// needs, so that not all names are sorted.
 type namePage struct {
 	after string
 	limit int

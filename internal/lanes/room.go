@@ -5,12 +5,13 @@ type Bounds struct {
 	Jobs  int
 	Bytes int64
 
-	// PerJob and PerLane are what a job takes of Bytes besides its size, and a lane besides its jobs. A
-	// driver whose jobs are in memory counts them.
+	// PerJob and PerLane are what a job takes of Bytes besides its size, and a lane besides its
+	// jobs. A driver whose jobs are in memory counts them.
 	PerJob, PerLane int64
 
-	// Index bounds what the Set itself takes, for a driver whose jobs are elsewhere: IndexJob for each
-	// job and IndexLane for each lane with jobs, and the states of the others. 0: it is not bounded.
+	// Index bounds what the Set itself takes, for a driver whose jobs are elsewhere: IndexJob for
+	// each job and IndexLane for each lane with jobs, and the states of the others. 0: it is not
+	// bounded.
 	Index               int64
 	IndexJob, IndexLane int64
 }
@@ -29,8 +30,8 @@ const (
 	LaneFull
 	// FailingFull reports that the job's lane is Failing and those hold their share (H7).
 	FailingFull
-	// UntriedFull reports that the job's lane is Untried and the lanes that are not Healthy hold their
-	// share (H7).
+	// UntriedFull reports that the job's lane is Untried and the lanes that are not Healthy hold
+	// their share (H7).
 	UntriedFull
 )
 
@@ -39,8 +40,8 @@ const (
 // (Choudhury and Hahne, "Dynamic queue length thresholds", 1998.)
 const alpha = 16
 
-// doubtfulAlpha is the same for all lanes together that are not Healthy: 97 % of the Set. However many
-// they are, there is room for those that work, and for one more beside a lone lane.
+// doubtfulAlpha is the same for all lanes together that are not Healthy: 97 % of the Set. However
+// many they are, there is room for those that work, and for one more beside a lone lane.
 const doubtfulAlpha = 32
 
 // Room reports whether a job of this lane and size fits within the bounds.

@@ -51,8 +51,8 @@ func (s *Set[T]) Succeed(j *Job[T], now time.Duration) (changed bool) {
 	return true
 }
 
-// Nack gives a job back that was worked on. If it was a probe and the lease was no attempt, the hold
-// is due again after the delay (H2).
+// Nack gives a job back that was worked on. If it was a probe and the lease was no attempt, the
+// hold is due again after the delay (H2).
 func (s *Set[T]) Nack(j *Job[T], delay time.Duration, counted bool, now time.Duration) {
 	s.endLease(j, delay, counted, now)
 	j.returned = true
@@ -81,8 +81,8 @@ func (s *Set[T]) endLease(j *Job[T], delay time.Duration, counted bool, now time
 	}
 }
 
-// Release gives a job back unused, at the head of its lane. Of several jobs, the last is released first.
-// A probe's hold is due again at once (H2).
+// Release gives a job back unused, at the head of its lane. Of several jobs, the last is released
+// first. A probe's hold is due again at once (H2).
 func (s *Set[T]) Release(j *Job[T], now time.Duration) {
 	s.dueAgain(j, now)
 	s.enter(j, true)

@@ -2,8 +2,8 @@ package lanes
 
 import "time"
 
-// Update is a change of a lane's state. Its fields are those of queue.LaneUpdate, checked; Since is a
-// lease's number, 0 when a person decides.
+// Update is a change of a lane's state. Its fields are those of queue.LaneUpdate, checked; Since is
+// a lease's number, 0 when a person decides.
 type Update struct {
 	Lane   string
 	Health Health

@@ -15,8 +15,8 @@ type Waiter struct {
 	delay time.Duration // until then
 }
 
-// Wait returns a waiter that is woken when a job fits into w. The caller has just called Take, which
-// had none.
+// Wait returns a waiter that is woken when a job fits into w. The caller has just called Take,
+// which had none.
 func (s *Set[T]) Wait(w Want, now time.Duration) *Waiter {
 	waiter := &Waiter{want: w, wake: make(chan struct{}), looks: s.Next()}
 	waiter.delay = max(waiter.looks-now, time.Microsecond)

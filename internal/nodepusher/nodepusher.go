@@ -1,5 +1,5 @@
-// Package nodepusher is an endpoint for tests at which the official Pusher library for Node, the npm package pusher,
-// judges deliveries.
+// Package nodepusher is an endpoint for tests at which the official Pusher library for Node, the
+// npm package pusher, judges deliveries.
 package nodepusher
 
 import (
@@ -28,13 +28,15 @@ type Verdict struct {
 	Events []map[string]any `json:"events"`  // getEvents(), if it is valid
 }
 
-// Receiver is the endpoint. It answers 200 to what is valid and 401 to everything else, with the Verdict as JSON.
+// Receiver is the endpoint. It answers 200 to what is valid and 401 to everything else, with the
+// Verdict as JSON.
 type Receiver struct {
 	URL string
 }
 
-// Start starts the endpoint, which runs until the test ends. The first token is the app's, the others are the extra ones that
-// the library is given as well. The test ends with a message if Node or npm is missing.
+// Start starts the endpoint, which runs until the test ends. The first token is the app's, the
+// others are the extra ones that the library is given as well. The test ends with a message if Node
+// or npm is missing.
 func Start(tb testing.TB, token Token, extra ...Token) *Receiver {
 	tb.Helper()
 	tokens, err := json.Marshal(append([]Token{token}, extra...))

@@ -16,8 +16,8 @@ import (
 // installing keeps the tests of one binary from doing the same work twice.
 var installing sync.Mutex
 
-// install returns a directory with the program and its packages. It is in the user's cache, under a name that
-// changes with the program, so that npm runs once for each version of it.
+// install returns a directory with the program and its packages. It is in the user's cache, under a
+// name that changes with the program, so that npm runs once for each version of it.
 func install(files fs.FS) (dir string, err error) {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -41,7 +41,8 @@ func install(files fs.FS) (dir string, err error) {
 	return dir, installNew(files, cache, dir)
 }
 
-// installNew fills a directory of its own and then renames it to dir: several test binaries may be at it.
+// installNew fills a directory of its own and then renames it to dir: several test binaries may be
+// at it.
 func installNew(files fs.FS, cache, dir string) error {
 	fresh, err := os.MkdirTemp(cache, "new-")
 	if err != nil {

@@ -20,10 +20,11 @@ import (
 // errMissing says what the machine lacks.
 var errMissing = errors.New("node and npm are needed for this test: install Node.js 20 or newer with npm")
 
-// Start installs the program in files (package.json, package-lock.json, server.mjs) and runs it until the test ends, with env, such as
-// "NAME=value", added to the environment. The program listens on 127.0.0.1, prints its URL as its first line, and exits when
-// its standard input ends, as it does even if the test binary is killed. Start returns the URL, and ends the test if
-// there is none; without node or npm it is skipped, unless WEBHOOK_TEST_SERVERS is "require".
+// Start installs the program in files (package.json, package-lock.json, server.mjs) and runs it
+// until the test ends, with env, such as "NAME=value", added to the environment. The program
+// listens on 127.0.0.1, prints its URL as its first line, and exits when its standard input ends,
+// as it does even if the test binary is killed. Start returns the URL, and ends the test if there
+// is none; without node or npm it is skipped, unless WEBHOOK_TEST_SERVERS is "require".
 func Start(tb testing.TB, files fs.FS, env ...string) string {
 	tb.Helper()
 	dir, err := install(files)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Check fails the test if a block of Go code on the page is in none of the source files, but for its
-// indentation, or if there is no such block.
+// Check fails the test if a block of Go code on the page is in none of the source files, but for
+// its indentation, or if there is no such block.
 func Check(t testing.TB, page string, sources ...string) {
 	t.Helper()
 	var code []string

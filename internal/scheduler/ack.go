@@ -14,8 +14,8 @@ const (
 	maxAcks = 256
 
 	// acksPerWorker is how many deliveries a worker there may be whose acks are under way while the
-	// workers make other attempts. Beyond that they wait. It bounds what a process that is killed has
-	// delivered and not settled.
+	// workers make other attempts. Beyond that they wait. It bounds what a process that is killed
+	// has delivered and not settled.
 	acksPerWorker = 4
 )
 
@@ -93,7 +93,8 @@ func (a *acker) acknowledge(acks []*ack) {
 	err = a.call(leases)
 }
 
-// answer passes on the result of a call from the ith ack on, also if a callback ends this goroutine.
+// answer passes on the result of a call from the ith ack on, also if a callback ends this
+// goroutine.
 func answer(acks []*ack, err error, i int) {
 	defer func() {
 		if i < len(acks) {
@@ -113,15 +114,16 @@ func (s *Scheduler) ackAll(leases []queue.Lease) error {
 	return s.q.Ack(ctx, leases)
 }
 
-// mayAckLater reports whether the ack of t's job changes nothing but that job, so that no decision has
-// to wait for it: its lane is known to be healthy. The next job of an ordered lane waits in the queue,
-// which gives none before it has the ack (R5). The ack of a queue in this process is no call to wait for.
+// mayAckLater reports whether the ack of t's job changes nothing but that job, so that no decision
+// has to wait for it: its lane is known to be healthy. The next job of an ordered lane waits in the
+// queue, which gives none before it has the ack (R5). The ack of a queue in this process is no call
+// to wait for.
 func (s *Scheduler) mayAckLater(t *Task, r Result) bool {
 	return r.Action == Ack && !s.traits.InProcess && !s.traits.AtMostOnce && !t.Lease.Probe && s.knownHealthy(t)
 }
 
-// ackLater has t's job acknowledged while its worker makes the next attempt. If too many acks are under
-// way already it waits.
+// ackLater has t's job acknowledged while its worker makes the next attempt. If too many acks are
+// under way already it waits.
 func (s *Scheduler) ackLater(t *Task, r Result) {
 	s.mu.Lock()
 	for s.unsettled >= acksPerWorker*s.workers {

@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// keep runs f in a goroutine of the group, and again when the goroutine has ended before f returned:
-// by a panic, or by a callback (runtime.Goexit).
+// keep runs f in a goroutine of the group, and again when the goroutine has ended before f
+// returned: by a panic, or by a callback (runtime.Goexit).
 func (s *Scheduler) keep(group *sync.WaitGroup, f func()) {
 	group.Add(1)
 	go func() {
@@ -54,8 +54,8 @@ func (s *Scheduler) recovered(j Job) {
 	}
 }
 
-// panicked tells the handler of a panic, and returns its result, or the given one if the handler panics
-// again.
+// panicked tells the handler of a panic, and returns its result, or the given one if the handler
+// panics again.
 func (s *Scheduler) panicked(j Job, v any, otherwise Result) (r Result) {
 	stack := debug.Stack()
 	defer func() {
@@ -140,8 +140,8 @@ func (s *Scheduler) failed(o operation, err error) int {
 	return n
 }
 
-// worked tells the handler that an operation has worked, if it had failed. It is called last, because
-// the handler may end the goroutine.
+// worked tells the handler that an operation has worked, if it had failed. It is called last,
+// because the handler may end the goroutine.
 func (s *Scheduler) worked(o operation) {
 	if s.failures[o].Load() != 0 && s.failures[o].Swap(0) != 0 {
 		defer s.recovered(nil)

@@ -8,8 +8,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// expect has the lane behave already as the update that is under way says. Until answered, leases do not
-// tell its state: they may have begun before the update.
+// expect has the lane behave already as the update that is under way says. Until answered, leases
+// do not tell its state: they may have begun before the update.
 func (s *Scheduler) expect(l *lane, u queue.LaneUpdate, now time.Time) {
 	l.changes++
 	if u.Health != queue.Failing {
@@ -91,8 +91,8 @@ func (s *Scheduler) holdHere(l *lane, u queue.LaneUpdate, now time.Time) {
 	l.probation = true
 }
 
-// noteAck notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a
-// hold only if t was the probe (H1).
+// noteAck notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends
+// a hold only if t was the probe (H1).
 func (s *Scheduler) noteAck(t *Task) {
 	now := time.Now()
 	s.mu.Lock()

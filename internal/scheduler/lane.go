@@ -225,8 +225,8 @@ func (l *lane) succeeded(t *Task, now time.Time, share int) {
 	}
 }
 
-// noteUnsent pauses a lane in this process after ten attempts in a row before which nothing was sent:
-// they count for nothing and cost no time, but each of its jobs would be tried once a second.
+// noteUnsent pauses a lane in this process after ten attempts in a row before which nothing was
+// sent: they count for nothing and cost no time, but each of its jobs would be tried once a second.
 func (l *lane) noteUnsent(e Evidence, now time.Time) {
 	switch e {
 	case Unsent:

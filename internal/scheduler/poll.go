@@ -30,8 +30,8 @@ func (s *Scheduler) poll() {
 	}
 }
 
-// receive receives once. It reports false if all that came had to be given back, and returns how many
-// of those jobs are of lanes that the queue cannot be asked to skip.
+// receive receives once. It reports false if all that came had to be given back, and returns how
+// many of those jobs are of lanes that the queue cannot be asked to skip.
 func (s *Scheduler) receive(r *reservation) (useful bool, surplus int) {
 	ctx, cancel := r.ctx, context.CancelFunc(func() {})
 	if r.suspect {
@@ -91,8 +91,8 @@ func (s *Scheduler) locate(leases []queue.Lease) []*Task {
 	return tasks
 }
 
-// admission is what becomes of received tasks that may not begin here, and what their leases tell of
-// lanes.
+// admission is what becomes of received tasks that may not begin here, and what their leases tell
+// of lanes.
 type admission struct {
 	released []*Task // they exceed what their lane or class may have, or the scheduler has stopped
 	putOff   []*Task // surplus
@@ -163,8 +163,8 @@ func (s *Scheduler) wanted(t *Task, now time.Time) bool {
 	return l.left(now, s.share(now), s.perWork) > 0 && !s.crowded(l, 1)
 }
 
-// mayBegin reports whether a task that was just received could begin at once, but for the other tasks of
-// a process that suspects itself.
+// mayBegin reports whether a task that was just received could begin at once, but for the other
+// tasks of a process that suspects itself.
 func (s *Scheduler) mayBegin(t *Task, now time.Time) bool {
 	l, c := t.lane, &s.classes[t.lane.health]
 	switch {
@@ -229,8 +229,8 @@ func (s *Scheduler) release(tasks []*Task) {
 	s.giveBack(tasks, func(ctx context.Context, tasks []*Task) error { return s.q.Release(ctx, leasesOf(tasks)) })
 }
 
-// giveBack gives back tasks by a call of the queue. Where that fails their leases end by themselves, but
-// an at-most-once queue has nothing to fall back on.
+// giveBack gives back tasks by a call of the queue. Where that fails their leases end by
+// themselves, but an at-most-once queue has nothing to fall back on.
 func (s *Scheduler) giveBack(tasks []*Task, call func(context.Context, []*Task) error) {
 	for len(tasks) > 0 {
 		ctx, cancel := context.WithTimeout(s.settleCtx, settleTime)

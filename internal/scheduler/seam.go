@@ -25,10 +25,10 @@ type Handler interface {
 	// QueueWorks is called when an operation works after it has failed.
 	QueueWorks(operation string)
 
-	// Panicked is called when Run or another call of the handler has panicked, or when Run has ended
-	// its goroutine, with the panic's value (nil after runtime.Goexit) and its stack. j is nil if the
-	// panic was about no job that Open has returned. After Run, the result decides what becomes of the
-	// job.
+	// Panicked is called when Run or another call of the handler has panicked, or when Run has
+	// ended its goroutine, with the panic's value (nil after runtime.Goexit) and its stack. j is
+	// nil if the panic was about no job that Open has returned. After Run, the result decides what
+	// becomes of the job.
 	Panicked(j Job, value any, stack []byte) Result
 }
 

@@ -20,10 +20,10 @@ func (s *Scheduler) settle(t *Task, r Result) {
 	s.settleAgain(t, r, s.settleOnce(t, r))
 }
 
-// settleAgain goes on after the first call, which has returned err: it calls again and again until the
-// queue has heard or the lease has ended. So no more delivered jobs are unsettled than there are workers
-// and acks under way. For any other job it goes on for a lease's time and then leaves the lease to end by
-// itself: that costs an attempt, and no worker for good.
+// settleAgain goes on after the first call, which has returned err: it calls again and again until
+// the queue has heard or the lease has ended. So no more delivered jobs are unsettled than there
+// are workers and acks under way. For any other job it goes on for a lease's time and then leaves
+// the lease to end by itself: that costs an attempt, and no worker for good.
 func (s *Scheduler) settleAgain(t *Task, r Result, err error) {
 	began := time.Now()
 	for n := 1; ; n++ {

@@ -7,11 +7,11 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// A Receive can skip no more than queue.MaxNamed lanes. Where more of them can begin nothing, such as
-// thousands with a rate limit and a backlog, the queue goes on to return their jobs. Such a task is
-// surplus: it is put off until its lane can use it, so that it is not returned again and again. Where
-// the lanes are each process's own, the queue keeps in the process what is released, which costs its
-// store nothing, and the pause alone bounds it.
+// A Receive can skip no more than queue.MaxNamed lanes. Where more of them can begin nothing, such
+// as thousands with a rate limit and a backlog, the queue goes on to return their jobs. Such a task
+// is surplus: it is put off until its lane can use it, so that it is not returned again and again.
+// Where the lanes are each process's own, the queue keeps in the process what is released, which
+// costs its store nothing, and the pause alone bounds it.
 const (
 	// maxPutOff bounds for how long. Other processes do not see the job meanwhile.
 	maxPutOff = time.Minute
@@ -33,8 +33,8 @@ func (s *Scheduler) surplus(t *Task, now time.Time) bool {
 	return s.manyFull() && !s.suspicion.on && !l.held && !t.Lease.Probe && l.left(now, s.share(now), s.perWork) == 0
 }
 
-// putOff returns for how long a surplus job of the lane is put off. Each one comes back when it could
-// begin after those that were put off before it.
+// putOff returns for how long a surplus job of the lane is put off. Each one comes back when it
+// could begin after those that were put off before it.
 func (l *lane) putOff(now time.Time) time.Duration {
 	step := l.interval(now)
 	at := l.putOffUntil.Add(step)

@@ -70,8 +70,8 @@ func newSurplus(t *testing.T, lanes, backlog int) *surplusWorld {
 	return w
 }
 
-// observe runs for the time, with an event a second for each quiet lane and 200 for the busy one, and
-// returns how many attempts were made and how many jobs came back.
+// observe runs for the time, with an event a second for each quiet lane and 200 for the busy one,
+// and returns how many attempts were made and how many jobs came back.
 func (w *surplusWorld) observe(d time.Duration) (attempts, calls, back int64) {
 	before, calls, back := int64(w.count("")), w.q.calls.Load(), w.q.released.Load()+w.q.putOff.Load()
 	for _, l := range w.quiet {

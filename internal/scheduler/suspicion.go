@@ -29,9 +29,9 @@ type suspicion struct {
 	since time.Time            // when the first of those attempts ended
 	sent  time.Time            // when the newest attempt began that was sent
 
-	// unreached has the hosts to which nothing could be sent since anything was sent to them, by when
-	// that was noticed. Once something was sent elsewhere, such a host says nothing of this process:
-	// a few hosts without a route must not delay the others again and again.
+	// unreached has the hosts to which nothing could be sent since anything was sent to them, by
+	// when that was noticed. Once something was sent elsewhere, such a host says nothing of this
+	// process: a few hosts without a route must not delay the others again and again.
 	unreached map[string]time.Time
 
 	on       bool
@@ -79,8 +79,8 @@ func (x *suspicion) note(host string, e Evidence, at, now time.Time) (began, end
 	return true, false
 }
 
-// hasNoRoute notes that nothing could be sent to a host, and reports whether that is the host's matter:
-// something was sent elsewhere since it was noticed first.
+// hasNoRoute notes that nothing could be sent to a host, and reports whether that is the host's
+// matter: something was sent elsewhere since it was noticed first.
 func (x *suspicion) hasNoRoute(host string, now time.Time) bool {
 	if at, known := x.unreached[host]; known {
 		return x.sent.After(at)

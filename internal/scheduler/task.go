@@ -44,9 +44,9 @@ type Task struct {
 // share what the two have in common. It is there only during Handler.Open.
 func (t *Task) Previous() Job { return t.previous }
 
-// Attempt returns the context of an attempt that begins now and may take the timeout. It ends early when the
-// lease is lost or the scheduler stops. The time until cancel is called is the attempt's cost. Run
-// calls it at most once.
+// Attempt returns the context of an attempt that begins now and may take the timeout. It ends early
+// when the lease is lost or the scheduler stops. The time until cancel is called is the attempt's
+// cost. Run calls it at most once.
 func (t *Task) Attempt(now time.Time, timeout time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithDeadline(context.Background(), now.Add(timeout))
 	t.mu.Lock()

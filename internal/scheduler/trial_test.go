@@ -51,8 +51,8 @@ func TestASuspicionWaitsForNoRateLimit(t *testing.T) {
 	})
 }
 
-// A lane that may begin nothing, because one of its attempts is slow, must not be received again and
-// again instead of the others.
+// A lane that may begin nothing, because one of its attempts is slow, must not be received again
+// and again instead of the others.
 func TestASuspicionPassesOverALaneThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

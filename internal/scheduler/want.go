@@ -11,9 +11,9 @@ import (
 // before the lane has none.
 const minRefresh = 8
 
-// watchPause is how long after a Receive the next one may begin that watches. Tasks that are quick have
-// by then used up half of what is prefetched, and one Receive brings more at once. Without it, each
-// Receive of a queue under load brings a dozen jobs.
+// watchPause is how long after a Receive the next one may begin that watches. Tasks that are quick
+// have by then used up half of what is prefetched, and one Receive brings more at once. Without it,
+// each Receive of a queue under load brings a dozen jobs.
 const watchPause = 5 * time.Millisecond
 
 // reservation is what a Receive under way may bring. Receives that run side by side share the room,
@@ -93,8 +93,9 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 	return r
 }
 
-// mayWatch reports whether a Receive may be under way although enough is prefetched, so that an event
-// of a quiet lane need not wait until the busy ones have used half of it. It has to name all lanes.
+// mayWatch reports whether a Receive may be under way although enough is prefetched, so that an
+// event of a quiet lane need not wait until the busy ones have used half of it. It has to name all
+// lanes.
 func (s *Scheduler) mayWatch(now time.Time) bool {
 	return !s.watching && s.full.len+s.active.len <= queue.MaxNamed && !now.Before(s.watchAt)
 }
@@ -132,8 +133,8 @@ func (s *Scheduler) portion(n int) int {
 	return (n + pollers - 1) / pollers
 }
 
-// nameLanes limits the lanes that have tasks here: first those that may get none, then others. A Receive
-// that watches skips those that have more than half of their prefetched tasks.
+// nameLanes limits the lanes that have tasks here: first those that may get none, then others. A
+// Receive that watches skips those that have more than half of their prefetched tasks.
 func (s *Scheduler) nameLanes(w *queue.Want, watch bool, now time.Time) {
 	n := min(s.full.len+s.active.len, queue.MaxNamed)
 	if n == 0 {
@@ -155,8 +156,8 @@ func (s *Scheduler) nameLanes(w *queue.Want, watch bool, now time.Time) {
 	}
 }
 
-// refreshIfStarved ends the Receives under way if they skip l although it could begin a task, or has
-// used up half of what may be prefetched for it.
+// refreshIfStarved ends the Receives under way if they skip l although it could begin a task, or
+// has used up half of what may be prefetched for it.
 func (s *Scheduler) refreshIfStarved(l *lane, now time.Time, share int) {
 	if !l.starved {
 		return

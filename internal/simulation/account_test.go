@@ -109,8 +109,8 @@ func (w *world) checkLetter(e *endpoint, l letter) {
 	}
 }
 
-// checkAttempts holds a job's attempts against its budget: only one that failed was made at or after
-// its end. Jobs whose lease was lost, or whose settlement was, are tried again.
+// checkAttempts holds a job's attempts against its budget: only one that failed was made at or
+// after its end. Jobs whose lease was lost, or whose settlement was, are tried again.
 func (w *world) checkAttempts(e *endpoint) {
 	if w.faults {
 		return
@@ -158,9 +158,9 @@ func (w *world) firstSuccess(e *endpoint) time.Time {
 	return first
 }
 
-// waitLimit is how long a healthy webhook's job may wait. Webhooks that have succeeded and then hang
-// cost twice their number of workers at first; slow ones have workers all the time. What was never
-// up, or is held, costs nothing.
+// waitLimit is how long a healthy webhook's job may wait. Webhooks that have succeeded and then
+// hang cost twice their number of workers at first; slow ones have workers all the time. What was
+// never up, or is held, costs nothing.
 func (w *world) waitLimit() time.Duration {
 	turning := 0
 	for _, e := range w.endpoints {

@@ -3,8 +3,8 @@
 // hanging, refusing, flapping, rate limited, ordered, poisoned or asking to wait, with random
 // traffic, kills, store outages, configuration changes and a node without network.
 //
-// A world follows from its seed, up to the order in which goroutines run at the same instant. A seed
-// that fails is printed, and runs alone with
+// A world follows from its seed, up to the order in which goroutines run at the same instant. A
+// seed that fails is printed, and runs alone with
 //
 //	go test ./internal/simulation -run TestWorlds -seed N -v
 package simulation

@@ -95,8 +95,8 @@ func newEndpoint(rng *rand.Rand, i int, length, timeout time.Duration) *endpoint
 	return e
 }
 
-// capacity returns how far apart the endpoint's bursts of events have to be, at least, so that it can
-// be given all of them in time.
+// capacity returns how far apart the endpoint's bursts of events have to be, at least, so that it
+// can be given all of them in time.
 func (e *endpoint) capacity(workers, endpoints int) time.Duration {
 	every := 8 * e.latency * time.Duration(endpoints) / time.Duration(workers)
 	if e.config.Ordered {

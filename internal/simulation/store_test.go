@@ -11,8 +11,8 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// store is the queue that all nodes share. It watches what goes through and knows by itself what the
-// rules of the lanes' state demand.
+// store is the queue that all nodes share. It watches what goes through and knows by itself what
+// the rules of the lanes' state demand.
 type store struct {
 	*queue.Memory
 	w *world
@@ -132,8 +132,8 @@ func (s *store) checkHold(lane *laneModel, m *leaseModel, now time.Time) {
 	}
 }
 
-// settled notes the end of a lease. The store is locked, over the call too: what the call makes ready
-// must not be noted as received before.
+// settled notes the end of a lease. The store is locked, over the call too: what the call makes
+// ready must not be noted as received before.
 func (s *store) settled(l queue.Lease, err error, acked, counted bool) {
 	m := s.leases[l.Receipt]
 	if m == nil || err != nil {

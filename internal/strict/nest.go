@@ -8,9 +8,9 @@ import (
 )
 
 // Nest returns data, which is valid JSON, with dotted names of the outermost object taken apart:
-// {"queue.driver": "redis"} becomes {"queue": {"driver": "redis"}}, and an object whose names are the
-// indexes 0, 1, … becomes an array: {"apps.0.id": "a"} is {"apps": [{"id": "a"}]}. A field that is
-// given in both ways is in the result twice, which [Object] then refuses.
+// {"queue.driver": "redis"} becomes {"queue": {"driver": "redis"}}, and an object whose names are
+// the indexes 0, 1, … becomes an array: {"apps.0.id": "a"} is {"apps": [{"id": "a"}]}. A field that
+// is given in both ways is in the result twice, which [Object] then refuses.
 func Nest(data []byte) []byte {
 	data = bytes.TrimSpace(data)
 	if len(data) == 0 || data[0] != '{' {

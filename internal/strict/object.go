@@ -104,7 +104,8 @@ func (v Value) members(f func(name string, member Value)) {
 	}
 }
 
-// printable keeps a name as it is unless it would be unclear in a path, or show what must not be shown.
+// printable keeps a name as it is unless it would be unclear in a path, or show what must not be
+// shown.
 func printable(name string) string {
 	if shown := urltext.Quotable(name); shown != name {
 		return strconv.QuoteToASCII(shown)

@@ -114,8 +114,8 @@ func (v Value) describe() string {
 	return text
 }
 
-// quotable returns a string's text, quoted: as it stands, unless it holds something that must not be
-// shown.
+// quotable returns a string's text, quoted: as it stands, unless it holds something that must not
+// be shown.
 func quotable(raw []byte) string {
 	var s string
 	_ = json.Unmarshal(raw, &s) // it is a valid string

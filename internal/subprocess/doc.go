@@ -1,2 +1,3 @@
-// Package subprocess is for tests that start other programs: it ends them with the test binary, and pauses them.
+// Package subprocess is for tests that start other programs: it ends them with the test binary, and
+// pauses them.
 package subprocess

@@ -115,8 +115,8 @@ func (s *Server) respond(w http.ResponseWriter, f *function, inv *invocation) {
 	_, _ = w.Write(result.Answer)
 }
 
-// runEvent runs an Event invocation, again if the function fails, and as often as it takes to find capacity. Lambda
-// passes no client context then.
+// runEvent runs an Event invocation, again if the function fails, and as often as it takes to find
+// capacity. Lambda passes no client context then.
 func (s *Server) runEvent(f *function, payload []byte) {
 	for failures := 0; failures <= maxEventRetries; {
 		result, throttled := s.run(f, &invocation{payload: payload})

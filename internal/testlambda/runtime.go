@@ -28,7 +28,8 @@ type invocation struct {
 	done     chan Result
 }
 
-// run has an instance of the function run inv, and returns what came of it; throttled says that all are busy.
+// run has an instance of the function run inv, and returns what came of it; throttled says that all
+// are busy.
 func (s *Server) run(f *function, inv *invocation) (result Result, throttled bool) {
 	i, ok := s.acquire(f)
 	if !ok {
@@ -61,7 +62,8 @@ func (s *Server) acquire(f *function) (*instance, bool) {
 	return i, true
 }
 
-// settle waits until the instance asks for another invocation, or has ended: only then is one complete.
+// settle waits until the instance asks for another invocation, or has ended: only then is one
+// complete.
 func (s *Server) settle(i *instance) {
 	for {
 		s.mu.Lock()

@@ -1,5 +1,6 @@
-// Package testlambda stands in for AWS Lambda in tests: the Invoke API in front, the Runtime API behind, and between
-// them a real function, built with aws-lambda-go and run as child processes that end with the test.
+// Package testlambda stands in for AWS Lambda in tests: the Invoke API in front, the Runtime API
+// behind, and between them a real function, built with aws-lambda-go and run as child processes
+// that end with the test.
 package testlambda
 
 import (
@@ -54,7 +55,8 @@ type Server struct {
 	lastID    int
 }
 
-// retryDelay stands for the minutes that Lambda waits before it invokes a function again that failed an Event.
+// retryDelay stands for the minutes that Lambda waits before it invokes a function again that
+// failed an Event.
 const retryDelay = 10 * time.Millisecond
 
 // Start starts a server without functions, which ends with the test.
@@ -87,7 +89,8 @@ func (s *Server) close() {
 	}
 }
 
-// Deploy makes a function available under its name. The first one is built, so that no invocation has to wait for it.
+// Deploy makes a function available under its name. The first one is built, so that no invocation
+// has to wait for it.
 func (s *Server) Deploy(name string, f Function) {
 	s.tb.Helper()
 	if _, err := built(); err != nil {

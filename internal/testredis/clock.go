@@ -14,8 +14,9 @@ import (
 //go:embed testdata/clock.c
 var clockSource []byte
 
-// ShiftedClock returns Options for a server whose clock is off by d, in whole seconds. It needs Linux
-// and a C compiler; without them it skips the test, or fails it if WEBHOOK_TEST_SERVERS is "require".
+// ShiftedClock returns Options for a server whose clock is off by d, in whole seconds. It needs
+// Linux and a C compiler; without them it skips the test, or fails it if WEBHOOK_TEST_SERVERS is
+// "require".
 func ShiftedClock(t testing.TB, d time.Duration) Options {
 	t.Helper()
 	cc, err := exec.LookPath("cc")

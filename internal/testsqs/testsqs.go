@@ -102,8 +102,8 @@ func run() (url string, err error) {
 	return strings.TrimSpace(line), nil
 }
 
-// install puts the server into the user's cache, under a name that changes with its files, so that it
-// is done once for each version. Several test binaries may do it at the same time.
+// install puts the server into the user's cache, under a name that changes with its files, so that
+// it is done once for each version. Several test binaries may do it at the same time.
 func install() (dir string, err error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {

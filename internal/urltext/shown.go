@@ -8,8 +8,8 @@ import (
 // Redacted stands for what is not shown.
 const Redacted = "REDACTED"
 
-// Shown returns raw with Redacted for its user, and for its path and query if it has any. Of what is
-// no URL it returns nothing but Redacted.
+// Shown returns raw with Redacted for its user, and for its path and query if it has any. Of what
+// is no URL it returns nothing but Redacted.
 func Shown(raw string) string {
 	if raw == "" {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// Problem says which character of raw a URL cannot hold, and where it is, counted in characters from
-// 1; "" if there is none. Nothing else of raw is shown, because it may hold a password.
+// Problem says which character of raw a URL cannot hold, and where it is, counted in characters
+// from 1; "" if there is none. Nothing else of raw is shown, because it may hold a password.
 func Problem(raw string) string {
 	query, position := false, 0
 	for i, r := range raw {

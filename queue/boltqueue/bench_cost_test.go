@@ -14,9 +14,9 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// BenchmarkCost takes jobs through their whole life, with so many a call, and beside it a bare bbolt
-// transaction that puts as many as it deletes, which is what the file can do at best. CPU time does
-// not depend on what else the machine does: compare that.
+// BenchmarkCost takes jobs through their whole life, with so many a call, and beside it a bare
+// bbolt transaction that puts as many as it deletes, which is what the file can do at best. CPU
+// time does not depend on what else the machine does: compare that.
 func BenchmarkCost(b *testing.B) {
 	for _, size := range []int{300, 14_000} {
 		for _, n := range []int{1, 10, 50} {

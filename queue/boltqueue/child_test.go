@@ -92,8 +92,8 @@ func enqueueUntilKilled(q *Queue) {
 	select {}
 }
 
-// workUntilKilled receives jobs, delivers them by printing their names, and acks them. It returns if
-// there are none, since a busy machine may kill it late.
+// workUntilKilled receives jobs, delivers them by printing their names, and acks them. It returns
+// if there are none, since a busy machine may kill it late.
 func workUntilKilled(q *Queue) {
 	for {
 		soon, cancel := context.WithTimeout(context.Background(), time.Second)

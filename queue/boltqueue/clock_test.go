@@ -126,8 +126,8 @@ func same(t *testing.T, leases []queue.Lease, want string) {
 	expect(t, leases, want)
 }
 
-// While a queue is open, its delays, holds and dead letters do not care for the wall clock, and what a
-// wrong clock has written lasts no longer after a reopen than it was to.
+// While a queue is open, its delays, holds and dead letters do not care for the wall clock, and
+// what a wrong clock has written lasts no longer after a reopen than it was to.
 func TestAClockThatJumpsDelaysNothing(t *testing.T) {
 	t.Parallel()
 	for name, by := range map[string]time.Duration{"ahead": years, "behind": -years} {

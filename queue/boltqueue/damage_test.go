@@ -93,8 +93,8 @@ func use(q *Queue) {
 	_, _ = q.Lanes(ctx, "", 10)
 }
 
-// damagedPages returns a copy of a file with some bytes changed in one page, often at its beginning,
-// where the page tells what is in it.
+// damagedPages returns a copy of a file with some bytes changed in one page, often at its
+// beginning, where the page tells what is in it.
 func damagedPages(r *rand.Rand, whole []byte, page int64) []byte {
 	b := bytes.Clone(whole)
 	p := b[page*4096 : (page+1)*4096]
@@ -113,8 +113,8 @@ func damagedPages(r *rand.Rand, whole []byte, page int64) []byte {
 	return b
 }
 
-// Whatever is damaged in the file of a queue that is closed, nothing ends the process, and a file that
-// is refused stays as it is.
+// Whatever is damaged in the file of a queue that is closed, nothing ends the process, and a file
+// that is refused stays as it is.
 func TestDamagedPagesEndNoProcess(t *testing.T) {
 	t.Parallel()
 	whole, used := wholeFile(t)

@@ -41,13 +41,13 @@
 // # Memory
 //
 // For each job up to 170 bytes are kept in memory and for each lane with jobs 400, which
-// Options.MaxJobs bounds. A job's Data is read from the file when it is received, unless it is among
-// the 8 MiB that were enqueued lately. Open rebuilds the index from the jobs' records, without reading
-// their Data.
+// Options.MaxJobs bounds. A job's Data is read from the file when it is received, unless it is
+// among the 8 MiB that were enqueued lately. Open rebuilds the index from the jobs' records,
+// without reading their Data.
 //
 // # Damage
 //
-// Open verifies every page that the file uses before anything is written, and refuses a damaged file
-// without changing it. A page that is found to be damaged later ends the queue: every call returns an
-// error that names the file, until the queue is closed.
+// Open verifies every page that the file uses before anything is written, and refuses a damaged
+// file without changing it. A page that is found to be damaged later ends the queue: every call
+// returns an error that names the file, until the queue is closed.
 package boltqueue

@@ -32,7 +32,8 @@ func warnNetwork(log *slog.Logger, path string, filesystem int64) {
 	}
 }
 
-// networkKind returns the name of a network file system by the number that statfs has for it, or "".
+// networkKind returns the name of a network file system by the number that statfs has for it, or
+// "".
 func networkKind(magic int64) string {
 	switch uint32(magic) {
 	case 0x6969:

@@ -40,8 +40,8 @@ func TestTheIndexBoundsTheJobs(t *testing.T) {
 	}
 }
 
-// BenchmarkIndexHeap fills queues with jobs in several numbers of lanes, and reports the live heap as
-// a multiple of what the disk page states. It fails above 1.15.
+// BenchmarkIndexHeap fills queues with jobs in several numbers of lanes, and reports the live heap
+// as a multiple of what the disk page states. It fails above 1.15.
 func BenchmarkIndexHeap(b *testing.B) {
 	for _, lanes := range []int{10, 100_000} {
 		b.Run(fmt.Sprint("lanes=", lanes), func(b *testing.B) {

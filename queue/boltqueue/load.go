@@ -115,8 +115,8 @@ func (x *index) restore(r *record, p progress, size int, s slot, now time.Durati
 	x.set.Restore(e, to, now)
 }
 
-// addUnreadable moves a job whose record cannot be read to the dead letters, so that it is seen, and
-// tried once only. Its Data is all that the file has of it.
+// addUnreadable moves a job whose record cannot be read to the dead letters, so that it is seen,
+// and tried once only. Its Data is all that the file has of it.
 func (t *tables) addUnreadable(seq uint64, now time.Duration) error {
 	value := t.jobs().Get(key(seq))
 	_, _, err := decodeRecord(value)

@@ -2,8 +2,8 @@ package boltqueue
 
 import "strings"
 
-// markerGroup is the IDs of jobs that one commit deleted, which the file keeps under one key: they are
-// written together and evicted together.
+// markerGroup is the IDs of jobs that one commit deleted, which the file keeps under one key: they
+// are written together and evicted together.
 type markerGroup struct {
 	key uint64
 	ids []idHash

@@ -36,8 +36,8 @@ const format = 3
 // Open opens the queue in the file at path, and makes the file, readable by its owner alone, if
 // there is none. Its directory must exist. The caller closes the queue with [Queue.Close].
 //
-// The error names the file, and tells whether it is in use ([ErrInUse]), is no queue, is damaged, or
-// was written by an earlier or a later version. Open does not change such a file.
+// The error names the file, and tells whether it is in use ([ErrInUse]), is no queue, is damaged,
+// or was written by an earlier or a later version. Open does not change such a file.
 func Open(path string, o Options) (*Queue, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -69,8 +69,8 @@ func Open(path string, o Options) (*Queue, error) {
 	return q, nil
 }
 
-// lockWait is how long a lock is waited for. A process that is just being started, by any goroutine,
-// has a copy of the lock that inspect has given back, until it executes its program.
+// lockWait is how long a lock is waited for. A process that is just being started, by any
+// goroutine, has a copy of the lock that inspect has given back, until it executes its program.
 const lockWait = time.Second
 
 func boltOptions() *bbolt.Options {

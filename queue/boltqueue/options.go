@@ -18,10 +18,11 @@ type Options struct {
 	// seconds.
 	Lease time.Duration
 
-	// MaxJobs bounds the jobs that are ready, delayed or leased. The index in memory has 255 bytes for
-	// each, and 24 MiB at least. A job takes up to 170 and a lane with jobs 400, so it is full before if
-	// most jobs have lanes of their own: the default takes 44,000 of those. Defaults to 100,000, so that a
-	// process with the defaults stays below 150 MiB; raise it for longer backlogs.
+	// MaxJobs bounds the jobs that are ready, delayed or leased. The index in memory has 255 bytes
+	// for each, and 24 MiB at least. A job takes up to 170 and a lane with jobs 400, so it is full
+	// before if most jobs have lanes of their own: the default takes 44,000 of those. Defaults to
+	// 100,000, so that a process with the defaults stays below 150 MiB; raise it for longer
+	// backlogs.
 	MaxJobs int
 
 	// MaxBytes bounds the Data of those jobs. The file is somewhat larger. Defaults to 4 GiB.
@@ -86,16 +87,16 @@ func (o Options) validate() error {
 	return nil
 }
 
-// What the index takes in memory for each job and for each lane with jobs, and of all of them at least.
-// A benchmark measures it.
+// What the index takes in memory for each job and for each lane with jobs, and of all of them at
+// least. A benchmark measures it.
 const (
 	indexJob  = 170
 	indexLane = 400
 	minIndex  = 24 << 20
 )
 
-// bounds returns what the queue may hold. The index has room for MaxJobs, unless each has a lane of its
-// own.
+// bounds returns what the queue may hold. The index has room for MaxJobs, unless each has a lane of
+// its own.
 func (o *Options) bounds() lanes.Bounds {
 	return lanes.Bounds{
 		Jobs: o.MaxJobs, Bytes: o.MaxBytes,

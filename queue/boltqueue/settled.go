@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// settledJob is a job that has left the queue and is still in the file. To delete a job at once, each
-// commit would write again the pages that it shares with its neighbors, which are settled soon after
-// it: so a commit writes the numbers of what it settles, and one of many deletes whole pages.
+// settledJob is a job that has left the queue and is still in the file. To delete a job at once,
+// each commit would write again the pages that it shares with its neighbors, which are settled soon
+// after it: so a commit writes the numbers of what it settles, and one of many deletes whole pages.
 type settledJob struct {
 	marker
 	seq  uint64
 	size int64
 }
 
-// How many settled jobs may be left in the file, and how many bytes of their Data. The numbers of so
-// many fit into the page of the buckets, which every commit writes. Large jobs share no pages with
-// many others, and their room is better used again soon.
+// How many settled jobs may be left in the file, and how many bytes of their Data. The numbers of
+// so many fit into the page of the buckets, which every commit writes. Large jobs share no pages
+// with many others, and their room is better used again soon.
 const (
 	maxSettled      = 96
 	maxSettledBytes = 64 << 10
@@ -52,8 +52,8 @@ func (t *tables) writeSettled() error {
 	return t.meta().Delete([]byte(settledKey))
 }
 
-// manySettled reports whether it is time to delete what has left. The IDs of what is left in the file
-// count for MaxMarkers, so it is a small part of those.
+// manySettled reports whether it is time to delete what has left. The IDs of what is left in the
+// file count for MaxMarkers, so it is a small part of those.
 func (t *tables) manySettled() bool {
 	size := int64(0)
 	for i := range t.settled {
@@ -62,8 +62,8 @@ func (t *tables) manySettled() bool {
 	return len(t.settled) > min(maxSettled, t.opts.MaxMarkers/16) || size > maxSettledBytes
 }
 
-// applySettled notes what has left. After an error, which may be that of a full disk, the next commit
-// makes room.
+// applySettled notes what has left. After an error, which may be that of a full disk, the next
+// commit makes room.
 func (t *tables) applySettled(err error) {
 	x := t.x
 	switch {

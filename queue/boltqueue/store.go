@@ -9,9 +9,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// store runs the transactions. A panic of bbolt, also that of a page that is no longer in the file, is
-// an error, and ends the store: bbolt may have kept locks and lost track of its pages, so it is not
-// called again.
+// store runs the transactions. A panic of bbolt, also that of a page that is no longer in the file,
+// is an error, and ends the store: bbolt may have kept locks and lost track of its pages, so it is
+// not called again.
 type store struct {
 	db   *bbolt.DB
 	file *os.File // of db
@@ -30,8 +30,8 @@ func (s *store) view(f func(tx *bbolt.Tx) error) error {
 	return s.run(func() error { return s.db.View(f) })
 }
 
-// update runs a transaction that writes. It is not bbolt's Update, which after a panic reads the whole
-// file in a goroutine of its own, where a second panic ends the process.
+// update runs a transaction that writes. It is not bbolt's Update, which after a panic reads the
+// whole file in a goroutine of its own, where a second panic ends the process.
 func (s *store) update(f func(tx *bbolt.Tx) error) error {
 	return s.run(func() error {
 		tx, err := s.db.Begin(true)

@@ -48,8 +48,8 @@ type meta struct {
 	tx       uint64
 }
 
-// readMeta returns the file's latest state, and an error if it is no bbolt file, is cut short or has
-// no whole meta page.
+// readMeta returns the file's latest state, and an error if it is no bbolt file, is cut short or
+// has no whole meta page.
 func readMeta(f io.ReaderAt, size int64) (meta, error) {
 	first, err := metaAt(f, 0)
 	if err != nil {
@@ -246,8 +246,9 @@ func (r *keyRange) has(key []byte) bool {
 	return (c > 0 || c == 0 && !r.after) && (r.before == nil || bytes.Compare(key, r.before) < 0)
 }
 
-// tree verifies the tree below a page and returns its last key. The leaves of the root have buckets,
-// and no others have. What it returns is valid until the next page is read at the same depth.
+// tree verifies the tree below a page and returns its last key. The leaves of the root have
+// buckets, and no others have. What it returns is valid until the next page is read at the same
+// depth.
 func (v *verifier) tree(id uint64, root bool, keys keyRange, depth int) (last []byte, err error) {
 	p, err := v.page(id, branchFlag|leafFlag, depth)
 	switch {

@@ -314,8 +314,8 @@ func (r *rig) counts(lanes queue.LaneLister, lane string, ready, delayed, leased
 	}
 }
 
-// dead checks how many dead letters lanes are listed with, where the store can tell. A lane that has
-// nothing else is listed too.
+// dead checks how many dead letters lanes are listed with, where the store can tell. A lane that
+// has nothing else is listed too.
 func (r *rig) dead(lanes queue.LaneLister, want map[string]int) {
 	r.Helper()
 	for lane, n := range want {

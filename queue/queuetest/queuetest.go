@@ -14,13 +14,14 @@
 //		})
 //	}
 //
-// There is a subtest for each rule, named after it, and one each for ages, for what [queue.LaneLister]
-// lists, for statistics, and for load: many goroutines, and random operations that a model repeats.
-// They run at the same time. On a real server, with leases of one or two seconds, the whole suite takes
-// well under a minute; a driver that has neither sockets nor goroutines of its own runs in virtual time.
+// There is a subtest for each rule, named after it, and one each for ages, for what
+// [queue.LaneLister] lists, for statistics, and for load: many goroutines, and random operations
+// that a model repeats. They run at the same time. On a real server, with leases of one or two
+// seconds, the whole suite takes well under a minute; a driver that has neither sockets nor
+// goroutines of its own runs in virtual time.
 //
-// The checks of lanes' states run on one handle and, with [Harness.Another] and Traits.SharedLanes, once
-// more on two handles of one store, whose calls alternate.
+// The checks of lanes' states run on one handle and, with [Harness.Another] and Traits.SharedLanes,
+// once more on two handles of one store, whose calls alternate.
 //
 // [Harness.Lacks] names what a store cannot do. The suite does not check what the driver's
 // [queue.Traits] exclude.
@@ -52,16 +53,16 @@ type Harness struct {
 	// if the jobs are gone then.
 	Reopen func(t *testing.T, q queue.Queue) queue.Queue
 
-	// OpenBounded is Open with a bound on the number of jobs (rules E3, E4, E5, H7); at least one must
-	// fit. Nil if there is no such bound.
+	// OpenBounded is Open with a bound on the number of jobs (rules E3, E4, E5, H7); at least one
+	// must fit. Nil if there is no such bound.
 	OpenBounded func(t *testing.T, jobs int) queue.Queue
 
 	// OpenBoundedBytes is Open with a bound on the bytes of Data (rule H7). Nil if there is no such
 	// bound.
 	OpenBoundedBytes func(t *testing.T, bytes int64) queue.Queue
 
-	// OpenDead is Open with a bound on the number of dead letters (rule D2). Nil if there is no such
-	// bound.
+	// OpenDead is Open with a bound on the number of dead letters (rule D2). Nil if there is no
+	// such bound.
 	OpenDead func(t *testing.T, letters int) queue.Queue
 
 	// TooLarge is a size of Data in bytes that queues from Open refuse with ErrTooLarge. 0 if there
@@ -73,9 +74,9 @@ type Harness struct {
 	// called inside the bubble.
 	Virtual bool
 
-	// Later moves the clock of q's store ahead, or the times in the store back, so that what is to end
-	// within d has ended. Nil if that cannot be done; then the suite cannot see that the longest delay
-	// ends (rule N1). A Virtual harness needs none.
+	// Later moves the clock of q's store ahead, or the times in the store back, so that what is to
+	// end within d has ended. Nil if that cannot be done; then the suite cannot see that the
+	// longest delay ends (rule N1). A Virtual harness needs none.
 	Later func(t *testing.T, q queue.Queue, d time.Duration)
 
 	// Delay is the shortest delay that the store keeps; it must be shorter than a lease. Defaults
@@ -92,8 +93,8 @@ type Harness struct {
 	Lacks Lacks
 }
 
-// Lacks lists what a store cannot do, where the rules or the nature of a server leave room. The suite
-// does not check what is set; the driver's documentation should state it.
+// Lacks lists what a store cannot do, where the rules or the nature of a server leave room. The
+// suite does not check what is set; the driver's documentation should state it.
 type Lacks struct {
 	// Dedup: a job that is enqueued again by another call is a second job (E2).
 	Dedup bool

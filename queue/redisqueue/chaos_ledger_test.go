@@ -254,9 +254,9 @@ func (l *ledger) close(t *testing.T) {
 	}
 }
 
-// closeJobs checks that no settled job was leased again, and that a job that a node delivered and did
-// not settle has a reason: a call for it failed, or it was one of the node's workers when it was
-// killed.
+// closeJobs checks that no settled job was leased again, and that a job that a node delivered and
+// did not settle has a reason: a call for it failed, or it was one of the node's workers when it
+// was killed.
 func (l *ledger) closeJobs() {
 	pending := make(map[string]int)
 	for id, j := range l.jobs {
@@ -280,8 +280,8 @@ func (l *ledger) closeJobs() {
 	}
 }
 
-// closeOrder checks that the events of an ordered webhook came first in the order in which each node
-// emitted them.
+// closeOrder checks that the events of an ordered webhook came first in the order in which each
+// node emitted them.
 func (l *ledger) closeOrder() {
 	last := make(map[string]int)
 	for _, name := range l.order {

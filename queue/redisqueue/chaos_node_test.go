@@ -56,8 +56,8 @@ func (c *nodeConfig) client() redis.UniversalClient {
 	return redis.NewClient(&redis.Options{Addr: c.Addrs[0], Dialer: dial, ContextTimeoutEnabled: true})
 }
 
-// chaosApp is the app that all nodes have: five webhooks, of which each event goes to one. One may be
-// ordered.
+// chaosApp is the app that all nodes have: five webhooks, of which each event goes to one. One may
+// be ordered.
 func chaosApp(receiver string, ordered bool) webhook.App {
 	app := webhook.App{ID: "chaos", Key: "key", Secret: "secret"}
 	for i := range chaosHooks {

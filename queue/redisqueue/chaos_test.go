@@ -42,8 +42,9 @@ func soak(t *testing.T) time.Duration {
 	return d
 }
 
-// Three processes share one Redis while links are cut and slow, answers get lost, the store is full,
-// the server hangs or is killed, and processes are killed, at random. At the end every event is accounted for.
+// Three processes share one Redis while links are cut and slow, answers get lost, the store is
+// full, the server hangs or is killed, and processes are killed, at random. At the end every event
+// is accounted for.
 func TestChaosOnAServer(t *testing.T) {
 	t.Parallel()
 	alone(t)
@@ -74,8 +75,8 @@ func TestChaosAtMostOnce(t *testing.T) {
 	)
 }
 
-// The same as on a server with a cluster, of which slots are moved besides. No master is killed, because what it had
-// not replicated would be lost.
+// The same as on a server with a cluster, of which slots are moved besides. No master is killed,
+// because what it had not replicated would be lost.
 func TestChaosOnACluster(t *testing.T) {
 	t.Parallel()
 	alone(t)

@@ -206,8 +206,8 @@ func (q *Queue) Replay(ctx context.Context, letters []queue.Replayed) (int, erro
 	return int(replayed.Load()), err
 }
 
-// replayArgs returns the arguments for the first n of these letters, and the command that writes the
-// data of large jobs before, nil if there are none.
+// replayArgs returns the arguments for the first n of these letters, and the command that writes
+// the data of large jobs before, nil if there are none.
 func replayArgs(p *partition, letters []queue.Replayed, indexes []int) (n int, args, large []any) {
 	bytes := 0
 	for _, i := range indexes {
@@ -224,7 +224,8 @@ func replayArgs(p *partition, letters []queue.Replayed, indexes []int) (n int, a
 	return n, args, large
 }
 
-// Discard forgets dead letters. An ID does not tell where its letter is, so every partition is asked.
+// Discard forgets dead letters. An ID does not tell where its letter is, so every partition is
+// asked.
 func (q *Queue) Discard(ctx context.Context, ids []string) (int, error) {
 	ids = slices.Clone(ids)
 	answers, err := gather(ctx, q, func(p *partition) (int, error) {

@@ -8,8 +8,8 @@
 // data: with an append-only file, across a restart; on a cluster, as far as a replica had it when
 // its master died. The lanes' state is kept with the jobs, so every process and every restart knows
 // which endpoints work. Redis must not evict keys: set maxmemory-policy to noeviction. A full Redis
-// evicts dead letters for new jobs, and then refuses new jobs, which is queue.ErrFull. It can still be
-// worked off.
+// evicts dead letters for new jobs, and then refuses new jobs, which is queue.ErrFull. It can still
+// be worked off.
 //
 // # In Redis
 //
@@ -82,9 +82,9 @@
 // is how often a Receive that waits looks by itself. It also looks when the next lease, delay or
 // hold ends.
 //
-// A Receive that waits lends its Want to the Enqueues of its own process. The script of such an Enqueue
-// leases the jobs of healthy lanes that have nothing else ready, so on a queue without backlog a job
-// takes two round trips in all, its Ack included, and its data crosses the link once.
+// A Receive that waits lends its Want to the Enqueues of its own process. The script of such an
+// Enqueue leases the jobs of healthy lanes that have nothing else ready, so on a queue without
+// backlog a job takes two round trips in all, its Ack included, and its data crosses the link once.
 //
 // A Receive asks the partitions that may have jobs at the same time, and divides its limits among
 // them. One that has used up its share and has more is asked again for what is left. A partition

@@ -17,7 +17,8 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// An emitter drains a backlog behind a slow link at the speed of the link: each job crosses it once.
+// An emitter drains a backlog behind a slow link at the speed of the link: each job crosses it
+// once.
 func TestEmitterDrainsABacklogBehindASlowLink(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -11,15 +11,15 @@ import (
 )
 
 // What one script of Enqueue carries, unless a single job is larger. Redis does nothing else
-// meanwhile, and workers wait for their acks. The data of large jobs comes before it, in parts between
-// which Redis serves others, so there may be more of it where the link is quick.
+// meanwhile, and workers wait for their acks. The data of large jobs comes before it, in parts
+// between which Redis serves others, so there may be more of it where the link is quick.
 const (
 	enqueueJobs  = 64
 	enqueueBytes = 128 << 10
 	largeBytes   = 512 << 10
 
-	// quickLink and slowLink are how soon a batch is answered for there to be more data of large jobs
-	// in the next one, or no more than enqueueBytes.
+	// quickLink and slowLink are how soon a batch is answered for there to be more data of large
+	// jobs in the next one, or no more than enqueueBytes.
 	quickLink = 20 * time.Millisecond
 	slowLink  = 200 * time.Millisecond
 )
@@ -43,9 +43,9 @@ func (b *batchBytes) note(bytes int, elapsed time.Duration) {
 // Enqueue takes jobs, in one round trip per partition and batch. A Receive of this Queue that waits
 // gets jobs of healthy lanes in the same round trip.
 //
-// When one master of a cluster does not answer, or ctx ends after some jobs were taken, the error is
-// a *queue.BatchError that names the other jobs: they may or may not have been taken, and offering
-// them again is right.
+// When one master of a cluster does not answer, or ctx ends after some jobs were taken, the error
+// is a *queue.BatchError that names the other jobs: they may or may not have been taken, and
+// offering them again is right.
 func (q *Queue) Enqueue(ctx context.Context, jobs []queue.Job) error {
 	jobs = slices.Clone(jobs) // a call that ctx has ended may still be sending them
 	return q.spread(ctx, len(jobs), func(i int) string { return jobs[i].Lane },
@@ -220,8 +220,8 @@ func (e *enqueuer) bytes(batch []int) (n int64) {
 	return n
 }
 
-// dataArgs returns the data of a job that a script is given: none if it is large. That is then added
-// to large, the command that writes it before.
+// dataArgs returns the data of a job that a script is given: none if it is large. That is then
+// added to large, the command that writes it before.
 func (p *partition) dataArgs(j *queue.Job, large []any) (inline []byte, command []any) {
 	if len(j.Data) <= inlineBytes {
 		return j.Data, large

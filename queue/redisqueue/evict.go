@@ -24,8 +24,9 @@ func readBurden(n []int) burden {
 // partitions together. Each adds one, so the bounds are reached again after a few.
 const evictAtOnce = 10
 
-// dropDead keeps the bounds on dead letters for all partitions together. The oldest are dropped while
-// they are too many, and those of the lane with the most bytes while they are too large together.
+// dropDead keeps the bounds on dead letters for all partitions together. The oldest are dropped
+// while they are too many, and those of the lane with the most bytes while they are too large
+// together.
 func (q *Queue) dropDead(ctx context.Context) error {
 	if len(q.parts) == 1 {
 		return nil // its script has kept them
@@ -83,12 +84,13 @@ func (q *Queue) evict(ctx context.Context, p *partition, n int, enough int64, he
 	return fields[0], readBurden(fields[1:]), nil
 }
 
-// roomBytes is how many bytes of dead letters are dropped for a batch of jobs that Redis has no memory
-// for, unless the batch is larger.
+// roomBytes is how many bytes of dead letters are dropped for a batch of jobs that Redis has no
+// memory for, unless the batch is larger.
 const roomBytes = 1 << 20
 
-// makeRoom drops dead letters of a partition when Redis has no memory for a batch of this many bytes,
-// so that they do not keep out the jobs of webhooks that work. It reports whether it dropped any.
+// makeRoom drops dead letters of a partition when Redis has no memory for a batch of this many
+// bytes, so that they do not keep out the jobs of webhooks that work. It reports whether it dropped
+// any.
 func (q *Queue) makeRoom(ctx context.Context, p *partition, bytes int64) bool {
 	dropped, _, err := q.evict(ctx, p, deadPage, max(roomBytes, 2*bytes), true)
 	return err == nil && dropped > 0

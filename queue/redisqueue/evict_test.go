@@ -92,7 +92,8 @@ func TestDeadLettersGiveRoomToJobsWhenRedisIsFull(t *testing.T) {
 	}
 }
 
-// However many dead letters are too old, a listing shows none of them, and the statistics count none.
+// However many dead letters are too old, a listing shows none of them, and the statistics count
+// none.
 func TestManyOldDeadLettersAreDroppedAtOnce(t *testing.T) {
 	t.Parallel()
 	client := testredis.StartServer(t, testredis.Options{}).Client()

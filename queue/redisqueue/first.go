@@ -19,10 +19,10 @@ func (l *partList[T]) last() *T {
 	return &l.items[len(l.items)-1]
 }
 
-// first returns the first items, up to limit, of a list that is spread over the partitions. It asks each
-// partition for its share of them, and then for more those whose next item may be one of them. more
-// returns a partition's items after the last one, or from its first one on if that is nil, in order: at least n
-// unless there are fewer.
+// first returns the first items, up to limit, of a list that is spread over the partitions. It asks
+// each partition for its share of them, and then for more those whose next item may be one of them.
+// more returns a partition's items after the last one, or from its first one on if that is nil, in
+// order: at least n unless there are fewer.
 func first[T any](
 	ctx context.Context, q *Queue, limit int, compare func(a, b *T) int, more func(p *partition, last *T, n int) ([]T, error),
 ) ([]T, error) {

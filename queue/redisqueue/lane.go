@@ -23,7 +23,8 @@ func (q *Queue) SetLane(ctx context.Context, u queue.LaneUpdate) error {
 }
 
 const (
-	// lanePage is how many lanes one script looks at, and listPage how many it lists, which takes longer.
+	// lanePage is how many lanes one script looks at, and listPage how many it lists, which takes
+	// longer.
 	lanePage = 500
 	listPage = 250
 
@@ -47,7 +48,8 @@ func (q *Queue) Lanes(ctx context.Context, after string, limit int) ([]queue.Lan
 		})
 }
 
-// lanesOf lists the lanes of a partition. It passes over those that have no jobs, state or dead letters.
+// lanesOf lists the lanes of a partition. It passes over those that have no jobs, state or dead
+// letters.
 func (q *Queue) lanesOf(ctx context.Context, p *partition, after string, limit int) ([]queue.LaneInfo, error) {
 	var infos []queue.LaneInfo
 	for {

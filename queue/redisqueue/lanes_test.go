@@ -173,8 +173,8 @@ func TestOrderedLaneWaitsForItsDelayedJob(t *testing.T) {
 	}
 }
 
-// Lists that are spread over many partitions are in one order, whole, and cost little more than those of
-// a single partition.
+// Lists that are spread over many partitions are in one order, whole, and cost little more than
+// those of a single partition.
 func TestListsOfManyPartitionsReadLittleMoreThanTheyReturn(t *testing.T) {
 	t.Parallel()
 	client := testredis.StartServer(t, testredis.Options{}).Client()

@@ -152,8 +152,8 @@ func (r *reading) sorted() (read, unread []queue.Lease) {
 	return read, unread
 }
 
-// readData returns the data of large jobs, in the order of their IDs. What the master does not seem to
-// have is read again by a script, which no replica runs: the master may just have become one.
+// readData returns the data of large jobs, in the order of their IDs. What the master does not seem
+// to have is read again by a script, which no replica runs: the master may just have become one.
 func (q *Queue) readData(ctx context.Context, p *partition, ids []any) ([]any, error) {
 	var data []any
 	var err error

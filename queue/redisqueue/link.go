@@ -37,8 +37,8 @@ const (
 	// minSample is how much data has to come for the rate to be measured.
 	minSample = 64 << 10
 
-	// maxBusy is how long the rate is measured at a time. Data counts when all of its chunk has come,
-	// so a shorter time may count what came before.
+	// maxBusy is how long the rate is measured at a time. Data counts when all of its chunk has
+	// come, so a shorter time may count what came before.
 	maxBusy = 4 * time.Second
 )
 
@@ -167,7 +167,8 @@ func (r *rate) add(bytes int) {
 	r.bytes += bytes
 }
 
-// stop notes that a read has ended. The first data of a read takes an idle link a round trip to come.
+// stop notes that a read has ended. The first data of a read takes an idle link a round trip to
+// come.
 func (r *rate) stop(idle time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

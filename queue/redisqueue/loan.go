@@ -10,8 +10,8 @@ import (
 )
 
 // loan is the Want of a Receive that waits, which an Enqueue of this process may use: its script
-// leases what it takes, if that is of a healthy lane that has nothing else ready. So a job of an idle
-// queue costs no take, no wake message and no second way for its data.
+// leases what it takes, if that is of a healthy lane that has nothing else ready. So a job of an
+// idle queue costs no take, no wake message and no second way for its data.
 type loan struct {
 	want     queue.Want
 	answer   chan []queue.Lease // what the Enqueue has leased
@@ -60,7 +60,8 @@ func (b *loans) withdraw(l *loan) bool {
 	return !l.borrowed
 }
 
-// leave notes that a Receive waits no longer for what its loan brings, and returns what it has brought.
+// leave notes that a Receive waits no longer for what its loan brings, and returns what it has
+// brought.
 func (b *loans) leave(l *loan) []queue.Lease {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,8 +94,8 @@ type grant struct {
 	start time.Time
 }
 
-// grant borrows a loan for a script on p, and returns nil if there is none or nothing may be leased.
-// With AtMostOnce there are no leases.
+// grant borrows a loan for a script on p, and returns nil if there is none or nothing may be
+// leased. With AtMostOnce there are no leases.
 func (q *Queue) grant(p *partition) *grant {
 	if q.opts.AtMostOnce || p.skew.Load() == 0 || !p.mayGrant() { // the deadline and the leases' times need Redis's clock
 		return nil
@@ -109,8 +110,8 @@ func (q *Queue) grant(p *partition) *grant {
 	return g
 }
 
-// mayGrant reports whether jobs may be leased that were just enqueued: not while leases are given back,
-// whose jobs go before them.
+// mayGrant reports whether jobs may be leased that were just enqueued: not while leases are given
+// back, whose jobs go before them.
 func (p *partition) mayGrant() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -112,8 +112,8 @@ func (l *lending) scripts(t *testing.T, do func()) int {
 	return number(n)
 }
 
-// A job for a Receive of the same process that waits takes one script, whatever its size, and its lease
-// is like any other.
+// A job for a Receive of the same process that waits takes one script, whatever its size, and its
+// lease is like any other.
 func TestEnqueueLeasesForAReceiveThatWaits(t *testing.T) {
 	t.Parallel()
 	l := lend(t, testredis.StartServer(t, testredis.Options{}), "")
@@ -194,8 +194,8 @@ func TestEnqueueLeasesWithinTheWant(t *testing.T) {
 	}
 }
 
-// A lane that has ready jobs, is held or was not healthy keeps its order and its rules: its jobs are
-// received by a take.
+// A lane that has ready jobs, is held or was not healthy keeps its order and its rules: its jobs
+// are received by a take.
 func TestEnqueueLeasesNothingOfALaneThatIsNotIdle(t *testing.T) {
 	t.Parallel()
 	server := testredis.StartServer(t, testredis.Options{})
@@ -235,7 +235,8 @@ func TestEnqueueLeasesNothingOfALaneThatIsNotIdle(t *testing.T) {
 	}
 }
 
-// When the answer of such an Enqueue is lost, its leases are given back, and nothing is lost or doubled.
+// When the answer of such an Enqueue is lost, its leases are given back, and nothing is lost or
+// doubled.
 func TestEnqueueWhoseLeasesAreLostReleasesThem(t *testing.T) {
 	t.Parallel()
 	server := testredis.StartServer(t, testredis.Options{})

@@ -19,8 +19,8 @@ import (
 // maxScript is how long Redis may do nothing but run one script of ours.
 const maxScript = 10 * time.Millisecond
 
-// No call makes Redis run a script for long, however much there is. What is measured is the server's
-// CPU time in a call by the number of its scripts, which other load does not change.
+// No call makes Redis run a script for long, however much there is. What is measured is the
+// server's CPU time in a call by the number of its scripts, which other load does not change.
 func TestScriptsAreShort(t *testing.T) {
 	t.Parallel()
 	client := testredis.StartServer(t, testredis.Options{}).Client()

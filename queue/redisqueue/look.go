@@ -68,8 +68,8 @@ func (l *look) round(ctx context.Context) (more bool) {
 	return l.collect(ctx, calls, answers)
 }
 
-// calls returns the partitions to ask, beginning with another one each time. Once there are jobs, it
-// is only those that were ready at first: others can wait for the next Receive.
+// calls returns the partitions to ask, beginning with another one each time. Once there are jobs,
+// it is only those that were ready at first: others can wait for the next Receive.
 func (l *look) calls(now time.Time) []call {
 	n := len(l.parts)
 	calls := make([]call, 0, n)

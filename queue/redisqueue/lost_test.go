@@ -203,8 +203,8 @@ func TestFullRedisIsWorkedOff(t *testing.T) {
 	}
 }
 
-// An at-most-once job that was given back without an answer is given back once: when that is repeated
-// after another process has received the job, it stays that process's.
+// An at-most-once job that was given back without an answer is given back once: when that is
+// repeated after another process has received the job, it stays that process's.
 func TestPutBackWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10, 5000} {

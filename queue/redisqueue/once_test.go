@@ -13,8 +13,8 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// When Redis is emptied, jobs that at-most-once Receives have taken cannot be given back. That is over
-// at once: each is counted, and Shutdown does not wait for them.
+// When Redis is emptied, jobs that at-most-once Receives have taken cannot be given back. That is
+// over at once: each is counted, and Shutdown does not wait for them.
 func TestJobsThatAnEmptiedRedisDoesNotTakeBackAreCounted(t *testing.T) {
 	t.Parallel()
 	client := testredis.StartServer(t, testredis.Options{}).Client()

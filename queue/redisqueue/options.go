@@ -42,9 +42,9 @@ type Options struct {
 	// Defaults to 4 MiB.
 	MaxJobBytes int
 
-	// MaxDead, MaxDeadBytes and MaxDeadAge bound the dead letters. The oldest are evicted, or, beyond
-	// MaxDeadBytes, the oldest of the lane that has the most bytes. When Redis's memory is full, dead
-	// letters are evicted for new jobs. They default to 10,000, 64 MiB and 7 days.
+	// MaxDead, MaxDeadBytes and MaxDeadAge bound the dead letters. The oldest are evicted, or,
+	// beyond MaxDeadBytes, the oldest of the lane that has the most bytes. When Redis's memory is
+	// full, dead letters are evicted for new jobs. They default to 10,000, 64 MiB and 7 days.
 	MaxDead      int
 	MaxDeadBytes int64
 	MaxDeadAge   time.Duration

@@ -10,8 +10,8 @@ import (
 
 const (
 	// pollEvery is how often a Receive that waits looks by itself, in case a wake message was lost
-	// or somebody else's Nack made a job due that it does not know of. It is less than the second of
-	// rule R6, and ten nodes ask 16 partitions 240 times a second.
+	// or somebody else's Nack made a job due that it does not know of. It is less than the second
+	// of rule R6, and ten nodes ask 16 partitions 240 times a second.
 	pollEvery = 700 * time.Millisecond
 
 	// staleAfter is how old a look at a partition is when it is repeated. It is less than
@@ -72,7 +72,8 @@ func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error
 	}
 }
 
-// wait returns nothing when it is time to look again, or what an Enqueue has leased for w meanwhile.
+// wait returns nothing when it is time to look again, or what an Enqueue has leased for w
+// meanwhile.
 func (q *Queue) wait(ctx context.Context, woken <-chan struct{}, w queue.Want) (leases []queue.Lease, err error) {
 	timer := time.NewTimer(q.pause(time.Now()))
 	defer timer.Stop()

@@ -59,9 +59,9 @@ const (
 )
 
 // New opens the queue that client and opts name, and stores its layout if it is the first. It fails
-// if an option is wrong, if Redis does not answer or is of another kind than the client (a node of a
-// cluster, or a Sentinel), if the Redis user lacks a permission, or if the queue in Redis has another
-// layout version or number of partitions.
+// if an option is wrong, if Redis does not answer or is of another kind than the client (a node of
+// a cluster, or a Sentinel), if the Redis user lacks a permission, or if the queue in Redis has
+// another layout version or number of partitions.
 //
 // client stays the caller's, who closes it after the Queue. Its timeouts apply.
 func New(ctx context.Context, client redis.UniversalClient, opts Options) (*Queue, error) {

@@ -16,8 +16,9 @@ type cluster interface {
 	ReloadState(ctx context.Context)
 }
 
-// master returns the client that reads the keys of a partition from its master: c, but for a cluster
-// client with ReadOnly, RouteRandomly or RouteByLatency, which asks replicas, which may lag.
+// master returns the client that reads the keys of a partition from its master: c, but for a
+// cluster client with ReadOnly, RouteRandomly or RouteByLatency, which asks replicas, which may
+// lag.
 func (q *Queue) master(ctx context.Context, c commander, p *partition) commander {
 	if c != commander(q.client) {
 		return c
@@ -102,8 +103,8 @@ func (q *Queue) denied(commands string) error {
 		commands, q.opts.Prefix, q.opts.Prefix, neededACL)
 }
 
-// checkPermissions fails if the user may not run a command that the queue needs. Servers that do not
-// answer are passed over, as by Receive.
+// checkPermissions fails if the user may not run a command that the queue needs. Servers that do
+// not answer are passed over, as by Receive.
 func (q *Queue) checkPermissions(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
 	defer cancel()

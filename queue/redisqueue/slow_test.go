@@ -157,8 +157,8 @@ func TestLeasesAreRenewedWhileABacklogComes(t *testing.T) {
 	}
 }
 
-// The same on a cluster all of whose masters are behind slow links, with a client whose timeouts are
-// shorter than what one job takes.
+// The same on a cluster all of whose masters are behind slow links, with a client whose timeouts
+// are shorter than what one job takes.
 func TestClusterBehindSlowLinks(t *testing.T) {
 	t.Parallel()
 	cluster := testredis.SharedCluster(t)

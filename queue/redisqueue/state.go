@@ -33,8 +33,8 @@ func (p *partition) wakesSoFar() uint64 {
 	return p.wakes
 }
 
-// note keeps what a call has told of the partition. wakes is wakesSoFar of before the call: what has
-// happened since then may not be in the answer.
+// note keeps what a call has told of the partition. wakes is wakesSoFar of before the call: what
+// has happened since then may not be in the answer.
 func (p *partition) note(t taken, err error, wakes uint64) {
 	now := time.Now()
 	p.mu.Lock()

@@ -7,8 +7,8 @@ import (
 )
 
 // Stats returns what the queue holds. The partitions are asked at about the same time. Oldest is
-// the age of the oldest ready job that is at the head of its lane. For it and for Held, which is not
-// of the same moment as the rest, all lanes are looked at.
+// the age of the oldest ready job that is at the head of its lane. For it and for Held, which is
+// not of the same moment as the rest, all lanes are looked at.
 func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	s, err := q.counts(ctx)
 	if err != nil {
@@ -40,8 +40,8 @@ func (q *Queue) counts(ctx context.Context) (queue.Stats, error) {
 	return s, err
 }
 
-// countsOf returns the statistics of a partition. A script ends a hundred of what is due, and drops a
-// hundred dead letters beyond the bounds, so it may take several.
+// countsOf returns the statistics of a partition. A script ends a hundred of what is due, and drops
+// a hundred dead letters beyond the bounds, so it may take several.
 func (q *Queue) countsOf(ctx context.Context, p *partition) (counts, error) {
 	for {
 		answer, err := q.eval(ctx, statsScript, p, q.deadLimits())

@@ -13,9 +13,9 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// BenchmarkSurvey measures, by INFO commandstats, what it costs Redis to be asked about 10,000 lanes with
-// a job each, half of which are held: for its Stats, which a readiness probe asks for, and for the state of
-// all lanes, which the log asks for once a minute.
+// BenchmarkSurvey measures, by INFO commandstats, what it costs Redis to be asked about 10,000
+// lanes with a job each, half of which are held: for its Stats, which a readiness probe asks for,
+// and for the state of all lanes, which the log asks for once a minute.
 func BenchmarkSurvey(b *testing.B) {
 	for _, partitions := range []int{1, 16} {
 		client := testredis.StartServer(b, testredis.Options{}).Client()

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// A job whose data is not in Redis is received again after its age, within these bounds, so that
-	// it costs little while someone restores the data.
+	// A job whose data is not in Redis is received again after its age, within these bounds, so
+	// that it costs little while someone restores the data.
 	minUnreadDelay = time.Second
 	maxUnreadDelay = time.Minute
 
@@ -23,9 +23,9 @@ const (
 // errNoData is the error of a Receive that found jobs without their data.
 var errNoData = errors.New("the data of jobs is missing in Redis")
 
-// withData returns the leases that have their data. The other jobs are given back, uncounted, and the
-// next Receive that finds nothing returns an error; when they are too old they are returned as they
-// are. With AtMostOnce there is nothing to give back.
+// withData returns the leases that have their data. The other jobs are given back, uncounted, and
+// the next Receive that finds nothing returns an error; when they are too old they are returned as
+// they are. With AtMostOnce there is nothing to give back.
 func (q *Queue) withData(p *partition, leases []queue.Lease) []queue.Lease {
 	if q.opts.AtMostOnce || !slices.ContainsFunc(leases, isUnread) {
 		return leases

@@ -10,8 +10,8 @@ import (
 )
 
 // Bury sends a job that is given up to the dead-letter queue. Without one it is only counted. On a
-// FIFO dead-letter queue each letter is a group of its own, because a listing sees only as much of a
-// group as one receive call returns.
+// FIFO dead-letter queue each letter is a group of its own, because a listing sees only as much of
+// a group as one receive call returns.
 func (s *store) Bury(ctx context.Context, letter queue.DeadLetter) error {
 	if s.deadURL == "" {
 		s.dropped.Add(1)

@@ -14,8 +14,9 @@ var errEscape = errors.New("a % that is not followed by two hexadecimal digits")
 type charset int
 
 const (
-	// basic is what all servers carry: no control characters, U+FFFE and U+FFFF, which SQS refuses, and
-	// nothing beyond U+FFFF, such as emoji, which some emulators refuse. Attributes are written in it.
+	// basic is what all servers carry: no control characters, U+FFFE and U+FFFF, which SQS refuses,
+	// and nothing beyond U+FFFF, such as emoji, which some emulators refuse. Attributes are written
+	// in it.
 	basic charset = iota
 	// full is what SQS carries.
 	full

@@ -47,11 +47,11 @@ func toLetter(raw types.Message) (l letter, ok bool) {
 
 // DeadLetters implements queue.DeadLetters. SQS has no listing: a listing receives up to 1,000
 // letters or 64 MiB of them at a time, and lists those in the order in which they were given up.
-// SQS chooses which they are where there are more. Until the listing's end, or until it has not been
-// continued for 5 seconds, no other listing sees the letters. It ends after 20,000 letters that
-// are neither replayed nor discarded meanwhile. One that is continued later, or with a letter that
-// another process has listed, goes on behind that letter, and with more than 1,000 letters may leave
-// some out.
+// SQS chooses which they are where there are more. Until the listing's end, or until it has not
+// been continued for 5 seconds, no other listing sees the letters. It ends after 20,000 letters
+// that are neither replayed nor discarded meanwhile. One that is continued later, or with a letter
+// that another process has listed, goes on behind that letter, and with more than 1,000 letters may
+// leave some out.
 func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]queue.DeadLetter, error) {
 	if err := q.beginLook(ctx); err != nil {
 		return nil, err
@@ -75,8 +75,8 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	return list, err
 }
 
-// Replay implements queue.DeadLetters. Besides letters that a listing of this process has in hand it
-// finds those that a listing would find.
+// Replay implements queue.DeadLetters. Besides letters that a listing of this process has in hand
+// it finds those that a listing would find.
 func (q *Queue) Replay(ctx context.Context, replays []queue.Replayed) (int, error) {
 	byID := make(map[string]queue.Job, len(replays))
 	ids := make([]string, len(replays))

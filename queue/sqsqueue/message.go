@@ -150,7 +150,8 @@ var (
 	// errForeign is why a message that this package did not send is left alone.
 	errForeign = errors.New("sqsqueue: it is of another application: it has no attribute " + attrID)
 
-	// errUnreadable is why a message is a dead letter, or left alone where there is no queue for those.
+	// errUnreadable is why a message is a dead letter, or left alone where there is no queue for
+	// those.
 	errUnreadable = errors.New("sqsqueue: it has the attribute " + attrID + ", but cannot be read")
 )
 

@@ -31,8 +31,8 @@ const (
 	maxReason = 1024
 
 	// A queue that New makes moves a job to its dead-letter queue by itself after so many receives:
-	// more than a job has in an hour, so it catches jobs whose workers die. Dead letters are kept for
-	// 7 days.
+	// more than a job has in an hour, so it catches jobs whose workers die. Dead letters are kept
+	// for 7 days.
 	createdMaxReceives = 100
 	createdDeadSeconds = 7 * 24 * 3600
 )
@@ -126,8 +126,8 @@ func (o opener) describe() string {
 	return strconv.Quote(o.opts.queueName(""))
 }
 
-// shown returns what may be shown of a queue's URL: scheme, host and path, which is an account and a
-// name.
+// shown returns what may be shown of a queue's URL: scheme, host and path, which is an account and
+// a name.
 func shown(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || strings.Contains(u.Path, "@") {

@@ -31,8 +31,8 @@ type Options struct {
 	FIFO bool
 
 	// NoMessageGroups sends messages to a standard queue without a group. By default a lane is a
-	// message group, so that SQS deals fairly between webhooks. Set it where an emulator or a policy
-	// refuses groups on a standard queue. It does not go with FIFO, which needs them.
+	// message group, so that SQS deals fairly between webhooks. Set it where an emulator or a
+	// policy refuses groups on a standard queue. It does not go with FIFO, which needs them.
 	NoMessageGroups bool
 
 	// VisibilityTimeout is how long a lease lasts, in whole seconds from 15 s to 12 h.

@@ -68,8 +68,8 @@ func newQueue(client Client, opts Options, r resolved) *Queue {
 }
 
 // Close gives back what is parked and stops the receive calls. It takes at most about two seconds.
-// Leases that are not settled end with their visibility timeout, and a look at the dead letters that
-// is under way gives back what it has received.
+// Leases that are not settled end with their visibility timeout, and a look at the dead letters
+// that is under way gives back what it has received.
 func (q *Queue) Close() error {
 	if q.closed.Swap(true) {
 		return q.engine.Close()

@@ -49,7 +49,8 @@ func (w *walk) isOver() bool { return w.ended && len(w.unlisted) == 0 }
 // isIdle reports whether nobody has continued the walk for lookIdle.
 func (w *walk) isIdle() bool { return time.Since(w.used) >= lookIdle }
 
-// page lists the next letters, up to limit. With an error it returns those that it has listed before.
+// page lists the next letters, up to limit. With an error it returns those that it has listed
+// before.
 func (w *walk) page(ctx context.Context, limit int) (list []queue.DeadLetter, err error) {
 	listed := make(map[string]bool) // SQS may have more than one with the same ID
 	for len(list) < limit {
@@ -116,8 +117,8 @@ func (w *walk) skip() {
 	})
 }
 
-// find receives letters until it has those with these IDs, but looks at maxLetters at least, because
-// SQS may have more than one with the same ID.
+// find receives letters until it has those with these IDs, but looks at maxLetters at least,
+// because SQS may have more than one with the same ID.
 func (w *walk) find(ctx context.Context, wanted map[string]bool) (found []letter, err error) {
 	missing := len(wanted)
 	seen := make(map[string]bool, missing)

@@ -14,7 +14,8 @@ import (
 
 var screenshots = flag.String("screenshots", "", "write the pictures of the documentation into this folder")
 
-// TestScreenshots takes the pictures of the documentation. They are written only if the flag asks for it.
+// TestScreenshots takes the pictures of the documentation. They are written only if the flag asks
+// for it.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	m, err := queue.NewMemory(queue.MemoryOptions{})

@@ -1,4 +1,5 @@
-// Command function is a Lambda function for tests. FUNCTION_DOES says what it does with an invocation.
+// Command function is a Lambda function for tests. FUNCTION_DOES says what it does with an
+// invocation.
 package main
 
 import (
