@@ -49,10 +49,9 @@ type tally struct {
 // outcomes counts attempts of one step.
 type outcomes struct{ delivered, failed uint32 }
 
-// record counts an attempt of the slot's webhook that has just ended. An Unsent one counts as none,
+// record counts an attempt of the slot's webhook that ended at a time. An Unsent one counts as none,
 // but its reason is kept. reason words a failure.
-func (a *attempts) record(s *slot, out dispatch.Outcome, reason func() string) {
-	now := time.Now()
+func (a *attempts) record(s *slot, now time.Time, out dispatch.Outcome, reason func() string) {
 	t := a.lock(s)
 	defer t.mu.Unlock()
 	t.advance(now.Sub(a.began))

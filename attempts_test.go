@@ -15,7 +15,7 @@ import (
 
 // note records an attempt of the slot's webhook.
 func (a *attempts) note(s *slot, code int) {
-	a.record(s, status(code), func() string { return "status" })
+	a.record(s, time.Now(), status(code), func() string { return "status" })
 }
 
 func TestAttemptsAreCountedForAMinuteAndAnHour(t *testing.T) {
@@ -57,7 +57,7 @@ func TestALastErrorIsKeptAndBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, s := &attempts{began: time.Now()}, &slot{}
-		a.record(s, status(500), func() string { return strings.Repeat("ä", 1000) })
+		a.record(s, time.Now(), status(500), func() string { return strings.Repeat("ä", 1000) })
 		failed := time.Now()
 		time.Sleep(time.Second)
 		a.note(s, 204)
@@ -65,7 +65,7 @@ func TestALastErrorIsKeptAndBounded(t *testing.T) {
 		if p.LastStatus != 204 || p.LastFailure != failed || p.LastAttempt != failed.Add(time.Second) || len(p.LastError) > maxReasonBytes || !strings.HasPrefix(p.LastError, "ääää") {
 			t.Errorf("got %+v", p)
 		}
-		a.record(s, dispatch.Outcome{Verdict: dispatch.Unsent, Reason: "dns"}, func() string { return "dns" })
+		a.record(s, time.Now(), dispatch.Outcome{Verdict: dispatch.Unsent, Reason: "dns"}, func() string { return "dns" })
 		if p := a.of(s); p.LastError != "dns" || p.LastHour != (AttemptCounts{1, 1}) {
 			t.Errorf("an unsent attempt counts as one: %+v", p)
 		}
@@ -80,8 +80,8 @@ func TestAttemptsAreBounded(t *testing.T) {
 	reason := func() string { return strings.Repeat("x", maxReasonBytes) }
 	before := liveHeap()
 	for i := range slots {
-		a.record(&slots[i], status(500), reason)
-		a.record(&slots[0], status(500), reason) // it is always among the latest
+		a.record(&slots[i], time.Now(), status(500), reason)
+		a.record(&slots[0], time.Now(), status(500), reason) // it is always among the latest
 	}
 	if used := liveHeap() - before; used > 16<<20 {
 		t.Errorf("%d bytes for the counts", used)

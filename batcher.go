@@ -14,6 +14,7 @@ type slot struct {
 	untried atomic.Bool           // the account counts as failing because the queue has no room for new webhooks
 	worked  atomic.Bool           // it has taken a delivery of this process
 	line    []*waiter             // EmitWaits; guarded by the outbox's mutex
+	queued  atomic.Int32          // their number
 	maxBody atomic.Int64          // largest body that the receiver and the queue are thought to accept; 0: any
 	refused atomic.Int64          // when it refused a larger one, in Unix nanoseconds
 	dropped atomic.Int64          // events for which it had no room
@@ -64,13 +65,13 @@ func newBatcher(b Batching, maxJob int, out *outbox) *batcher {
 
 // offer appends an encoded event to the webhook's open batch if the outbox has room for it. It counts
 // the event before anything can happen to it.
-func (b *batcher) offer(h *hook, event []byte, r *receipt, count *atomic.Int64) room {
+func (b *batcher) offer(h *hook, event []byte, m emitMode, count *atomic.Int64) room {
 	h.slot.mu.Lock()
 	defer h.slot.mu.Unlock()
-	found := b.makeRoom(h, len(event))
+	found := b.makeRoomNow(h, len(event), m.waits())
 	if found == roomFound {
 		count.Add(1)
-		b.append(h.slot, event, r)
+		b.append(h.slot, event, m.receipt)
 	}
 	return found
 }
@@ -80,7 +81,7 @@ func (b *batcher) prepare(hooks []*hook, f *forms, waits bool) (int, room) {
 	return roomAt(hooks, waits, func(h *hook) room {
 		h.slot.mu.Lock()
 		defer h.slot.mu.Unlock()
-		return b.makeRoom(h, len(f.of(h)))
+		return b.makeRoomNow(h, len(f.of(h)), waits)
 	}, func(n int) { b.unprepare(hooks[:n]) })
 }
 
@@ -97,11 +98,11 @@ func (b *batcher) unprepare(hooks []*hook) {
 
 // add appends an encoded event to the webhook's open batch, whether the outbox has room or not:
 // reserved bytes were set aside for the event, or its batch was prepared. Without room the batch
-// grows by no more than the event needs.
+// grows by no more than the event needs. What it needs less than was reserved is given back.
 func (b *batcher) add(h *hook, event []byte, reserved int64, r *receipt) {
 	h.slot.mu.Lock()
 	defer h.slot.mu.Unlock()
-	if b.makeRoom(h, len(event)) != roomFound {
+	if b.makeRoom(h, len(event), &reserved) != roomFound {
 		b.makeExactRoom(h, len(event))
 		b.outbox.changed()
 	}
@@ -111,18 +112,51 @@ func (b *batcher) add(h *hook, event []byte, reserved int64, r *receipt) {
 	}
 }
 
+// makeRoomNow is makeRoom for an event that has no bytes reserved. One that may wait leaves the room
+// to those that wait already, but an event that fits the open batch as it is takes none: so at full
+// speed a webhook's producers wait once a batch, and not once an event. The slot is locked.
+func (b *batcher) makeRoomNow(h *hook, n int, waits bool) room {
+	if waits && b.outbox.line.length.Load() > 0 && (h.slot.queued.Load() > 0 || !b.fits(h, n)) {
+		return othersFirst
+	}
+	var none int64
+	return b.makeRoom(h, n, &none)
+}
+
+// fits reports whether the slot's open batch has room for an event of n bytes. The slot is locked.
+func (b *batcher) fits(h *hook, n int) bool {
+	o := h.slot.open
+	return o != nil && !b.exceeds(h, n) && o.need(n) <= cap(o.buf)
+}
+
+// exceeds reports whether the body would be too long with an event of n bytes more.
+func (b *batcher) exceeds(h *hook, n int) bool {
+	return len(h.slot.open.buf)+n+len(bodyEnd)+1 > b.limit(h)
+}
+
+// step returns how many bytes of the outbox the webhook's batch takes next, for an event of n bytes and
+// those that will probably follow.
+func (b *batcher) step(h *hook, n int) int64 {
+	h.slot.mu.Lock()
+	defer h.slot.mu.Unlock()
+	if o := h.slot.open; o != nil && !b.exceeds(h, n) {
+		return int64(o.roomFor(n, b.maxBytes) - cap(o.buf))
+	}
+	return int64(b.firstRoom(h, n, time.Now())) + batchOverhead
+}
+
 // makeRoom has the slot's open batch ready for an event of n bytes: it opens one, or enlarges its
-// buffer, with bytes of the outbox. Most events fit the buffer as it is, and cost the outbox
-// nothing. The slot is locked.
-func (b *batcher) makeRoom(h *hook, n int) room {
+// buffer, with bytes of the outbox, first of all with those that are reserved. Most events fit the
+// buffer as it is, and cost the outbox nothing. The slot is locked.
+func (b *batcher) makeRoom(h *hook, n int, reserved *int64) room {
 	s := h.slot
-	if o := s.open; o != nil && len(o.buf)+n+len(bodyEnd)+1 > b.limit(h) {
+	if s.open != nil && b.exceeds(h, n) {
 		b.cut(s, true)
 	}
 	if s.open == nil {
 		now := time.Now()
 		size := b.firstRoom(h, n, now)
-		if found := b.outbox.reserveStep(s, int64(size)+batchOverhead, int64(n)); found != roomFound {
+		if found := b.outbox.claim(s, int64(size)+batchOverhead, int64(n), reserved); found != roomFound {
 			return found
 		}
 		b.start(h, size, now)
@@ -132,7 +166,7 @@ func (b *batcher) makeRoom(h *hook, n int) room {
 	if size == cap(s.open.buf) {
 		return roomFound
 	}
-	found := b.outbox.reserveStep(s, int64(size-cap(s.open.buf)), int64(n))
+	found := b.outbox.claim(s, int64(size-cap(s.open.buf)), int64(n), reserved)
 	if found == roomFound {
 		s.open.resize(size)
 	}

@@ -23,7 +23,8 @@ type blockedLane struct {
 	name     string
 	batches  []*batch
 	refusals int // in a row
-	limit    int // batches to offer in one call: 1 after a refusal, twice as many after each success
+	limit    int // batches to offer in one call: as many as were taken last, twice as many after each success
+	offered  int // in the call under way
 	index    int // in the heap; -1: it is being offered
 
 	recovered bool // while it is being offered, and since no refusal
@@ -59,6 +60,7 @@ func (l *blockedLanes) due(now time.Time, limit int) (batches []*batch, room int
 		for _, b := range lane.batches[:n] {
 			room += len(b.job.Data)
 		}
+		lane.offered = n
 		batches = append(batches, lane.batches[:n]...)
 		clear(lane.batches[:n])
 		lane.batches = lane.batches[n:]
@@ -106,11 +108,16 @@ func (l *blockedLanes) block(refused refusals, now time.Time) {
 			l.byName[name] = lane
 		}
 		lane.batches = slices.Insert(lane.batches, 0, r.batches...)
-		lane.limit = 1
+		taken := lane.offered - len(r.batches)
+		lane.offered = 0
+		lane.limit = max(1, taken)
 		if lane.recovered { // perhaps the queue refused it before that
 			lane.recovered = false
 			l.schedule(lane, now)
 			continue
+		}
+		if taken > 0 {
+			lane.refusals = 0 // it gets room, so it need not wait longer each time
 		}
 		lane.refusals++
 		wait := fullBackoff
@@ -128,7 +135,7 @@ func (l *blockedLanes) settle(now time.Time) {
 		if lane.index >= 0 { // refused
 			continue
 		}
-		lane.refusals, lane.recovered = 0, false
+		lane.refusals, lane.offered, lane.recovered = 0, 0, false
 		lane.limit = min(2*lane.limit, enqueueJobs/2)
 		if len(lane.batches) == 0 {
 			delete(l.byName, lane.name)

@@ -45,7 +45,6 @@ type deliveryJob struct {
 	task   *scheduler.Task
 	parsed parsedJob
 	err    error     // why the job cannot be read; nil if it can
-	opened time.Time // when the lease was received
 	began  time.Time // when Run began
 	tried  int       // attempts made under this lease: 0 or 1
 
@@ -55,7 +54,7 @@ type deliveryJob struct {
 
 // Open reads the job of a lease.
 func (d *delivery) Open(t *scheduler.Task) scheduler.Job {
-	j := &deliveryJob{d: d, task: t, opened: time.Now()}
+	j := &deliveryJob{d: d, task: t}
 	hint := envelope{}
 	if last, ok := t.Previous().(*deliveryJob); ok {
 		hint = last.parsed.envelope
@@ -103,7 +102,7 @@ func (d *delivery) Panicked(j scheduler.Job, value any, stack []byte) scheduler.
 		return job.conclude(panicOutcome(job.hook, value))
 	default:
 		d.log.panicked("job", panicText(value), stack, aboutJob(job)...)
-		if job.age() > d.retry.maxAge() {
+		if job.age(time.Now()) > d.retry.maxAge() {
 			return deadLetter("panic", "%s", panicText(value))
 		}
 	}
@@ -140,14 +139,14 @@ func (j *deliveryJob) events() int {
 // maxSkew is how far the clocks of two nodes may differ before a job may be given up too early.
 const maxSkew = 5 * time.Minute
 
-// age returns how long ago the queue took the job or, less maxSkew, how long ago it was sealed if
-// that is longer: the time of the queue may have been altered, that of the seal cannot.
-func (j *deliveryJob) age() time.Duration {
-	age := j.task.Lease.Age + time.Since(j.opened)
+// age returns how long ago, at a time, the queue took the job or, less maxSkew, how long ago it was
+// sealed if that is longer: the time of the queue may have been altered, that of the seal cannot.
+func (j *deliveryJob) age(now time.Time) time.Duration {
+	age := j.task.Lease.Age + now.Sub(j.task.Received)
 	if j.err != nil || j.d.traits.InProcess {
 		return age
 	}
-	sealed := max(0, time.Now().Add(-maxSkew).UnixMilli()-j.parsed.sealedMS)
+	sealed := max(0, now.Add(-maxSkew).UnixMilli()-j.parsed.sealedMS)
 	return max(age, time.Duration(sealed)*time.Millisecond)
 }
 

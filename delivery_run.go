@@ -60,7 +60,7 @@ func (j *deliveryJob) Run() scheduler.Result {
 		return r
 	}
 	retry := h.Retry.or(j.d.retry)
-	if age := j.age(); age > retry.maxAge() {
+	if age := j.age(j.began); age > retry.maxAge() {
 		return deadLetter(reasonTooOld, "it is %v old, and at most %v is allowed; %d attempts were made",
 			age.Round(time.Second), retry.maxAge(), j.task.Lease.Attempts)
 	}
@@ -136,7 +136,7 @@ func (j *deliveryJob) unknownTarget(what string, name tombstone) scheduler.Resul
 // unknown gives a job back, uncounted, that this process can't judge and another one may. It gives
 // up a job over age.
 func (j *deliveryJob) unknown(reason, why string, maxAge time.Duration) scheduler.Result {
-	age := j.age()
+	age := j.age(time.Now())
 	if age > maxAge {
 		return deadLetter(reason, "%s, and the job is %v old", why, age.Round(time.Second))
 	}
@@ -160,10 +160,11 @@ func (j *deliveryJob) try(h *hook) scheduler.Result {
 // request makes the attempt's request, and decides on its outcome.
 func (j *deliveryJob) request(h *hook) scheduler.Result {
 	d := j.d
-	ctx, cancel := j.task.Attempt(d.sender.timeoutOf(h))
+	now := time.Now()
+	ctx, cancel := j.task.Attempt(now, d.sender.timeoutOf(h))
 	j.hook, j.tried = h, 1
 	d.stats.attempts.Add(1)
-	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempt()))
+	out := d.sender.send(ctx, h, d.sender.request(&j.parsed, h, j.attempt(), now))
 	cancel()
 	return j.conclude(out)
 }
@@ -180,10 +181,11 @@ func (j *deliveryJob) conclude(out dispatch.Outcome) scheduler.Result {
 	if out.Verdict == dispatch.Delivered && !h.slot.worked.Load() {
 		h.slot.worked.Store(true)
 	}
-	took := time.Since(j.began)
+	now := time.Now()
+	took := now.Sub(j.began)
 	r := j.classify(h, h.Retry.or(d.retry), out)
 	r.Host = h.host()
-	d.attempts.record(h.slot, out, func() string { return outcomeReason(out) })
+	d.attempts.record(h.slot, now, out, func() string { return outcomeReason(out) })
 	told := false
 	defer func() {
 		if !told {

@@ -97,20 +97,15 @@ func checkSize(data []byte) error {
 // take puts an event into the batches of the hooks that have room. For the others it is dropped,
 // unless it may wait; one at least must have room.
 func (e *Emitter) take(ev *Event, f *forms, hooks []*hook, m emitMode) error {
-	if m.waits() {
-		if !e.outbox.fits(len(hooks), roomInTurn(f, hooks)) {
-			return e.waitError(hooks, ErrOverflow)
-		}
-		if e.outbox.line.length.Load() > 0 {
-			return e.takeInTurn(ev, f, slices.Clone(hooks), m)
-		}
+	if m.waits() && !e.outbox.fits(len(hooks), roomInTurn(f, hooks)) {
+		return e.waitError(hooks, ErrOverflow)
 	}
 	n, found := e.offer(f, hooks, m)
 	switch {
 	case found == noneTaken:
 		return ErrClosed
 	case m.waits() && found != roomFound:
-		return e.takeInTurn(ev, f, slices.Clone(hooks), m) // a clone, so that those of an Emit stay on the stack
+		return e.takeInTurn(ev, f, hooks, m)
 	case found != roomFound || n == 0 && !m.waits():
 		return e.overflow(hooks)
 	}
@@ -126,7 +121,7 @@ func (e *Emitter) offer(f *forms, hooks []*hook, m emitMode) (n int, found room)
 	} else {
 		n, found = e.offerAll(f, hooks, m)
 	}
-	if found != roomFound || n < len(hooks) {
+	if found != othersFirst && (found != roomFound || n < len(hooks)) {
 		e.outbox.changed()
 	}
 	return n, found
@@ -134,7 +129,7 @@ func (e *Emitter) offer(f *forms, hooks []*hook, m emitMode) (n int, found room)
 
 func (e *Emitter) offerOne(data []byte, h *hook, m emitMode) (n int, found room) {
 	matched := &e.stats.of(h.app).matched
-	found = e.batcher.offer(h, data, m.receipt, matched)
+	found = e.batcher.offer(h, data, m, matched)
 	if found == shareFull && m.waits() && h.slot.isFailing() {
 		matched.Add(1) // it does not wait for a failing webhook
 		return 0, roomFound
@@ -168,17 +163,30 @@ func (e *Emitter) takeInTurn(ev *Event, f *forms, hooks []*hook, m emitMode) err
 
 // putInTurn puts an event into the batches of the hooks when it is its turn, and returns of how many.
 func (e *Emitter) putInTurn(f *forms, hooks []*hook, m emitMode) (n int, err error) {
-	w := e.outbox.newWaiter(m, hooks, roomInTurn(f, hooks))
+	w := e.outbox.newWaiter(m, hooks, e.roomToWaitFor(f, hooks))
 	defer e.outbox.leave(w)
 	if err := e.outbox.await(w); err != nil {
 		return 0, err
 	}
 	e.stats.of(hooks[0].app).matched.Add(int64(len(hooks)))
-	e.put(f, hooks[:w.n], w.size, m)
-	return w.n, nil
+	n = w.found(hooks)
+	e.put(f, hooks[:n], w.size, m)
+	return n, nil
 }
 
-// roomInTurn returns the bytes that an EmitWait waits for at each of its hooks: those of a batch of
+// roomToWaitFor returns the bytes that an EmitWait waits for at each of its hooks: those that the hooks'
+// batches take next, so that the events that follow need not wait as well. It asks for no more than a
+// small part of the outbox, unless the event itself needs that.
+func (e *Emitter) roomToWaitFor(f *forms, hooks []*hook) int64 {
+	step := int64(0)
+	for _, h := range hooks {
+		step = max(step, e.batcher.step(h, len(f.of(h))))
+	}
+	const part = 64
+	return max(roomInTurn(f, hooks), min(step, e.outbox.limit/int64(part*len(hooks))))
+}
+
+// roomInTurn returns the bytes that an EmitWait needs at least at each of its hooks: those of a batch of
 // its own, since many may get room before the first of them opens one.
 func roomInTurn(f *forms, hooks []*hook) int64 {
 	names := 0
@@ -270,7 +278,7 @@ func (e *Emitter) admit(hooks []*hook, size int64, m emitMode) ([]*hook, error) 
 		if err := e.outbox.await(w); err != nil {
 			return nil, e.waitError(hooks, err)
 		}
-		n = w.n
+		n = w.found(hooks)
 	} else if n, found = e.outbox.reserveAt(hooks, size, false); found != roomFound || n == 0 {
 		e.outbox.changed()
 		if found == noneTaken {

@@ -282,6 +282,35 @@ func TestEmitWaitTakesEventsInTheOrderOfArrival(t *testing.T) {
 	})
 }
 
+// What an open batch has room for takes nothing from those that wait, so it need not wait itself.
+func TestEmitWaitDoesNotWaitForRoomThatItsBatchHas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, &endpoint{}, apps(abApp()), emitOnly, outboxOf(100_000))
+		for i := range 10 { // after which the batch's buffer has doubled
+			emit(t, e, ChannelOccupied("my-app", fmt.Sprint("b-", i)))
+		}
+		a := e.apps.hook("my-app", "a").slot
+		rest := e.outbox.limit - e.outbox.used.Load()
+		e.outbox.charge(a, rest)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		var waits sync.WaitGroup
+		waits.Go(func() {
+			if err := e.EmitWait(ctx, ChannelOccupied("my-app", "a-0")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("EmitWait in a full outbox: %v", err)
+			}
+		})
+		synctest.Wait()
+		if err := e.EmitWait(ctx, ChannelOccupied("my-app", "b-10")); err != nil {
+			t.Errorf("EmitWait for an event that fits: %v", err)
+		}
+		waits.Wait()
+		e.outbox.charge(a, -rest)
+		checkTotals(t, e)
+	})
+}
+
 func TestEmitWaitForTwoWebhooksOvertakesAtNeither(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

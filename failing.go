@@ -172,15 +172,15 @@ func (s *failingHooks) learn(app, webhook string, h *hook, from, to scheduler.La
 			before = f.state
 			changed = laneState(before) != laneState(to) || laneState(to) == LaneHeld && before.HeldUntil.Sub(to.HeldUntil).Abs() > time.Second
 		}
-		f.becomes(to, now)
+		f.becomes(from, to, now)
 	})
 	return before, changed
 }
 
-// becomes notes the state of the lane. One that is untried again, because somebody has resumed it or
-// because it answers, begins anew.
-func (f *failingHook) becomes(to scheduler.LaneState, now time.Time) {
-	if f.state.Health == queue.Failing && to.Health == queue.Untried {
+// becomes notes a change of the lane's state. One that is untried again, because somebody has resumed it
+// or because it answers, begins anew.
+func (f *failingHook) becomes(from, to scheduler.LaneState, now time.Time) {
+	if from.Health == queue.Failing && to.Health == queue.Untried {
 		f.row = 0
 	}
 	f.state, f.learned = to, now

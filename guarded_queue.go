@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/pushhooks/webhook/internal/oneline"
@@ -66,12 +67,21 @@ func readableBatch(b *queue.BatchError) error {
 		return nil
 	}
 	var read *queue.BatchError
+	var last, lastRead error // a full queue's refusals are often one error
 	for i, err := range b.Failed {
-		if err := readable(err); err != nil {
-			read = read.Fail(i, err)
+		if !same(err, last) {
+			last, lastRead = err, readable(err)
+		}
+		if lastRead != nil {
+			read = read.Fail(i, lastRead)
 		}
 	}
 	return read.Err()
+}
+
+// same reports whether two errors are one pointer. Errors of other kinds may not be comparable.
+func same(a, b error) bool {
+	return a != nil && b != nil && reflect.TypeOf(a).Kind() == reflect.Pointer && a == b //nolint:errorlint // identity is meant
 }
 
 func (q *guardedQueue) Enqueue(ctx context.Context, jobs []queue.Job) (err error) {

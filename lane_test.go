@@ -322,3 +322,44 @@ func TestAReceiveUnderWayIsNotRepeatedForEachAttempt(t *testing.T) {
 		}
 	})
 }
+
+// slowLanes is a queue that takes its time to change a lane's state.
+type slowLanes struct{ *riggedQueue }
+
+func (q slowLanes) SetLane(ctx context.Context, u queue.LaneUpdate) error {
+	time.Sleep(20 * time.Millisecond)
+	return q.riggedQueue.SetLane(ctx, u)
+}
+
+// While an update of a lane's state is under way, leases still tell the old one. That is no change.
+func TestLeasesDuringAnUpdateOfTheLaneAreNoNews(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &logBuffer{}
+		var mu sync.Mutex
+		var changes []string
+		to := &endpoint{answer: down("down")}
+		a := named("down")
+		a.Webhooks[0].Retry.MaxAttempts = 1
+		e := start(t, to, with(slowLanes{rig(t, queue.MemoryOptions{})}), unbatched, infoLog(b), apps(a), func(o *Options) {
+			o.Trace = &Trace{LaneChanged: func(i LaneChangedInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				changes = append(changes, i.To.String())
+			}}
+		})
+		for i := range 100 {
+			emit(t, e, occupied(i))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if !slices.Equal(changes, []string{"held"}) {
+			t.Errorf("the states are %v", changes)
+		}
+		if len(b.linesOf(t, lineFailing)) != 1 || len(b.linesOf(t, lineHeld)) != 1 || len(b.linesOf(t, lineUndecided)) != 0 {
+			t.Errorf("the log is\n%s", b)
+		}
+	})
+}

@@ -189,7 +189,7 @@ func TestADeadLetterWhoseAnswerIsLostCountsOnce(t *testing.T) {
 	})
 }
 
-func TestFault31AtMostWorkersDeliveredJobsAreUnsettled(t *testing.T) {
+func TestFault31DeliveredJobsThatAreUnsettledAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t, queue.MemoryOptions{})
@@ -209,8 +209,8 @@ func TestFault31AtMostWorkersDeliveredJobsAreUnsettled(t *testing.T) {
 		down.Store(true)
 		settled := e.Stats().Delivered
 		time.Sleep(10 * time.Second)
-		if n := e.Stats().Attempts - settled; n > 20 || n < 2 {
-			t.Errorf("%d delivered jobs are unsettled, at most 20 may be", n)
+		if n := e.Stats().Attempts - settled; n > 100 || n < 2 {
+			t.Errorf("%d delivered jobs are unsettled, at most 5 a worker may be", n)
 		}
 		down.Store(false)
 		drain(t, e)

@@ -55,7 +55,9 @@ type Options struct {
 	// seconds.
 	RequestTimeout time.Duration
 
-	// Workers is the number of attempts at once. Defaults to 20.
+	// Workers is the number of attempts at once. Defaults to 20. While the queue is told of what was
+	// delivered, workers make other attempts, so a process that is killed has made at most 5 x Workers
+	// deliveries that are made again.
 	Workers int
 
 	// EmitOnly makes an emitter that hands events to the queue and delivers none: it has no workers

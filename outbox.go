@@ -24,6 +24,7 @@ type outbox struct {
 
 	watchers atomic.Int64 // calls of until under way
 	refused  atomic.Int64 // webhooks that have not worked yet and that the queue has no room for
+	waiters  sync.Pool    // of *waiter: at full speed there are some for each batch
 
 	mu        sync.Mutex
 	fresh     []*batch      // cut, and not yet seen by the enqueuer
@@ -120,10 +121,11 @@ func (o *outbox) setHalf(h *hook, failing bool) {
 type room uint8
 
 const (
-	roomFound  room = iota
-	shareFull       // the webhook has all that it may have now
-	outboxFull      // the outbox as a whole is full
-	noneTaken       // the emitter is closed
+	roomFound   room = iota
+	shareFull        // the webhook has all that it may have now
+	outboxFull       // the outbox as a whole is full
+	noneTaken        // the emitter is closed
+	othersFirst      // EmitWaits wait that were first
 )
 
 // reserve sets bytes aside at a webhook, if it has room for them.
@@ -149,6 +151,16 @@ func (o *outbox) reserveStep(s *slot, size, n int64) room {
 		o.charge(s, -size)
 	}
 	return result
+}
+
+// claim takes size bytes for a batch out of those that are reserved, if these suffice; else it is
+// reserveStep.
+func (o *outbox) claim(s *slot, size, n int64, reserved *int64) room {
+	if size > *reserved {
+		return o.reserveStep(s, size, n)
+	}
+	*reserved -= size
+	return roomFound
 }
 
 // fits reports whether an event of this size can ever have room at so many webhooks.

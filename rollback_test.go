@@ -46,8 +46,9 @@ func TestNoEmitWaitOverlooksRoomThatAnEmitHadForAMoment(t *testing.T) {
 			go func() {
 				w := o.newWaiter(emitMode{ctx: ctx}, []*hook{a}, 600)
 				err := o.await(w)
+				n := w.n
 				o.leave(w)
-				if w.n > 0 {
+				if n > 0 {
 					o.unreserve([]*hook{a}, 600)
 					o.changed()
 				}

@@ -26,9 +26,9 @@ type sender struct {
 
 // request makes the request of one attempt: the job as it was signed, or signed again if need be,
 // with the webhook's current headers. A replayed job has a new time.
-func (s *sender) request(j *parsedJob, h *hook, attempt int) *dispatch.Request {
+func (s *sender) request(j *parsedJob, h *hook, attempt int, now time.Time) *dispatch.Request {
 	body, key, signature := j.body, j.key, j.signature
-	now, id := time.Now(), originalID(j.id)
+	id := originalID(j.id)
 	replayed := id != j.id
 	age := now.Sub(time.UnixMilli(j.timeMS)).Abs() // a clock may have been set back
 	if !s.keepTime && (age > freshFor || replayed) {

@@ -249,7 +249,7 @@ func halfDown(b *testing.B, q queue.Queue) *Emitter {
 				b.Fatal(err)
 			}
 		}
-		e.attempts.record(h.slot, status(code), func() string { return "status: status 503" })
+		e.attempts.record(h.slot, time.Now(), status(code), func() string { return "status: status 503" })
 	}
 	return e
 }

@@ -74,7 +74,7 @@ func (r *reporter) adopt(info *queue.LaneInfo, asked time.Time) {
 		}
 		from, to = f.state, laneStateOf(info)
 		changed = laneState(from) != laneState(to) && (from.Health == queue.Failing || to.Health == queue.Failing)
-		f.becomes(to, now)
+		f.becomes(from, to, now)
 		switch {
 		case info.Health == queue.Failing:
 			f.since = info.Since

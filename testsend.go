@@ -43,7 +43,7 @@ func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResul
 	ctx, cancel := context.WithTimeout(ctx, e.sender.timeoutOf(h))
 	defer cancel()
 	began := time.Now()
-	r := e.sender.request(j, h, 1)
+	r := e.sender.request(j, h, 1, began)
 	out := h.redactOutcome(e.sender.try(ctx, h, r))
 	return &TestResult{JobID: r.JobID, Body: r.Body, Duration: time.Since(began), Outcome: out}, nil
 }

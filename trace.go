@@ -229,7 +229,7 @@ func (w *watcher) attemptStarted(j *deliveryJob, h *hook) {
 	}
 	call(w, "AttemptStarted", w.AttemptStarted, AttemptStartedInfo{
 		AppID: h.app.id, WebhookID: h.id, JobID: originalID(j.parsed.id), Attempt: j.attempt(), Events: j.parsed.events,
-		Bytes: len(j.parsed.body), Age: j.task.Lease.Age + time.Since(j.opened),
+		Bytes: len(j.parsed.body), Age: j.task.Lease.Age + time.Since(j.task.Received),
 	})
 }
 

@@ -31,7 +31,8 @@ type waiter struct {
 	done  bool // admitted, or refused with err
 	err   error
 	n     int           // admitted: how many of hooks there is room for; those come first
-	ready chan struct{} // closed when it is done
+	ready chan struct{} // capacity 1: notified when it is done
+	few   [4]*hook      // what hooks are in, if they are few
 }
 
 // waitingLine holds the EmitWaits that wait for room or have got it and not yet used it, in the
@@ -44,10 +45,15 @@ type waitingLine struct {
 	closed bool
 }
 
-// newWaiter joins the line. The caller has it leave when its event is in its batches, or was not
-// taken.
+// newWaiter joins the line with a copy of hooks. The caller has it leave when its event is in its
+// batches, or was not taken, and uses it no longer then.
 func (o *outbox) newWaiter(m emitMode, hooks []*hook, size int64) *waiter {
-	w := &waiter{emitMode: m, hooks: hooks, size: size, ready: make(chan struct{})}
+	w, ok := o.waiters.Get().(*waiter)
+	if !ok {
+		w = &waiter{ready: make(chan struct{}, 1)}
+	}
+	w.emitMode, w.size, w.done, w.err, w.n = m, size, false, nil, 0
+	w.hooks = append(w.few[:0], hooks...)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.line.join(w)
@@ -67,12 +73,24 @@ func (o *outbox) await(w *waiter) error {
 	return w.err
 }
 
+// found returns for how many of the hooks there is room, and puts those first. w was admitted.
+func (w *waiter) found(hooks []*hook) int {
+	copy(hooks, w.hooks)
+	return w.n
+}
+
 // leave has w leave the line. The next one comes forward.
 func (o *outbox) leave(w *waiter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.line.leave(w)
 	o.line.serve(o)
+	select { // it may have been given up
+	case <-w.ready:
+	default:
+	}
+	w.emitMode, w.hooks, w.few = emitMode{}, nil, [4]*hook{}
+	o.waiters.Put(w)
 }
 
 // refuseWaiters ends every EmitWait that waits, and those to come.
@@ -90,7 +108,7 @@ func (o *outbox) refuseWaiters() {
 func (w *waiter) finish(n int, err error) {
 	if !w.done {
 		w.n, w.err, w.done = n, err, true
-		close(w.ready)
+		w.ready <- struct{}{}
 	}
 }
 
@@ -101,6 +119,7 @@ func (l *waitingLine) join(w *waiter) {
 			l.slots = append(l.slots, h.slot)
 		}
 		h.slot.line = append(h.slot.line, w)
+		h.slot.queued.Store(int32(len(h.slot.line)))
 	}
 	if l.closed {
 		w.finish(0, ErrClosed)
@@ -113,6 +132,7 @@ func (l *waitingLine) leave(w *waiter) {
 		s := h.slot
 		if i := slices.Index(s.line, w); i >= 0 {
 			s.line = slices.Delete(s.line, i, i+1)
+			s.queued.Store(int32(len(s.line)))
 		}
 		if len(s.line) == 0 {
 			s.line = nil

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
 )
@@ -78,7 +79,7 @@ func TestOtherPrintedValuesShowNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := e.sender.request(j, h, 1)
+	r := e.sender.request(j, h, 1, time.Now())
 	proxy := &url.URL{Scheme: "http", Host: "proxy.test", User: url.UserPassword("hidden-user", "hidden-password")}
 	for _, v := range []any{
 		*r,

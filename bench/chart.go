@@ -33,7 +33,7 @@ func (r *results) panel(title string) panel {
 const (
 	chartWidth  = 760
 	barLeft     = 310 // where bars begin
-	barUnit     = 330 // length of the ratio 1
+	barRoom     = 380 // length of the longest bar; a ratio of 1 is as long, unless there are larger ones
 	barHeight   = 14
 	rowHeight   = 22
 	titleHeight = 38
@@ -42,8 +42,8 @@ const (
 // The colours are readable on white and on near black, because GitHub shows an image on the page's
 // own background and tells it nothing about that.
 var chartTemplate = template.Must(template.New("chart").Funcs(template.FuncMap{
-	"x":   func(ratio float64) float64 { return barLeft + ratio*barUnit },
-	"w":   func(ratio float64) float64 { return ratio * barUnit },
+	"x":   func(unit, ratio float64) float64 { return barLeft + ratio*unit },
+	"w":   func(unit, ratio float64) float64 { return ratio * unit },
 	"y":   func(top, row int) int { return top + titleHeight + row*rowHeight },
 	"add": func(a, b int) int { return a + b },
 }).Parse(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{.Width}} {{.Height}}" width="{{.Width}}" height="{{.Height}}" role="img" aria-label="Throughput as a share of net/http" font-family="-apple-system,Segoe UI,Helvetica,Arial,sans-serif" font-size="13" fill="#79818b">
@@ -51,11 +51,11 @@ var chartTemplate = template.Must(template.New("chart").Funcs(template.FuncMap{
 <text x="{{$.Left}}" y="{{add $top 24}}" font-size="15" font-weight="600">{{html .Title}}, as a share of net/http</text>
 {{- range $i, $b := .Bars}}{{$y := y $top $i}}
 <text x="{{add $.Left -10}}" y="{{add $y 12}}" text-anchor="end"{{if .Own}} font-weight="600" fill="#2f81f7"{{end}}>{{html .Label}}</text>
-<rect x="{{$.Left}}" y="{{$y}}" width="{{w .Median | printf "%.1f"}}" height="{{$.Bar}}" rx="2" fill="{{if .Own}}#2f81f7{{else}}#8b949e{{end}}"/>
+<rect x="{{$.Left}}" y="{{$y}}" width="{{w $.Unit .Median | printf "%.1f"}}" height="{{$.Bar}}" rx="2" fill="{{if .Own}}#2f81f7{{else}}#8b949e{{end}}"/>
 {{- if lt .Low .High}}
-<path d="M{{x .Low | printf "%.1f"}} {{add $y 7}}H{{x .High | printf "%.1f"}}" stroke="#d29922" stroke-width="2"/>
+<path d="M{{x $.Unit .Low | printf "%.1f"}} {{add $y 7}}H{{x $.Unit .High | printf "%.1f"}}" stroke="#d29922" stroke-width="2"/>
 {{- end}}
-<text x="{{x .High | printf "%.1f"}}" dx="6" y="{{add $y 12}}">{{printf "%.2f" .Median}}</text>
+<text x="{{x $.Unit .High | printf "%.1f"}}" dx="6" y="{{add $y 12}}">{{printf "%.2f" .Median}}</text>
 {{- end}}{{end}}
 </svg>
 `))
@@ -67,14 +67,17 @@ func chart(panels []panel) ([]byte, error) {
 		Top int
 	}
 	var list []placed
-	top := 0
+	top, largest := 0, 1.0
 	for _, p := range panels {
+		for _, b := range p.Bars {
+			largest = max(largest, b.High)
+		}
 		list = append(list, placed{p, top})
 		top += titleHeight + len(p.Bars)*rowHeight + rowHeight/2
 	}
 	var b bytes.Buffer
 	err := chartTemplate.Execute(&b, map[string]any{
-		"Width": chartWidth, "Height": top, "Left": barLeft, "Bar": barHeight, "Panels": list,
+		"Width": chartWidth, "Height": top, "Left": barLeft, "Bar": barHeight, "Panels": list, "Unit": barRoom / largest,
 	})
 	return b.Bytes(), err
 }

@@ -23,9 +23,10 @@ const (
 // roles are what a copy of this program can be. Each says one line when it is ready, and ends when
 // its standard input does.
 var roles = map[string]func(spec []byte) error{
-	"receiver": receive,
-	"sender":   send,
-	"memory":   memoryChild,
+	"receiver":   receive,
+	"sender":     send,
+	"memory":     memoryChild,
+	"registered": registeredChild,
 }
 
 // playRole runs the role that the environment names, and reports whether there is one.

@@ -23,6 +23,7 @@ import (
 type options struct {
 	scale
 	only    string
+	part    string // parts of -scale
 	write   string // folder of the documents to change; empty: none
 	profile string
 	quiet   bool
@@ -58,6 +59,7 @@ func parseFlags() *options {
 	flag.IntVar(&o.requests, "requests", 0, "`requests` a case at one event a request; 120,000, or a tenth with -short")
 	flag.IntVar(&o.seconds, "seconds", 0, "`seconds` a case at a steady rate; 10, or 3 with -short")
 	flag.StringVar(&o.only, "only", "", "`cases`, separated by commas, by the beginnings of their names; those that ratios are to always run")
+	flag.StringVar(&o.part, "part", "", "`parts` of -scale, separated by commas: producers, webhooks, workers, registered")
 	flag.StringVar(&o.write, "write", "", "write tables and chart to the documents in this `folder`")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write CPU profiles of the senders to `file`.CASE.SIZE.prof")
 	flag.BoolVar(&o.quiet, "quiet", false, "tell nothing about what is going on")

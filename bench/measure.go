@@ -20,7 +20,9 @@ type measurement struct {
 	P50, P99 float64 // from Emit to receipt, ms
 	EmitP50  float64 // µs
 	Late     float64 // share of Emits that began late
-	EmitMean float64 // µs
+
+	PerRequest float64 // events
+	Settled    float64 // requests/s in the middle of the run, where the receiver is slow
 }
 
 // measureTimeout bounds one run of a case.
@@ -87,6 +89,7 @@ func newMeasurement(events float64, s sent, got receipt, u storeUse, peak int64)
 		Rate: events / s.Took.Seconds(), CPU: s.CPU.Seconds() * 1e6 / events, StoreCPU: u.cpu * 1e6 / events,
 		Allocs: float64(s.Allocs) / events, Commands: u.commands / events, Scripts: u.scripts / events,
 		Peak: float64(peak) / (1 << 20), P50: got.P50.Seconds() * 1e3, P99: got.P99.Seconds() * 1e3,
-		EmitP50: s.EmitP50.Seconds() * 1e6, EmitMean: s.EmitMean.Seconds() * 1e6, Late: float64(s.LateEmits) / events,
+		EmitP50: s.EmitP50.Seconds() * 1e6, Late: float64(s.LateEmits) / events,
+		PerRequest: divide(float64(got.Events), float64(got.Requests)), Settled: got.Settled,
 	}
 }

@@ -25,6 +25,7 @@ type receiverSpec struct {
 type receipt struct {
 	Events, Requests int64
 	P50, P99         time.Duration // age of events, if latencies were noted
+	Settled          float64       // requests a second in the middle half of all, if answers are delayed
 }
 
 // receiver counts events and notes their ages.
@@ -32,8 +33,9 @@ type receiver struct {
 	receiverSpec
 	events, requests atomic.Int64
 
-	mu   sync.Mutex
-	ages []time.Duration
+	mu    sync.Mutex
+	ages  []time.Duration
+	times []time.Time // of requests
 }
 
 // receive is the receiver's process. It says its address.
@@ -79,11 +81,12 @@ var eventStart, timeStart = []byte(`{"name":"client_event"`), []byte(`{\"t\":`)
 func (r *receiver) note(body []byte, now time.Time) {
 	r.events.Add(int64(bytes.Count(body, eventStart)))
 	r.requests.Add(1)
-	if !r.Latency {
+	if !r.Latency && r.Delay == 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.times = append(r.times, now)
 	for _, rest, ok := bytes.Cut(body, timeStart); ok; _, rest, ok = bytes.Cut(rest, timeStart) {
 		text, _, _ := bytes.Cut(rest, []byte("}"))
 		if at, err := strconv.ParseInt(string(text), 10, 64); err == nil {
@@ -98,8 +101,18 @@ func (r *receiver) receipt() receipt {
 	slices.Sort(r.ages)
 	return receipt{
 		Events: r.events.Load(), Requests: r.requests.Load(),
-		P50: percentile(r.ages, 50), P99: percentile(r.ages, 99),
+		P50: percentile(r.ages, 50), P99: percentile(r.ages, 99), Settled: settledRate(r.times),
 	}
+}
+
+// settledRate returns the requests a second in the middle half of all, in which the beginning's
+// slow start and the end's last answers do not count.
+func settledRate(times []time.Time) float64 {
+	if len(times) < 4 {
+		return 0
+	}
+	from, to := len(times)/4, len(times)*3/4
+	return divide(float64(to-from), times[to].Sub(times[from]).Seconds())
 }
 
 // remoteReceiver is a receiver in a process of its own.

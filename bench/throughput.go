@@ -62,6 +62,9 @@ func p99(m measurement) float64      { return m.P99 }
 func emitP50(m measurement) float64  { return m.EmitP50 }
 func late(m measurement) float64     { return m.Late }
 
+func settled(m measurement) float64      { return m.Settled }
+func perRequestOf(m measurement) float64 { return m.PerRequest }
+
 // fullSpeed measures the cases at full speed at a number of events a request.
 func fullSpeed(o *options, size int) (*results, error) {
 	cases := chosen(throughputCases, o.only, func(c benchCase) bool { return c.name == ceiling }, func(c benchCase) bool {

@@ -31,6 +31,8 @@ type Memory struct {
 	ids    map[string]memoryID // every ID that is known
 	left   recentIDs           // of those, the ones that left the queue
 	dead   deadLetters
+
+	refused refusal
 }
 
 // memoryID is what is known of an ID: a job, a dead letter, or, with neither, one that left.
@@ -139,6 +141,14 @@ func (m *Memory) Enqueue(_ context.Context, jobs []Job) error {
 	return failed.Err()
 }
 
+// refusal is why the last job was refused that a lane had no room for. The lane's next one gets the same
+// error, so that refusing a backlog words it once.
+type refusal struct {
+	lane string
+	room lanes.Room
+	err  error
+}
+
 // enqueue takes one job at the end of its lane. Behind reports that an earlier job of its lane was
 // refused.
 func (m *Memory) enqueue(job *Job, behind bool, now time.Duration) error {
@@ -164,19 +174,30 @@ func (m *Memory) add(job *Job, now time.Duration) *memoryJob {
 
 // room returns why a job does not fit, or nil.
 func (m *Memory) room(job *Job) error {
-	switch m.set.Room(job.Lane, int64(len(job.Data)), m.roomBounds()) {
+	room := m.set.Room(job.Lane, int64(len(job.Data)), m.roomBounds())
+	switch room {
+	case lanes.Fits:
+		return nil
 	case lanes.TooLarge:
 		return fmt.Errorf("%w: it has %d bytes, and the whole queue has room for %d", ErrTooLarge, len(job.Data), m.opts.MaxBytes)
 	case lanes.Full:
 		return ErrFull
-	case lanes.LaneFull:
-		return fmt.Errorf("lane %q holds its share: %w", job.Lane, ErrFull)
-	case lanes.FailingFull:
-		return fmt.Errorf("lane %q: %w", job.Lane, ErrLaneFailing)
-	case lanes.UntriedFull:
-		return fmt.Errorf("lane %q: %w", job.Lane, ErrLaneUntried)
 	}
-	return nil
+	if m.refused.lane != job.Lane || m.refused.room != room {
+		m.refused = refusal{job.Lane, room, laneRefusal(job.Lane, room)}
+	}
+	return m.refused.err
+}
+
+// laneRefusal words why a lane has no room.
+func laneRefusal(lane string, room lanes.Room) error {
+	switch room {
+	case lanes.FailingFull:
+		return fmt.Errorf("lane %q: %w", lane, ErrLaneFailing)
+	case lanes.UntriedFull:
+		return fmt.Errorf("lane %q: %w", lane, ErrLaneUntried)
+	}
+	return fmt.Errorf("lane %q holds its share: %w", lane, ErrFull)
 }
 
 // Receive leases ready jobs, one of each lane in turn.

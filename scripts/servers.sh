@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sees to the programs that the tests need beside Go: redis-server, redis-cli, Node.js with npm, promtool, and the C
-# compiler of the race detector. On a Debian-like system it installs what is missing, as root or by sudo; elsewhere it
-# says what to install.
+# Sees to the programs that the tests need beside Go: redis-server, redis-cli, Node.js with npm, promtool, Chromium, and
+# the C compiler of the race detector. On a Debian-like system it installs what is missing, as root or
+# by sudo; elsewhere it says what to install.
 set -euo pipefail
 . "$(dirname "$0")/packages.sh"
 
@@ -10,6 +10,7 @@ need redis-cli redis-tools
 need node nodejs
 need npm npm
 need promtool prometheus
+need chromium chromium
 if [ "$(go env GOOS)" != darwin ]; then # there -race does without
   compiler=$(go env CC)
   need "${compiler%% *}" gcc libc6-dev

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook"
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 // Options configures the page.
@@ -41,7 +42,7 @@ func New(em *webhook.Emitter, o Options) (http.Handler, error) {
 		return nil, errors.New("webhookui: Options.Access is nil: it must say who may see the page and change things, such as " +
 			"webhookui.Password (which returns nil for an empty password), or webhookui.Everyone where the host protects the path")
 	}
-	o.Title = cmp.Or(strings.TrimSpace(o.Title), "Webhooks")
+	o.Title = cmp.Or(oneline.Text(strings.TrimSpace(o.Title)), "Webhooks")
 	return &handler{
 		em: em, opts: o, snapshots: snapshots{em: em},
 		pages: make(chan struct{}, maxPages), actions: make(chan struct{}, maxActions),
@@ -187,14 +188,14 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request, name string, writ
 
 func (h *handler) page(r *http.Request, name string, write bool, snap *snapshot) ([]byte, int) {
 	query := r.URL.Query()
-	base := page{Title: h.opts.Title, Heading: h.opts.Title, Now: time.Now(), Write: write, Version: version, Notice: h.notices.get(query.Get("notice"))}
+	base := page{Title: h.opts.Title, Heading: h.opts.Title, Now: time.Now(), Write: write, Version: version, Mark: "unknown", Notice: h.notices.get(query.Get("notice"))}
 	switch name {
 	case "webhook":
 		return render(h.webhookPage(r.Context(), base, query))
 	case "discard":
 		return render(h.confirmPage(r.Context(), base, query))
 	}
-	return render(overviewPage(base, query, snap))
+	return render("overview.html", overviewPage(base, query, snap), http.StatusOK)
 }
 
 // page is what all pages have.

@@ -1,7 +1,6 @@
 package webhookui
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -47,13 +46,13 @@ type row struct {
 	Link string // "": it has no page
 }
 
-func overviewPage(base page, query url.Values, snap *snapshot) (string, any, int) {
+func overviewPage(base page, query url.Values, snap *snapshot) *overview {
 	o := &overview{page: base, Snap: snap, QueueJobs: -1, Dead: -1}
 	o.Search = strings.TrimSpace(strings.ToValidUTF8(query.Get("q")[:min(len(query.Get("q")), maxSearch)], ""))
 	o.State = query.Get("state")
 	o.Mark = snap.Mark()
 	if snap == nil {
-		return "overview.html", o, http.StatusOK
+		return o
 	}
 	if q := snap.Queue; q != nil {
 		o.QueueJobs, o.Dead = q.Ready+q.Delayed+q.Leased, q.Dead
@@ -67,7 +66,7 @@ func overviewPage(base page, query url.Values, snap *snapshot) (string, any, int
 			o.Title = "(" + strconv.Itoa(n) + ") " + o.Title
 		}
 	}
-	return "overview.html", o, http.StatusOK
+	return o
 }
 
 // table fills in the rows of a page, and the ways to others.

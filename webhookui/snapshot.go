@@ -41,7 +41,8 @@ type snapshot struct {
 	Err     error        // why the queue could not be asked
 	List    *listing     // the last one that was complete; nil: there is none
 
-	serves time.Duration
+	serves  time.Duration
+	changes int // how many changes it shows
 }
 
 // listing is what em.Webhooks has listed.
@@ -88,8 +89,11 @@ type snapshots struct {
 	mu      sync.Mutex
 	last    *snapshot
 	taking  chan struct{} // closed when the one under way is there; nil if there is none
-	changed time.Time     // a snapshot from before this does not show what a request has changed
+	changes int           // how often a request has changed something
 }
+
+// isFresh reports whether the snapshot shows all changes. s may be nil.
+func (s *snapshot) isFresh(changes int) bool { return s != nil && s.changes == changes }
 
 // get returns the newest snapshot. It is nil if there is none in time.
 func (s *snapshots) get(ctx context.Context) *snapshot {
@@ -97,17 +101,17 @@ func (s *snapshots) get(ctx context.Context) *snapshot {
 	for {
 		s.mu.Lock()
 		last := s.last
-		if last != nil && !last.At.Before(s.changed) && time.Since(last.At) < last.serves {
+		if last.isFresh(s.changes) && time.Since(last.At) < last.serves {
 			s.mu.Unlock()
 			return last
 		}
 		if s.taking == nil {
 			s.taking = make(chan struct{})
-			go s.take(last)
+			go s.take(last, s.changes)
 		}
 		taking := s.taking
 		wait := firstWait
-		if last != nil && !last.At.Before(s.changed) {
+		if last.isFresh(s.changes) {
 			wait = laterWait
 		}
 		s.mu.Unlock()
@@ -130,10 +134,10 @@ func (s *snapshots) get(ctx context.Context) *snapshot {
 func (s *snapshots) change() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changed = time.Now()
+	s.changes++
 }
 
-func (s *snapshots) take(last *snapshot) {
+func (s *snapshots) take(last *snapshot, changes int) {
 	var next *snapshot
 	defer func() { // also when a driver ends this goroutine
 		s.mu.Lock()
@@ -145,6 +149,7 @@ func (s *snapshots) take(last *snapshot) {
 		s.taking = nil
 	}()
 	next = takeSnapshot(context.Background(), s.em, last)
+	next.changes = changes
 }
 
 // takeSnapshot asks em for everything. What the queue does not tell is as it was in the last one, which

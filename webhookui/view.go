@@ -16,7 +16,7 @@ const unknown = "unknown"
 
 var funcs = template.FuncMap{
 	"count": count, "duration": duration, "ago": ago, "until": until, "moment": moment, "size": size,
-	"short": short, "bytes": func(b []byte) int64 { return int64(len(b)) }, "state": func(s *webhook.WebhookStatus) string { return s.State.String() }, "line": oneline.Text,
+	"short": short, "host": host, "bytes": func(b []byte) int64 { return int64(len(b)) }, "state": func(s *webhook.WebhookStatus) string { return s.State.String() }, "line": oneline.Text,
 }
 
 // count writes a number with thin spaces between thousands. A negative one is unknown.
@@ -128,3 +128,6 @@ const maxName = 80
 
 // short returns a text of somebody else's on one line of at most 80 bytes.
 func short(s string) string { return oneline.Cut(s, maxName) }
+
+// host returns a target without the scheme that nearly all have.
+func host(target string) string { return short(strings.TrimPrefix(target, "https://")) }

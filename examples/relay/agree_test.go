@@ -140,11 +140,14 @@ func agree(t *testing.T, queue object, processes int) {
 
 	// Each node says it again within a minute. By then nothing moves any more.
 	statuses, since := make([]nodeStatus, processes), time.Time{}
+	before := make([]string, processes)
 	for i, n := range nodes {
-		before, _ := n.logged("webhook is still failing")
+		before[i], _ = n.logged("webhook is still failing")
+	}
+	for i, n := range nodes {
 		eventually(t, 2*time.Minute, "the log says that it is still failing", func() bool {
 			line, attrs := n.logged("webhook is still failing")
-			return line != before && attrs["waiting"] == fmt.Sprint(emitted)
+			return line != before[i] && attrs["waiting"] == fmt.Sprint(emitted)
 		})
 		eventually(t, 3*time.Minute, "it is held for a while", func() bool {
 			statuses[i] = ask[nodeStatus](t, n, "status")

@@ -162,7 +162,7 @@ func newShell(t *testing.T, dir string) *shell {
 // run runs a script and returns what it printed, and its exit code.
 func (s *shell) run(script string) (output, code string) {
 	s.t.Helper()
-	_, err := fmt.Fprintf(s.stdin, "{\n%s\n} </dev/null\necho \"\"\necho \"%s$?\"\n", script, shellDone)
+	_, err := fmt.Fprintf(s.stdin, "{\n%s\n} </dev/null\nended=$?\necho \"\"\necho \"%s$ended\"\n", script, shellDone)
 	must(s.t, err)
 	var out strings.Builder
 	timeout := time.After(3 * time.Minute)
@@ -178,6 +178,17 @@ func (s *shell) run(script string) (output, code string) {
 			out.WriteString(line + "\n")
 		case <-timeout:
 			s.t.Fatalf("not done in time:\n%s\nIt printed\n%s", script, &out)
+		}
+	}
+}
+
+// A command of the page that fails is noticed.
+func TestTheShellTellsExitCodes(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, t.TempDir())
+	for script, want := range map[string]string{"true": "0", "false": "1", "echo out; (exit 3)": "3"} {
+		if _, code := s.run(script); code != want {
+			t.Errorf("%q ends with %s, want %s", script, code, want)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (j worldJob) Rate() scheduler.Rate     { return scheduler.Rate{} }
 func (j worldJob) Settled(scheduler.Result) {}
 
 func (j worldJob) Run() scheduler.Result {
-	ctx, cancel := j.t.Attempt(10 * time.Second)
+	ctx, cancel := j.t.Attempt(time.Now(), 10*time.Second)
 	defer cancel()
 	r := scheduler.Result{Action: scheduler.Ack, Evidence: scheduler.Up, Host: j.t.Lease.Lane}
 	if strings.HasPrefix(j.t.Lease.Lane, "dead") {

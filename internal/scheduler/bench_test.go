@@ -99,7 +99,7 @@ func (j *benchJob) Settled(Result) {
 }
 
 func (j *benchJob) Run() Result {
-	_, cancel := j.t.Attempt(attemptTimeout)
+	_, cancel := j.t.Attempt(time.Now(), attemptTimeout)
 	defer cancel()
 	if j.h.takes > 0 {
 		time.Sleep(j.h.takes)

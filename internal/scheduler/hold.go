@@ -8,8 +8,10 @@ import (
 	"github.com/pushhooks/webhook/queue"
 )
 
-// expect has the lane behave already as the update that is under way says.
+// expect has the lane behave already as the update that is under way says. Until answered, leases do not
+// tell its state: they may have begun before the update.
 func (s *Scheduler) expect(l *lane, u queue.LaneUpdate, now time.Time) {
+	l.changes++
 	if u.Health != queue.Failing {
 		return
 	}
@@ -42,6 +44,13 @@ func (s *Scheduler) setLane(l *lane, u queue.LaneUpdate, before LaneState) {
 	if !failed {
 		s.worked(opSetLane)
 	}
+}
+
+// answered notes that an update is under way no longer, and that the handler was told of it.
+func (s *Scheduler) answered(l *lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.changes--
 }
 
 // apply changes a lane as the queue has answered an update.
@@ -82,9 +91,9 @@ func (s *Scheduler) holdHere(l *lane, u queue.LaneUpdate, now time.Time) {
 	l.probation = true
 }
 
-// acked notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a
+// noteAck notes that the queue has taken the Ack of t's job, which makes the lane healthy. It ends a
 // hold only if t was the probe (H1).
-func (s *Scheduler) acked(t *Task) {
+func (s *Scheduler) noteAck(t *Task) {
 	now := time.Now()
 	s.mu.Lock()
 	l := t.lane

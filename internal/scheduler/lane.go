@@ -37,6 +37,7 @@ type lane struct {
 	reason  string
 	changed uint64 // the number of the last change that this process made
 	at      time.Time
+	changes int // of this process that the queue has not answered yet
 
 	// A hold that the queue refused or did not hear of is this process's own.
 	ownUntil  time.Time

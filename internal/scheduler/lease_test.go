@@ -22,7 +22,7 @@ func (e *endless) Rate() Rate     { return Rate{} }
 func (e *endless) Settled(Result) {}
 
 func (e *endless) Run() Result {
-	ctx, cancel := e.t.Attempt(10 * time.Minute)
+	ctx, cancel := e.t.Attempt(time.Now(), 10*time.Minute)
 	defer cancel()
 	<-ctx.Done()
 	e.ended <- time.Now()
@@ -194,7 +194,7 @@ func TestASettlementThatFailsIsRepeated(t *testing.T) {
 	}
 }
 
-func TestAtMostAsManyDeliveredJobsAsWorkersAreUnsettled(t *testing.T) {
+func TestDeliveredJobsThatAreUnsettledAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := rig(t)
@@ -215,8 +215,8 @@ func TestAtMostAsManyDeliveredJobsAsWorkersAreUnsettled(t *testing.T) {
 		down.Store(true)
 		settled := w.delivered()
 		time.Sleep(10 * time.Second)
-		if n := w.count("") - settled; n > 20 || n < 2 {
-			t.Errorf("%d delivered jobs are unsettled, at most 20 may be", n)
+		if n := w.count("") - settled; n > 20+20*acksPerWorker || n < 2 {
+			t.Errorf("%d delivered jobs are unsettled, at most 100 may be", n)
 		}
 		down.Store(false)
 		time.Sleep(time.Minute)
@@ -244,6 +244,64 @@ func TestASettlementThatNeverSucceedsCostsNoWorkerForGood(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		if w.delivered() != 1 {
 			t.Error("the lane that works got nothing")
+		}
+		w.stop()
+	})
+}
+
+func TestAWorkerDoesNotWaitForItsAck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t)
+		q.onAck = func(ctx context.Context, l []queue.Lease) error {
+			time.Sleep(15 * time.Millisecond)
+			return q.Memory.Ack(ctx, l)
+		}
+		w := newWorld(t, q)
+		w.fallback = takes(10 * time.Millisecond)
+		for range 5000 {
+			w.emit("a")
+		}
+		w.start(20, 1)
+		time.Sleep(time.Second) // for the lane to have all workers
+		before := w.count("")
+		time.Sleep(time.Second / 2)
+		if n := w.count("") - before; n < 900 || n > 1100 {
+			t.Errorf("%d attempts in half a second, want the 1000 of workers that do not wait", n)
+		}
+		w.s.Stop(t.Context())
+		w.stop()
+		if w.delivered() != w.count("") {
+			t.Errorf("%d attempts, and %d acks when the scheduler has stopped", w.count(""), w.delivered())
+		}
+	})
+}
+
+func TestAnOrderedLanesNextJobWaitsForTheAck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := rig(t)
+		var unacked, most atomic.Int64
+		q.onAck = func(ctx context.Context, l []queue.Lease) error {
+			time.Sleep(40 * time.Millisecond)
+			unacked.Add(-int64(len(l)))
+			return q.Memory.Ack(ctx, l)
+		}
+		w := newWorld(t, q)
+		w.fallback = func(context.Context, *Task) Result {
+			most.Store(max(most.Load(), unacked.Add(1)))
+			return Result{Evidence: Up}
+		}
+		for i := range 20 {
+			job := queue.Job{ID: fmt.Sprint(i), Lane: "a", Ordered: true}
+			if err := q.Enqueue(t.Context(), []queue.Job{job}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.start(20, 1)
+		time.Sleep(time.Minute)
+		if most.Load() != 1 || w.delivered() != 20 {
+			t.Errorf("%d jobs of the lane were unsettled at once; %d were delivered", most.Load(), w.delivered())
 		}
 		w.stop()
 	})

@@ -86,7 +86,7 @@ func (s *Scheduler) wake() {
 		s.watching = false
 		s.refreshReceives()
 	}
-	if s.receiving < s.pollers && (low || s.mayWatch()) {
+	if s.receiving < s.pollers && (low || s.mayWatch(time.Now())) {
 		s.roomFree.Signal()
 	}
 }

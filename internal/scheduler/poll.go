@@ -75,11 +75,11 @@ func (s *Scheduler) locate(leases []queue.Lease) []*Task {
 	if len(leases) == 0 {
 		return nil
 	}
-	tasks := make([]*Task, len(leases))
+	tasks, now := make([]*Task, len(leases)), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range leases {
-		t := &Task{Lease: leases[i], until: leases[i].Until, job: unopened{}, aborted: s.aborting}
+		t := &Task{Lease: leases[i], Received: now, until: leases[i].Until, job: unopened{}, aborted: s.aborting}
 		t.inLane.item, t.inAll.item = t, t
 		t.Lease.Health = known(t.Lease.Health)
 		if l := s.lanes[t.Lease.Lane]; l != nil {
@@ -109,7 +109,7 @@ func (s *Scheduler) admit(tasks []*Task, r *reservation) (a admission) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unreserve(r)
+	s.unreserve(r, now)
 	for i, t := range tasks {
 		l := s.lane(t)
 		t.lane = l
@@ -202,7 +202,7 @@ type news struct {
 func (s *Scheduler) learn(t *Task, r *reservation, now time.Time, n []news) []news {
 	l, lease := t.lane, &t.Lease
 	leased := lease.Until.Add(-s.traits.Lease)
-	if l.changed > r.changes && !leased.After(l.at) && !lease.Probe {
+	if (l.changes > 0 || l.changed > r.changes && !leased.After(l.at)) && !lease.Probe {
 		return n
 	}
 	before := l.state()

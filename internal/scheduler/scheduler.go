@@ -34,19 +34,21 @@ type Scheduler struct {
 	mu        sync.Mutex
 	taskReady sync.Cond // workers wait here
 	roomFree  sync.Cond // pollers wait here
+	acked     sync.Cond // workers wait here while too many acks are under way
 	idle      int       // workers that wait
 	stopped   bool      // no more tasks begin
 	aborting  bool      // attempts are ended early
 
-	tasks   list[Task] // all that are here
-	waiting int        // received and not begun
-	soon    int        // of those, tasks of lanes that begin them one after the other, or may begin now
-	running int        // begun and not settled
-	bytes   int        // data of those that wait
-	classes [healths]class
-	turn    int64 // of the last task that has begun
-	seq     uint64
-	changes uint64 // of lanes, by this process
+	tasks     list[Task] // all that are here
+	waiting   int        // received and not begun
+	soon      int        // of those, tasks of lanes that begin them one after the other, or may begin now
+	running   int        // begun, and neither settled nor unsettled
+	unsettled int        // delivered by workers that have gone on, and whose acks are under way
+	bytes     int        // data of those that wait
+	classes   [healths]class
+	turn      int64 // of the last task that has begun
+	seq       uint64
+	changes   uint64 // of lanes, by this process
 
 	lanes         map[string]*lane
 	lastLane      *lane
@@ -56,9 +58,10 @@ type Scheduler struct {
 	// and the others. The rest is kept, within bounds, in case that it has tasks again.
 	full, active, plain, memorable list[lane]
 
-	receiving  int  // pollers in Receive
-	watching   bool // one of them brings only what lanes with few tasks here have
-	reserved   int  // tasks that they may bring
+	receiving  int       // pollers in Receive
+	watching   bool      // one of them brings only what lanes with few tasks here have
+	watchAt    time.Time // when the next one may begin that does
+	reserved   int       // tasks that they may bring
 	receiveCtx context.Context
 	refresh    context.CancelFunc // ends those Receives, whose Want is out of date
 	refreshAt  time.Time          // when they are ended in any case; zero: not at all
@@ -119,8 +122,9 @@ func New(q queue.Queue, workers, pollers int, h Handler) *Scheduler {
 	} {
 		s.classes[i] = class{limit: limit, prefetch: max(1, limit/2), lanes: laneHeap{of: turnPlace}}
 	}
-	s.taskReady.L, s.roomFree.L = &s.mu, &s.mu
+	s.taskReady.L, s.roomFree.L, s.acked.L = &s.mu, &s.mu, &s.mu
 	s.acks.call = s.ackAll
+	s.acks.spawn = func(f func()) { s.keep(&s.background, f) }
 	s.stopCtx, s.cancelStop = context.WithCancel(context.Background())
 	s.settleCtx, s.cancelSettle = context.WithCancel(context.Background())
 	s.receiveCtx, s.refresh = context.WithCancel(context.Background())

@@ -11,18 +11,25 @@ import (
 // settleTime is for one call of the queue.
 const settleTime = 10 * time.Second
 
-// settle tells the queue what becomes of a job, again and again until the queue has heard it or the
-// lease has ended. The worker waits for it, so that no more delivered jobs are unsettled than there
-// are workers. For any other job it waits a lease's time and then leaves the lease to end by
-// itself: that costs an attempt, and no worker for good.
+// settle tells the queue what becomes of a job, and returns when the queue has heard it.
 func (s *Scheduler) settle(t *Task, r Result) {
 	if s.traits.AtMostOnce && r.Action == Ack && s.knownHealthy(t) {
 		s.confirm(t, r)
 		return
 	}
+	s.settleAgain(t, r, s.settleOnce(t, r))
+}
+
+// settleAgain goes on after the first call, which has returned err: it calls again and again until the
+// queue has heard or the lease has ended. So no more delivered jobs are unsettled than there are workers
+// and acks under way. For any other job it goes on for a lease's time and then leaves the lease to end by
+// itself: that costs an attempt, and no worker for good.
+func (s *Scheduler) settleAgain(t *Task, r Result, err error) {
 	began := time.Now()
 	for n := 1; ; n++ {
-		err := s.settleOnce(t, r)
+		if n > 1 {
+			err = s.settleOnce(t, r)
+		}
 		if err == nil || s.heard(t, n, err) {
 			s.confirm(t, r)
 			s.worked(opSettle)
@@ -92,7 +99,7 @@ func (s *Scheduler) leaseEnd(t *Task) time.Time {
 func (s *Scheduler) confirm(t *Task, r Result) {
 	defer s.settled(t, r) // also if the handler ends this goroutine when it hears of the lane
 	if r.Action == Ack {
-		s.acked(t)
+		s.noteAck(t)
 	}
 }
 

@@ -13,6 +13,9 @@ type Task struct {
 	// Lease is the job's lease, as it was received.
 	Lease queue.Lease
 
+	// Received is when it was received.
+	Received time.Time
+
 	job      Job
 	previous Job
 	lane     *lane
@@ -41,14 +44,14 @@ type Task struct {
 // share what the two have in common. It is there only during Handler.Open.
 func (t *Task) Previous() Job { return t.previous }
 
-// Attempt returns the context of an attempt that may take the timeout. It ends early when the
+// Attempt returns the context of an attempt that begins now and may take the timeout. It ends early when the
 // lease is lost or the scheduler stops. The time until cancel is called is the attempt's cost. Run
 // calls it at most once.
-func (t *Task) Attempt(timeout time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+func (t *Task) Attempt(now time.Time, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithDeadline(context.Background(), now.Add(timeout))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.cancel, t.timeout, t.started = cancel, timeout, time.Now()
+	t.cancel, t.timeout, t.started = cancel, timeout, now
 	if t.aborted {
 		cancel()
 	}

@@ -71,6 +71,7 @@ func (s *Scheduler) onTimer() {
 		s.setTimer(s.epoch.Add(time.Duration(l.wakePlace.key)), now)
 	}
 	s.refreshIfDue(now)
+	s.watchLater(now)
 	if s.suspicion.on && now.Before(s.suspicion.next) {
 		s.setTimer(s.suspicion.next, now)
 	}

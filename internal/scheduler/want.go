@@ -11,6 +11,11 @@ import (
 // before the lane has none.
 const minRefresh = 8
 
+// watchPause is how long after a Receive the next one may begin that watches. Tasks that are quick have
+// by then used up half of what is prefetched, and one Receive brings more at once. Without it, each
+// Receive of a queue under load brings a dozen jobs.
+const watchPause = 5 * time.Millisecond
+
 // reservation is what a Receive under way may bring. Receives that run side by side share the room,
 // so that together they stay within it.
 type reservation struct {
@@ -42,9 +47,12 @@ func (s *Scheduler) reserve() *reservation {
 }
 
 // unreserve ends a reservation.
-func (s *Scheduler) unreserve(r *reservation) {
+func (s *Scheduler) unreserve(r *reservation, now time.Time) {
 	s.receiving--
 	s.watching = s.watching && !r.watch
+	if !s.traits.InProcess {
+		s.watchAt = now.Add(watchPause)
+	}
 	s.reserved -= r.want.Max
 	s.classes[queue.Untried].reserved -= r.want.MaxUntried
 	s.classes[queue.Failing].reserved -= r.want.MaxFailing
@@ -54,7 +62,7 @@ func (s *Scheduler) unreserve(r *reservation) {
 func (s *Scheduler) tryReserve(now time.Time) *reservation {
 	r := &reservation{ctx: s.receiveCtx, changes: s.changes}
 	if s.suspicion.on {
-		if s.receiving > 0 || s.tasks.len > s.running || !s.suspicion.due(now) {
+		if s.receiving > 0 || s.tasks.len > s.running+s.unsettled || !s.suspicion.due(now) {
 			return nil
 		}
 		r.suspect = true
@@ -65,7 +73,11 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 	if r.watch = !s.low(); r.watch {
 		n = min(s.workers, s.space())
 	}
-	if n <= 0 || r.watch && !s.mayWatch() {
+	if n <= 0 {
+		return nil
+	}
+	if r.watch && !s.mayWatch(now) {
+		s.watchLater(now)
 		return nil
 	}
 	if s.manyFull() {
@@ -83,8 +95,15 @@ func (s *Scheduler) tryReserve(now time.Time) *reservation {
 
 // mayWatch reports whether a Receive may be under way although enough is prefetched, so that an event
 // of a quiet lane need not wait until the busy ones have used half of it. It has to name all lanes.
-func (s *Scheduler) mayWatch() bool {
-	return !s.watching && s.full.len+s.active.len <= queue.MaxNamed
+func (s *Scheduler) mayWatch(now time.Time) bool {
+	return !s.watching && s.full.len+s.active.len <= queue.MaxNamed && !now.Before(s.watchAt)
+}
+
+// watchLater has a poller look again when a Receive may watch, if that is a question of time.
+func (s *Scheduler) watchLater(now time.Time) {
+	if now.Before(s.watchAt) {
+		s.setTimer(s.watchAt, now)
+	}
 }
 
 // room returns how many tasks may be received in all.

@@ -28,13 +28,26 @@ func (s *Scheduler) process(t *Task) {
 
 // finish draws the conclusions from a result, and settles the task.
 func (s *Scheduler) finish(t *Task, r Result) {
-	defer s.free(t)
+	later := false
+	defer func() {
+		if !later {
+			s.free(t)
+		}
+	}()
 	t.endAttempt()
 	if r = normal(r); s.traits.AtMostOnce && r.Action == Retry && r.Counted {
 		r.Action = Drop // a failed attempt is the last
 	}
 	c := s.judge(t, &r)
+	if later = !c.change && s.mayAckLater(t, r); later {
+		s.ackLater(t, r)
+		s.release(c.released)
+		return
+	}
 	defer s.settle(t, r)
+	if c.change {
+		defer s.answered(t.lane)
+	}
 	s.release(c.released)
 	if c.change {
 		s.setLane(t.lane, c.update, c.before)
@@ -43,13 +56,18 @@ func (s *Scheduler) finish(t *Task, r Result) {
 
 // free ends a task.
 func (s *Scheduler) free(t *Task) {
-	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	t.inAll.leave()
+	s.leave(t)
+}
+
+// leave takes a task from those that run.
+func (s *Scheduler) leave(t *Task) {
+	now := time.Now()
 	l := t.lane
 	c := &s.classes[l.health]
 	t.inLane.leave()
-	t.inAll.leave()
 	l.ended(t)
 	l.running--
 	c.running--

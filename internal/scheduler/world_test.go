@@ -230,7 +230,7 @@ func (j *worldJob) Run() Result {
 	e := event{lane: lane, id: j.t.Lease.ID, began: time.Now()}
 	answer := w.enter(lane)
 	defer w.leave(lane, &e)
-	ctx, cancel := j.t.Attempt(attemptTimeout)
+	ctx, cancel := j.t.Attempt(time.Now(), attemptTimeout)
 	defer cancel()
 	e.result = answer(ctx, j.t)
 	if e.result.Host == "" {

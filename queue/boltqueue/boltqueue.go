@@ -112,7 +112,7 @@ func (q *Queue) markClosed(tx *bbolt.Tx) error {
 	x := q.index
 	x.setClock()
 	t := x.tables(&q.opts)
-	t.open(tx)
+	t.tx = tx
 	now := x.set.Now()
 	t.planLanes(now)
 	ended := append(x.ended, x.set.Tick(now+q.opts.Lease)...)
@@ -124,7 +124,7 @@ func (q *Queue) markClosed(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	return errors.Join(t.writeLanes(), t.meta.Put([]byte(closedKey), []byte("yes")))
+	return errors.Join(t.writeLanes(), t.meta().Put([]byte(closedKey), []byte("yes")))
 }
 
 // view runs a transaction that reads.

@@ -25,12 +25,17 @@ func shift(t *testing.T, path string, by time.Duration) {
 	edit(t, path, func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(jobsBucket))
 		for k, v := b.Cursor().First(); k != nil; k, v = nil, nil { // the tests have one job
-			r, err := decodeRecord(v)
+			r, data, err := decodeRecord(v)
 			must(t, err)
 			move(&r.enqueued)
-			move(&r.first)
-			move(&r.due)
-			must(t, b.Put(k, r.append(nil)))
+			must(t, b.Put(k, append(r.append(nil), data...)))
+		}
+		b = tx.Bucket([]byte(progressBucket))
+		for k, v := b.Cursor().First(); k != nil; k, v = nil, nil {
+			p := decodeProgress(v)
+			move(&p.first)
+			move(&p.due)
+			must(t, b.Put(k, p.encode()))
 		}
 		b = tx.Bucket([]byte(lanesBucket))
 		for k, v := b.Cursor().First(); k != nil; k, v = nil, nil {
@@ -162,12 +167,11 @@ func TestNoDelayInTheFileIsLongerThanTheLongest(t *testing.T) {
 		must(t, q.Nack(t.Context(), []queue.Nack{{Lease: receive(t, q, 1)[0], Delay: time.Minute}}))
 		path := crashed(t, q)
 		edit(t, path, func(tx *bbolt.Tx) error {
-			b := tx.Bucket([]byte(jobsBucket))
+			b := tx.Bucket([]byte(progressBucket))
 			k, v := b.Cursor().First()
-			r, err := decodeRecord(v)
-			must(t, err)
-			r.due, r.delay = time.Now().Add(290*365*24*time.Hour).UnixNano(), math.MaxInt64
-			return b.Put(k, r.append(nil))
+			p := decodeProgress(v)
+			p.due, p.delay = time.Now().Add(290*365*24*time.Hour).UnixNano(), math.MaxInt64
+			return b.Put(k, p.encode())
 		})
 		q = open(t, path, Options{})
 		expect(t, receive(t, q, 1), "")

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -111,6 +109,7 @@ func (q *Queue) commit(tasks []*task) error {
 	var err error
 	if len(t.ops) > 0 {
 		err = q.update(t.write)
+		q.index.values.reset()
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -164,111 +163,5 @@ func (q *Queue) do(ctx context.Context, o op) error {
 		return ctx.Err()
 	case <-q.store.broken:
 		return q.fileError("write", q.store.damage())
-	}
-}
-
-// tables is the transaction of a group, and what it changes in the index if it succeeds. Only the
-// committer has one, and only it changes markers and dead letters, so it may read those without the
-// lock.
-type tables struct {
-	x    *index
-	opts *Options
-	ops  []op
-
-	meta, jobs, data, dead, acked, laneStates *bbolt.Bucket
-
-	marked  []string      // IDs to remember
-	unmark  int           // groups of markers to evict
-	markKey uint64        // of the group of markers that is written
-	evicted []*deadLetter // dead letters to evict
-	lanes   []laneWrite
-}
-
-func (x *index) tables(opts *Options) *tables { return &tables{x: x, opts: opts} }
-
-// write writes the group.
-func (t *tables) write(tx *bbolt.Tx) error {
-	t.open(tx)
-	for _, o := range t.ops {
-		if err := o.write(t); err != nil {
-			return err
-		}
-	}
-	if err := t.evictDead(); err != nil {
-		return err
-	}
-	if err := t.writeLanes(); err != nil {
-		return err
-	}
-	return t.writeMarkers()
-}
-
-// open finds the buckets.
-func (t *tables) open(tx *bbolt.Tx) {
-	for _, b := range []struct {
-		bucket **bbolt.Bucket
-		name   string
-		grows  bool // at its end, so that its pages are filled up
-	}{
-		{&t.meta, metaBucket, false},
-		{&t.jobs, jobsBucket, true},
-		{&t.data, dataBucket, true},
-		{&t.dead, deadBucket, true},
-		{&t.acked, ackedBucket, true},
-		{&t.laneStates, lanesBucket, false},
-	} {
-		*b.bucket = tx.Bucket([]byte(b.name))
-		if b.grows {
-			(*b.bucket).FillPercent = 1
-		}
-	}
-}
-
-// putJob writes a new job.
-func (t *tables) putJob(e *entry, job *queue.Job) error {
-	r := record{
-		id: job.ID, lane: job.Lane, ordered: job.Ordered,
-		span: e.Value.span, size: uint32(e.Size()), enqueued: t.x.unix(e.Enqueued()), progress: t.x.progress(e),
-	}
-	if err := t.jobs.Put(key(e.Value.seq), r.append(make([]byte, 0, recFixed+len(r.lane)+len(r.id)))); err != nil {
-		return err
-	}
-	return t.data.Put(key(e.Value.seq), job.Data)
-}
-
-// noteProgress rewrites a job's progress, unless that changes nothing.
-func (t *tables) noteProgress(seq uint64, p progress) error {
-	old := t.jobs.Get(key(seq))
-	if len(old) < recFixed || decodeProgress(old[recProgress:]) == p {
-		return nil
-	}
-	return t.jobs.Put(key(seq), patched(old, p))
-}
-
-// noteAll rewrites the progress of jobs.
-func (t *tables) noteAll(notes []note) error {
-	for _, n := range notes {
-		if err := t.noteProgress(n.seq, n.progress); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// removeJob deletes a job that was settled and remembers its ID.
-func (t *tables) removeJob(seq uint64, id string) error {
-	if err := t.jobs.Delete(key(seq)); err != nil {
-		return err
-	}
-	t.marked = append(t.marked, id)
-	return t.data.Delete(key(seq))
-}
-
-// apply makes the index agree with the file after a group was written, or was not because of err.
-func (t *tables) apply(err error) {
-	t.applyLanes(err)
-	t.applyEvicted(err)
-	if err == nil {
-		t.applyMarkers()
 	}
 }

@@ -3,6 +3,7 @@ package boltqueue
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -45,25 +46,27 @@ func (o *deadOp) admit(x *index, now time.Duration) bool {
 	o.record = deadRecord{
 		id: o.lease.ID, lane: e.Lane().Name, reason: o.reason, ordered: e.Lane().Ordered,
 		attempts: uint32(e.Attempts()) + 1, first: x.unix(first), at: x.unix(now),
-		data: e.Value.seq, size: uint32(e.Size()),
 	}
-	o.letter = x.addDead(&o.record, now)
+	o.letter = x.addDead(&o.record, e.Size(), now)
 	return true
 }
 
 // addDead takes a dead letter into the index, with the next key.
-func (x *index) addDead(d *deadRecord, now time.Duration) *deadLetter {
+func (x *index) addDead(d *deadRecord, size int64, now time.Duration) *deadLetter {
 	x.dead.last++
-	n := &deadLetter{key: x.dead.last, hash: x.hash(d.id), size: int64(d.size), at: now}
+	n := &deadLetter{key: x.dead.last, hash: x.hash(d.id), size: size, at: now}
 	x.dead.add(n, d.lane)
 	return n
 }
 
 func (o *deadOp) write(t *tables) error {
-	if err := t.jobs.Delete(key(o.entry.Value.seq)); err != nil {
-		return err
+	seq := o.entry.Value.seq
+	value := t.jobs().Get(key(seq))
+	_, _, data, err := splitRecord(value)
+	if err != nil {
+		data = value // as for any record that cannot be read
 	}
-	return t.dead.Put(key(o.letter.key), o.record.encode())
+	return errors.Join(t.dead().Put(key(o.letter.key), o.record.encode(data)), t.deleteJob(seq))
 }
 
 func (o *deadOp) finish(x *index, now time.Duration, err error) {
@@ -84,16 +87,10 @@ func (o *deadOp) finish(x *index, now time.Duration, err error) {
 // removeDead deletes a dead letter and remembers its ID.
 func (t *tables) removeDead(n *deadLetter) error {
 	k := key(n.key)
-	d, err := decodeDead(t.dead.Get(k))
-	if err == nil {
-		if d.id != "" {
-			t.marked = append(t.marked, d.id)
-		}
-		if err := t.data.Delete(key(d.data)); err != nil {
-			return err
-		}
+	if d, _, err := decodeDead(t.dead().Get(k)); err == nil && d.id != "" {
+		t.marked = append(t.marked, t.x.marker(d.id))
 	}
-	return t.dead.Delete(k)
+	return t.dead().Delete(k)
 }
 
 // evictDead deletes the dead letters that are beyond the bounds.
@@ -106,7 +103,7 @@ func (t *tables) evictDead() error {
 	if len(t.evicted) == 0 {
 		return nil
 	}
-	return t.meta.Put([]byte(droppedKey), key(uint64(t.x.dead.evicted)+uint64(len(t.evicted))))
+	return t.meta().Put([]byte(droppedKey), key(uint64(t.x.dead.evicted)+uint64(len(t.evicted))))
 }
 
 // applyEvicted counts the dead letters that were evicted, or takes them back.
@@ -156,8 +153,8 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 	err = q.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(deadBucket)).Cursor()
 		for k, v := c.Seek(key(start)); k != nil && len(list) < limit; k, v = c.Next() {
-			if d, err := decodeDead(v); err == nil {
-				list = append(list, d.letter(tx))
+			if d, data, err := decodeDead(v); err == nil {
+				list = append(list, d.letter(data))
 			}
 		}
 		return nil
@@ -180,8 +177,7 @@ func (q *Queue) deadAfter(id string) (uint64, error) {
 }
 
 // letter returns the dead letter with its Data.
-func (d *deadRecord) letter(tx *bbolt.Tx) queue.DeadLetter {
-	data := tx.Bucket([]byte(dataBucket)).Get(key(d.data))
+func (d *deadRecord) letter(data []byte) queue.DeadLetter {
 	return queue.DeadLetter{
 		Job:      queue.Job{ID: d.id, Lane: d.lane, Ordered: d.ordered, Data: bytes.Clone(data)},
 		Reason:   d.reason,

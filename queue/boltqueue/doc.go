@@ -11,7 +11,8 @@
 //
 // One goroutine makes all writes. It commits what has gathered in one transaction, synced to the
 // disk, and then answers every caller. A lone caller is committed at once; many callers share a
-// commit, so that the disk's latency is paid once for all of them.
+// commit, so that the disk's latency is paid once for all of them. What is settled is marked as
+// such by the commit of its Ack, and deleted from the file with others, at most 96 jobs later.
 //
 // # Leases
 //

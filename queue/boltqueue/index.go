@@ -45,6 +45,9 @@ type index struct {
 	dead    *deadIndex
 	ended   []*entry // their leases ended by themselves, which is not written yet
 	lanes   laneRecords
+	settled []settledJob // their numbers are in the file, and so are they
+	purge   bool         // the next commit deletes them
+	values  values
 	closed  bool
 }
 

@@ -154,9 +154,9 @@ func (t *tables) writeLanes() error {
 	for _, w := range t.lanes {
 		var err error
 		if w.record == nil {
-			err = t.laneStates.Delete([]byte(w.lane))
+			err = t.laneStates().Delete([]byte(w.lane))
 		} else {
-			err = t.laneStates.Put([]byte(w.lane), w.record.encode())
+			err = t.laneStates().Put([]byte(w.lane), w.record.encode())
 		}
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ type storedLane struct {
 // cannot be read. The jobs were loaded before.
 func (t *tables) loadLanes(now time.Duration) error {
 	var list []storedLane
-	c := t.laneStates.Cursor()
+	c := t.laneStates().Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		l := storedLane{name: string(k)}
 		t.x.changed(l.name) // it is removed, unless it is restored below

@@ -239,8 +239,8 @@ func TestAJobTakesLittleMemory(t *testing.T) { // not parallel, since it measure
 	x := newIndex(time.Minute)
 	now := x.tick()
 	for i := range n {
-		r := record{id: fmt.Sprintf("01J9ZK3V5Q-%d", i), lane: fmt.Sprint("app/hook-", i%100), size: 500}
-		x.restore(&r, slot{seq: x.newSeq(), span: seqSpan}, now)
+		r := record{id: fmt.Sprintf("01J9ZK3V5Q-%d", i), lane: fmt.Sprint("app/hook-", i%100)}
+		x.restore(&r, progress{}, 500, slot{seq: x.newSeq(), span: seqSpan}, now)
 	}
 	each := (heapBytes() - before) / n
 	runtime.KeepAlive(x)
@@ -259,7 +259,7 @@ func heapBytes() int64 {
 
 func TestTheFileIsUsedAgain(t *testing.T) {
 	t.Parallel()
-	q := open(t, file(t), Options{})
+	q := open(t, file(t), Options{MaxMarkers: 1000})
 	round := func(n int) int64 {
 		enqueue(t, q, numbered(fmt.Sprint("r", n), "a", 500)...)
 		must(t, q.Ack(t.Context(), receive(t, q, 500)))

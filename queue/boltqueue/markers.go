@@ -2,14 +2,22 @@ package boltqueue
 
 import "strings"
 
-// markerGroup is the IDs that one commit settled, which the file keeps under one key: they are
+// markerGroup is the IDs of jobs that one commit deleted, which the file keeps under one key: they are
 // written together and evicted together.
 type markerGroup struct {
 	key uint64
 	ids []idHash
 }
 
-// writeMarkers writes the IDs that the group settled, and evicts the oldest.
+// marker is the ID of a job that has left the queue.
+type marker struct {
+	id   string
+	hash idHash
+}
+
+func (x *index) marker(id string) marker { return marker{id, x.hash(id)} }
+
+// writeMarkers writes the IDs of what the group deleted, and evicts the oldest.
 func (t *tables) writeMarkers() error {
 	if len(t.marked) == 0 {
 		return nil
@@ -17,7 +25,7 @@ func (t *tables) writeMarkers() error {
 	total := t.x.marked + len(t.marked)
 	for t.unmark < len(t.x.markers) && total > t.opts.MaxMarkers {
 		old := t.x.markers[t.unmark]
-		if err := t.acked.Delete(key(old.key)); err != nil {
+		if err := t.acked().Delete(key(old.key)); err != nil {
 			return err
 		}
 		total -= len(old.ids)
@@ -27,7 +35,11 @@ func (t *tables) writeMarkers() error {
 	if n := len(t.x.markers); n > 0 {
 		t.markKey = t.x.markers[n-1].key + 1
 	}
-	return t.acked.Put(key(t.markKey), []byte(strings.Join(t.marked, "\n")))
+	ids := make([]string, len(t.marked))
+	for i := range t.marked {
+		ids[i] = t.marked[i].id
+	}
+	return t.acked().Put(key(t.markKey), []byte(strings.Join(ids, "\n")))
 }
 
 func (t *tables) applyMarkers() {
@@ -42,10 +54,10 @@ func (t *tables) applyMarkers() {
 }
 
 // mark remembers the IDs of a group.
-func (x *index) mark(key uint64, ids []string) {
+func (x *index) mark(key uint64, ids []marker) {
 	g := markerGroup{key: key, ids: make([]idHash, len(ids))}
-	for i, id := range ids {
-		g.ids[i] = x.hash(id)
+	for i := range ids {
+		g.ids[i] = ids[i].hash
 		x.known[g.ids[i]] = nil
 	}
 	x.markers = append(x.markers, g)

@@ -14,12 +14,12 @@ import (
 
 // The file's buckets.
 const (
-	metaBucket  = "meta"  // the keys below
-	jobsBucket  = "jobs"  // sequence number: record
-	dataBucket  = "data"  // sequence number: Data
-	deadBucket  = "dead"  // number: dead record
-	ackedBucket = "acked" // number: IDs, a line each
-	lanesBucket = "lanes" // lane: lane record
+	metaBucket     = "meta"     // the keys below
+	jobsBucket     = "jobs"     // sequence number: record and Data
+	progressBucket = "progress" // sequence number of a job that has some: progress
+	deadBucket     = "dead"     // number: dead record and Data
+	ackedBucket    = "acked"    // number: IDs, a line each
+	lanesBucket    = "lanes"    // lane: lane record
 )
 
 // Keys of the meta bucket.
@@ -27,10 +27,11 @@ const (
 	formatKey  = "format"  // version of the file's format, in decimal
 	closedKey  = "closed"  // there if the file was closed
 	droppedKey = "dropped" // dead letters that were evicted, 8 bytes
+	settledKey = "settled" // sequence numbers of jobs that have left the queue, 8 bytes each
 )
 
 // format is the version of the file's format that this package reads and writes.
-const format = 2
+const format = 3
 
 // Open opens the queue in the file at path, and makes the file, readable by its owner alone, if
 // there is none. Its directory must exist. The caller closes the queue with [Queue.Close].

@@ -68,8 +68,8 @@ func TestOpenLeavesAnotherProgramsDatabaseAlone(t *testing.T) {
 func TestOpenRefusesAnotherFormatAndLeavesTheFileAlone(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]string{
-		"1": "its format is 1, of an earlier version of this package; this one reads 2",
-		"3": "its format is 3, of a later version of this package; this one reads 2",
+		"2": "its format is 2, of an earlier version of this package; this one reads 3",
+		"4": "its format is 4, of a later version of this package; this one reads 3",
 	} {
 		path := file(t)
 		q := open(t, path, Options{})
@@ -179,7 +179,7 @@ func TestFault34ARecordThatCannotBeReadIsADeadLetterOnce(t *testing.T) {
 	edit(t, path, func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(jobsBucket))
 		return errors.Join(
-			b.Put(key(2<<seqSpan), []byte{recordVersion + 1, 0, 0}),
+			b.Put(key(2<<seqSpan), []byte{recordVersion + 1, 'x', 'y'}),
 			b.Put(key(3<<seqSpan), []byte{recordVersion}),
 		)
 	})
@@ -188,8 +188,8 @@ func TestFault34ARecordThatCannotBeReadIsADeadLetterOnce(t *testing.T) {
 		q = open(t, path, Options{})
 		dead, err := q.DeadLetters(t.Context(), "", 10)
 		must(t, err)
-		if len(dead) != 2 || string(dead[0].Data) != "data of later" ||
-			!strings.HasPrefix(dead[0].Reason, "unreadable: record has version 3") || !strings.HasPrefix(dead[1].Reason, "unreadable: ") {
+		if len(dead) != 2 || string(dead[0].Data[1:]) != "xy" ||
+			!strings.HasPrefix(dead[0].Reason, "unreadable: record has version 4") || !strings.HasPrefix(dead[1].Reason, "unreadable: ") {
 			t.Fatalf("dead letters: %+v", dead)
 		}
 		l := receive(t, q, 10)

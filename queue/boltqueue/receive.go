@@ -139,14 +139,13 @@ func (q *Queue) read(taken []takenJob) ([]queue.Lease, error) {
 }
 
 func readAll(tx *bbolt.Tx, taken []takenJob) error {
-	jobs, data := tx.Bucket([]byte(jobsBucket)), tx.Bucket([]byte(dataBucket))
+	jobs := tx.Bucket([]byte(jobsBucket))
 	for i := range taken {
 		if !taken[i].unread() {
 			continue
 		}
-		k := key(taken[i].slot.seq)
-		if r, err := decodeRecord(jobs.Get(k)); err == nil {
-			taken[i].lease.ID, taken[i].lease.Data = r.id, bytes.Clone(data.Get(k))
+		if _, id, data, err := splitRecord(jobs.Get(key(taken[i].slot.seq))); err == nil {
+			taken[i].lease.ID, taken[i].lease.Data = string(id), bytes.Clone(data)
 		}
 	}
 	return nil

@@ -34,38 +34,27 @@ var (
 	errLong  = errors.New("record is longer than its fields")
 )
 
-// record is what the file keeps of a job besides its Data, which has a bucket of its own so that
-// opening a long queue does not read it. Times are Unix nanoseconds, 0 for none.
+// record is what the file keeps of a job in front of its Data. It is written once; what a nack
+// changes is beside it. Times are Unix nanoseconds, 0 for none.
 type record struct {
 	id, lane string
 	ordered  bool
 	span     uint8 // see slot
-	size     uint32
 	enqueued int64 // when its age began
-	progress
 }
 
-// progress is the part of a record that a nack changes.
-type progress struct {
-	attempts uint32
-	first    int64 // when its first attempt began
-	due      int64 // when its delay ends
-	delay    int64 // how long its delay is, in nanoseconds; the clock that due is from may have been wrong
-	returned bool  // it goes before the jobs that were never worked on (H8)
-}
-
-// Where a record's fields are. The lane and then the id follow the fixed part.
+// Where a record's fields are. The lane, the id and the Data follow the fixed part.
 const (
 	recFlags    = 1
 	recSpan     = 2
 	recLaneLen  = 3
-	recProgress = 5
-	recEnqueued = recProgress + progressLen
-	recSize     = recEnqueued + 8
-	recFixed    = recSize + 4
-
-	progressLen = 4 + 8 + 8 + 8 + 1
+	recIDLen    = 5
+	recEnqueued = 6
+	recFixed    = recEnqueued + 8
 )
+
+// len returns how many bytes append writes.
+func (r *record) len() int { return recFixed + len(r.lane) + len(r.id) }
 
 // append writes the record behind b.
 func (r *record) append(b []byte) []byte {
@@ -75,14 +64,61 @@ func (r *record) append(b []byte) []byte {
 	}
 	b = append(b, recordVersion, flags, r.span)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(r.lane)))
-	b = r.progress.append(b)
+	b = append(b, byte(len(r.id)))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.enqueued))
-	b = binary.BigEndian.AppendUint32(b, r.size)
 	b = append(b, r.lane...)
 	return append(b, r.id...)
 }
 
-func (p progress) append(b []byte) []byte {
+// splitRecord returns the parts of a job's value behind the fixed one.
+func splitRecord(b []byte) (lane, id, data []byte, err error) {
+	if err := checkVersion(b); err != nil {
+		return nil, nil, nil, err
+	}
+	if len(b) < recFixed {
+		return nil, nil, nil, errShort
+	}
+	idAt := recFixed + int(binary.BigEndian.Uint16(b[recLaneLen:]))
+	dataAt := idAt + int(b[recIDLen])
+	if len(b) < dataAt || idAt == dataAt {
+		return nil, nil, nil, errShort
+	}
+	if dataAt-idAt > maxID {
+		return nil, nil, nil, errLong
+	}
+	return b[recFixed:idAt], b[idAt:dataAt], b[dataAt:], nil
+}
+
+// decodeRecord reads what append wrote, and returns the Data behind it.
+func decodeRecord(b []byte) (r record, data []byte, err error) {
+	lane, id, data, err := splitRecord(b)
+	if err != nil {
+		return record{}, nil, err
+	}
+	return record{
+		id:       string(id),
+		lane:     string(lane),
+		ordered:  b[recFlags]&flagOrdered != 0,
+		span:     min(b[recSpan], seqSpan),
+		enqueued: int64(binary.BigEndian.Uint64(b[recEnqueued:])),
+	}, data, nil
+}
+
+// progress is what the leases of a job have changed. The file keeps it if it is not zero.
+type progress struct {
+	attempts uint32
+	first    int64 // when its first attempt began
+	due      int64 // when its delay ends
+	delay    int64 // how long its delay is, in nanoseconds; the clock that due is from may have been wrong
+	returned bool  // it goes before the jobs that were never worked on (H8)
+}
+
+// progressLen is the length of an encoded progress.
+const progressLen = 1 + 4 + 8 + 8 + 8 + 1
+
+// encode returns the progress's bytes.
+func (p progress) encode() []byte {
+	b := append(make([]byte, 0, progressLen), recordVersion)
 	b = binary.BigEndian.AppendUint32(b, p.attempts)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.first))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.due))
@@ -93,40 +129,12 @@ func (p progress) append(b []byte) []byte {
 	return append(b, 0)
 }
 
-// patched returns a copy of an encoded record with its progress replaced.
-func patched(old []byte, p progress) []byte {
-	b := append([]byte(nil), old...)
-	p.append(b[:recProgress])
-	return b
-}
-
-// decodeRecord reads what append wrote.
-func decodeRecord(b []byte) (record, error) {
-	if err := checkVersion(b); err != nil {
-		return record{}, err
-	}
-	if len(b) < recFixed {
-		return record{}, errShort
-	}
-	lane := recFixed + int(binary.BigEndian.Uint16(b[recLaneLen:]))
-	if len(b) <= lane {
-		return record{}, errShort
-	}
-	if len(b) > lane+maxID {
-		return record{}, errLong
-	}
-	return record{
-		id:       string(b[lane:]),
-		lane:     string(b[recFixed:lane]),
-		ordered:  b[recFlags]&flagOrdered != 0,
-		span:     min(b[recSpan], seqSpan),
-		size:     binary.BigEndian.Uint32(b[recSize:]),
-		enqueued: int64(binary.BigEndian.Uint64(b[recEnqueued:])),
-		progress: decodeProgress(b[recProgress:]),
-	}, nil
-}
-
+// decodeProgress reads what encode wrote. What it cannot read is no progress: the job begins anew.
 func decodeProgress(b []byte) progress {
+	if len(b) != progressLen || b[0] != recordVersion {
+		return progress{}
+	}
+	b = b[1:]
 	return progress{
 		attempts: binary.BigEndian.Uint32(b),
 		first:    int64(binary.BigEndian.Uint64(b[4:])),
@@ -136,74 +144,70 @@ func decodeProgress(b []byte) progress {
 	}
 }
 
-// deadRecord is what the file keeps of a dead letter. Its Data stays where the job's was.
+// deadRecord is what the file keeps of a dead letter in front of its Data.
 type deadRecord struct {
 	id, lane, reason string
 	ordered          bool
 	attempts         uint32
 	first, at        int64
-	data             uint64 // the key of its Data
-	size             uint32 // of its Data
 }
 
-// Where a dead record's fields are. The lane, the id and the reason follow.
+// Where a dead record's fields are. The lane, the id, the reason and the Data follow.
 const (
-	deadFlags    = 1
-	deadLaneLen  = 2
-	deadIDLen    = 4
-	deadAttempts = 6
-	deadFirst    = 10
-	deadAt       = 18
-	deadData     = 26
-	deadSize     = 34
-	deadFixed    = 38
+	deadFlags     = 1
+	deadLaneLen   = 2
+	deadIDLen     = 4
+	deadReasonLen = 6
+	deadAttempts  = 8
+	deadFirst     = 12
+	deadAt        = 20
+	deadFixed     = 28
 )
 
-// encode returns the record's bytes.
-func (d *deadRecord) encode() []byte {
+// encode returns the record's bytes, and data behind them.
+func (d *deadRecord) encode(data []byte) []byte {
 	var flags byte
 	if d.ordered {
 		flags = flagOrdered
 	}
 	reason := strings.ToValidUTF8(d.reason[:min(len(d.reason), maxReason)], "") // a character may be cut
-	b := make([]byte, 0, deadFixed+len(d.lane)+len(d.id)+len(reason))
+	b := make([]byte, 0, deadFixed+len(d.lane)+len(d.id)+len(reason)+len(data))
 	b = append(b, recordVersion, flags)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(d.lane)))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(d.id)))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(reason)))
 	b = binary.BigEndian.AppendUint32(b, d.attempts)
 	b = binary.BigEndian.AppendUint64(b, uint64(d.first))
 	b = binary.BigEndian.AppendUint64(b, uint64(d.at))
-	b = binary.BigEndian.AppendUint64(b, d.data)
-	b = binary.BigEndian.AppendUint32(b, d.size)
 	b = append(b, d.lane...)
 	b = append(b, d.id...)
-	return append(b, reason...)
+	b = append(b, reason...)
+	return append(b, data...)
 }
 
 // decodeDead reads what encode wrote.
-func decodeDead(b []byte) (deadRecord, error) {
+func decodeDead(b []byte) (d deadRecord, data []byte, err error) {
 	if err := checkVersion(b); err != nil {
-		return deadRecord{}, err
+		return d, nil, err
 	}
 	if len(b) < deadFixed {
-		return deadRecord{}, errShort
+		return d, nil, errShort
 	}
 	lane := deadFixed + int(binary.BigEndian.Uint16(b[deadLaneLen:]))
 	id := lane + int(binary.BigEndian.Uint16(b[deadIDLen:]))
-	if len(b) < id {
-		return deadRecord{}, errShort
+	reason := id + int(binary.BigEndian.Uint16(b[deadReasonLen:]))
+	if len(b) < reason {
+		return d, nil, errShort
 	}
 	return deadRecord{
 		lane:     string(b[deadFixed:lane]),
 		id:       string(b[lane:id]),
-		reason:   string(b[id:]),
+		reason:   string(b[id:reason]),
 		ordered:  b[deadFlags]&flagOrdered != 0,
 		attempts: binary.BigEndian.Uint32(b[deadAttempts:]),
 		first:    int64(binary.BigEndian.Uint64(b[deadFirst:])),
 		at:       int64(binary.BigEndian.Uint64(b[deadAt:])),
-		data:     binary.BigEndian.Uint64(b[deadData:]),
-		size:     binary.BigEndian.Uint32(b[deadSize:]),
-	}, nil
+	}, b[reason:], nil
 }
 
 // laneRecord is what the file keeps of a lane's state, under the lane's name.

@@ -62,9 +62,10 @@ func (o *replaceOp) admit(x *index, now time.Duration) bool {
 }
 
 func (o *replaceOp) write(t *tables) error {
-	if err := t.removeJob(o.whole.Value.seq, o.lease.ID); err != nil {
+	if err := t.deleteJob(o.whole.Value.seq); err != nil { // at once, since a part has its number
 		return err
 	}
+	t.marked = append(t.marked, t.x.marker(o.lease.ID))
 	for i, e := range o.parts {
 		if e == nil {
 			continue

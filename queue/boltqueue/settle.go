@@ -64,11 +64,8 @@ func (o *ackOp) admit(x *index, now time.Duration) bool {
 
 func (o *ackOp) write(t *tables) error {
 	for i, e := range o.entries {
-		if e == nil {
-			continue
-		}
-		if err := t.removeJob(e.Value.seq, o.leases[i].ID); err != nil {
-			return err
+		if e != nil {
+			t.settle(e, o.leases[i].ID)
 		}
 	}
 	return nil

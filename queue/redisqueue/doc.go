@@ -82,6 +82,10 @@
 // is how often a Receive that waits looks by itself. It also looks when the next lease, delay or
 // hold ends.
 //
+// A Receive that waits lends its Want to the Enqueues of its own process. The script of such an Enqueue
+// leases the jobs of healthy lanes that have nothing else ready, so on a queue without backlog a job
+// takes two round trips in all, its Ack included, and its data crosses the link once.
+//
 // A Receive asks the partitions that may have jobs at the same time, and divides its limits among
 // them. One that has used up its share and has more is asked again for what is left. A partition
 // that becomes ready meanwhile waits for the next Receive, so that a Receive takes one round trip.

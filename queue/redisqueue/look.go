@@ -60,10 +60,10 @@ func (l *look) round(ctx context.Context) (more bool) {
 		}
 		c := &calls[i]
 		l.parts[c.p.number].asked, c.flight = true, &flight{}
-		go func() {
+		l.q.crew.run(func() {
 			defer l.q.work.Done()
 			answers <- answer{c, l.q.take(ctx, c)}
-		}()
+		})
 	}
 	return l.collect(ctx, calls, answers)
 }

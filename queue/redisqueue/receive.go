@@ -66,26 +66,42 @@ func (q *Queue) Receive(ctx context.Context, w queue.Want) ([]queue.Lease, error
 		case err != nil:
 			return nil, err
 		}
-		if err := q.wait(ctx, woken); err != nil {
-			return nil, err
+		if leases, err = q.wait(ctx, woken, w); len(leases) > 0 || err != nil {
+			return leases, err
 		}
 	}
 }
 
-// wait returns nil when it is time to look again.
-func (q *Queue) wait(ctx context.Context, woken <-chan struct{}) error {
+// wait returns nothing when it is time to look again, or what an Enqueue has leased for w meanwhile.
+func (q *Queue) wait(ctx context.Context, woken <-chan struct{}, w queue.Want) (leases []queue.Lease, err error) {
 	timer := time.NewTimer(q.pause(time.Now()))
 	defer timer.Stop()
+	l := q.loans.offer(w)
 	select {
+	case leases = <-l.answer:
+		return leases, nil
 	case <-woken:
-		return nil
 	case <-timer.C:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-q.life.Done():
-		return queue.ErrClosed
+		err = queue.ErrClosed
 	}
+	if q.loans.withdraw(l) {
+		return nil, err
+	}
+	timer.Reset(probeTimeout)
+	select {
+	case leases = <-l.answer:
+	case <-timer.C:
+		leases = q.loans.leave(l)
+	case <-q.life.Done():
+		leases = q.loans.leave(l)
+	}
+	if len(leases) > 0 {
+		return leases, nil
+	}
+	return nil, err
 }
 
 // pause is how long there is nothing to look for, unless it is woken.

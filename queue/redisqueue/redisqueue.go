@@ -42,6 +42,9 @@ type Queue struct {
 	swept      atomic.Int64          // when it forgot old lanes last
 	wakeups    wakeups
 	listen     sync.Once
+	crew       crew
+	loans      loans
+	batchBytes batchBytes
 
 	life   context.Context // ends at Close
 	end    context.CancelFunc
@@ -75,6 +78,7 @@ func New(ctx context.Context, client redis.UniversalClient, opts Options) (*Queu
 	q.life, q.end = context.WithCancel(context.Background())
 	if err := q.open(ctx); err != nil {
 		q.end()
+		q.crew.end()
 		return nil, err
 	}
 	return q, nil
@@ -173,6 +177,7 @@ func (q *Queue) Close() error {
 	q.closed = true
 	q.mu.Unlock()
 	q.end()
+	q.crew.end()
 	done := make(chan struct{})
 	go func() {
 		q.work.Wait()
@@ -220,11 +225,11 @@ func await[T any](ctx context.Context, q *Queue, call func() (T, error)) (T, err
 		return none, err
 	}
 	answers := make(chan answer, 1)
-	go func() {
+	q.crew.run(func() {
 		defer q.work.Done()
 		value, err := call()
 		answers <- answer{value, err}
-	}()
+	})
 	select {
 	case a := <-answers:
 		return a.value, a.err

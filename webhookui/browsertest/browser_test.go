@@ -58,7 +58,9 @@ func open(t *testing.T) *browser {
 			t.Errorf("the browser complains: %s", c)
 		}
 	})
-	b.run(t)
+	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the context of the first call
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -122,7 +124,7 @@ func eval[T any](t *testing.T, b *browser, expression string) T {
 func (b *browser) until(t *testing.T, expression string) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
 		if err == nil && is {
 			return
 		}

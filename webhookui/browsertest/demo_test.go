@@ -23,6 +23,8 @@ type demo struct {
 	em     *webhook.Emitter
 	server *httptest.Server
 	mended atomic.Bool // what fails works again
+
+	refuses atomic.Bool // the server answers 503
 }
 
 // receivers are the webhooks of the demo, by ID, with what their receivers answer.
@@ -81,7 +83,18 @@ func newDemo(t *testing.T, q queue.Queue, prefix string) *demo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.server = httptest.NewServer(http.StripPrefix(prefix, ui))
+	mounted := http.StripPrefix(prefix, ui)
+	d.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.refuses.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if r.URL.Path == "/framing" {
+			_, _ = w.Write([]byte(`<!DOCTYPE html><title>framing</title><link rel="icon" href="data:,">` + r.URL.Query().Get("frames")))
+			return
+		}
+		mounted.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() {
 		d.server.Close()
 		_ = em.Close()

@@ -1,15 +1,16 @@
 -- commit writes the state, as finish does. If that fails, the jobs whose IDs new lists do not stay
--- known, since no list has them.
-local function commit(new)
+-- known, since no list has them, nor do the leases that timers lists.
+local function commit(new, timers)
   local ok, why = pcall(finish)
   if ok then return end
+  if timers and #timers > 0 then call('ZREM', due, unpack(timers)) end
   if #new > 0 then call('HDEL', jobs, unpack(new)) end
   error(why)
 end
 
--- push writes tickets of new jobs at an end of a list, after commit.
-local function push(command, list, tickets, new)
-  local answer = redis.pcall(command, list, unpack(tickets))
+-- write runs a command that writes where new jobs are. If that fails, they do not stay known.
+local function write(new, ...)
+  local answer = redis.pcall(...)
   if type(answer) ~= 'table' then return end
   call('HDEL', jobs, unpack(new))
   error(answer.err)

@@ -40,7 +40,7 @@ end
 again(timer, s, 0)
 place(name, s)
 commit(new)
-if #new > 0 then push('LPUSH', base .. 'back:' .. name, added, new) end
+if #new > 0 then write(new, 'LPUSH', base .. 'back:' .. name, unpack(added)) end
 if not once then
   call('ZREM', due, timer)
   call('HDEL', jobs, unpack(ids))

@@ -33,6 +33,6 @@ for i = 3, #ARGV, 5 do
 end
 for name in pairs(lists) do place(name, lanes[name]) end
 commit(new)
-for name, list in pairs(lists) do push('RPUSH', base .. 'lane:' .. name, list, new) end
+for name, list in pairs(lists) do write(new, 'RPUSH', base .. 'lane:' .. name, unpack(list)) end
 forget(old)
 return refused or #old
