@@ -172,6 +172,7 @@ func TestALaneThatRecoversDuringAnOfferIsOfferedAtOnce(t *testing.T) {
 				}
 				emit(t, e, occupied(1))
 				time.Sleep(time.Minute)
+				synctest.Wait() // for the race detector, too, the queue was called before this
 				if wait := taken.Sub(refused); taken.IsZero() || wait > 100*time.Millisecond {
 					t.Errorf("it was offered again after %v", wait)
 				}

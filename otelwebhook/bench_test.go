@@ -1,6 +1,7 @@
 package otelwebhook
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/pushhooks/webhook"
@@ -22,7 +23,9 @@ func BenchmarkEmit(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			em := newEmitter(b, webhook.Options{Queue: m, Trace: bb.trace, EmitOnly: true, OutboxBytes: 1 << 34})
+			em := newEmitter(b, webhook.Options{
+				Queue: m, Trace: bb.trace, EmitOnly: true, OutboxBytes: 1 << 34, Logger: slog.New(slog.DiscardHandler),
+			})
 			ev := webhook.ChannelOccupied("my-app", "chat")
 			b.ReportAllocs()
 			for b.Loop() {
