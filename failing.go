@@ -17,6 +17,10 @@ const (
 	// while the queue does not yet: its state changes with what failures cost, or after ten.
 	failingRow = 3
 
+	// rowTime is how long after the last failure a row of failures tells that a webhook fails. Where
+	// other processes make its attempts, this one does not learn that they succeed.
+	rowTime = 5 * time.Minute
+
 	// quietTime is how long a webhook is remembered of which nothing more is heard.
 	quietTime = time.Hour
 )
@@ -203,6 +207,23 @@ func (s *failingHooks) refused(h *hook) (news bool) {
 		}
 	})
 	return news
+}
+
+// row returns since when this process's attempts of a webhook have failed, and why, for a webhook
+// that the queue does not call failing. It reports false if too few have failed in a row, or the
+// queue knows better: the webhook became healthy since, at the given time, or was called failing
+// before and is so no longer, as after a Resume in another process.
+func (s *failingHooks) row(h *hook, healthy time.Time) (since time.Time, reason string, fails bool) {
+	if !h.slot.failing.Load() {
+		return since, "", false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.byLane[h.lane]
+	if f == nil || f.row < failingRow || f.state.Health == queue.Failing || healthy.After(f.last) || time.Since(f.last) > rowTime {
+		return since, "", false
+	}
+	return f.since, f.reason, true
 }
 
 // idle reports whether nothing is known.

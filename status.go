@@ -12,9 +12,10 @@ import (
 )
 
 // WebhookStatus is a webhook's status at one moment. All but Unknown, Target and Here comes from
-// the queue, and is the same on every node that works on it; where the queue does not share the
-// states of its lanes (Traits.SharedLanes is not set, as on SQS), the state is what this process
-// knows.
+// the queue, and is the same on every node that works on it, with two exceptions. Where the queue
+// does not share the states of its lanes (Traits.SharedLanes is not set, as on SQS), the state is
+// what this process knows. And a webhook whose last three attempts by this process have failed is
+// LaneFailing, as in the log, also while the queue does not yet call it so.
 type WebhookStatus struct { //nolint:revive // a host has other statuses
 	AppID, WebhookID string
 
@@ -135,13 +136,17 @@ func (e *Emitter) statusOf(l *queue.LaneInfo, h *hook) WebhookStatus {
 		Waiting: unknownCount, Oldest: unknownCount, DeadLetters: l.Dead,
 	}
 	s.AppID, s.WebhookID = splitLane(l.Lane)
-	if l.Health == queue.Failing {
+	var healthy time.Time
+	switch l.Health {
+	case queue.Failing:
 		s.FailingSince, s.Reason = l.Since, l.Reason
+	case queue.Healthy:
+		healthy = l.Since
 	}
 	if n := waiting(l); n != unknownCount {
 		s.Waiting, s.Oldest = n, l.Oldest
 	}
-	e.addHere(&s, h)
+	e.addHere(&s, h, healthy)
 	return s
 }
 
@@ -163,16 +168,22 @@ func (e *Emitter) statusHere(h *hook) WebhookStatus {
 	}
 	known := e.scheduler.Lane(h.lane)
 	s.State, s.HeldUntil, s.Holds, s.Reason = laneState(known), known.HeldUntil, known.Holds, known.Reason
-	e.addHere(&s, h)
+	e.addHere(&s, h, time.Time{})
 	return s
 }
 
-// addHere adds what this process knows of the webhook. h may be nil.
-func (e *Emitter) addHere(s *WebhookStatus, h *hook) {
+// addHere adds what this process knows of the webhook, which became healthy at the given time, if it
+// is. h may be nil.
+func (e *Emitter) addHere(s *WebhookStatus, h *hook, healthy time.Time) {
 	if s.Unknown = h == nil; s.Unknown {
 		return
 	}
 	s.Target = h.printable()
+	if s.State == LaneUntried || s.State == LaneHealthy {
+		if since, reason, fails := e.log.failing.row(h, healthy); fails {
+			s.State, s.FailingSince, s.Reason = LaneFailing, since, reason
+		}
+	}
 	s.Here = e.attempts.of(h.slot)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/scheduler"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -303,6 +304,75 @@ func TestQueueStatsTellHeldJobs(t *testing.T) {
 		e.Close()
 		if _, err := e.QueueStats(t.Context()); !errors.Is(err, queue.ErrClosed) {
 			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// A webhook with few events fails for minutes before the queue calls it failing, whether it was
+// untried or healthy. The status says so as soon as the log does, with its time and reason.
+func TestAWebhookFailsInTheStatusAsSoonAsInTheLog(t *testing.T) {
+	t.Parallel()
+	for _, worked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b, r := &logBuffer{}, &flakyEndpoint{}
+			e := start(t, &endpoint{answer: r.answer}, unbatched, infoLog(b), apps(named("rare")))
+			state := LaneUntried
+			if worked {
+				emit(t, e, occupied(0))
+				time.Sleep(time.Second)
+				state = LaneHealthy
+			}
+			r.down.Store(true)
+			emit(t, e, occupied(1))
+			for len(b.linesOf(t, lineFailing)) == 0 {
+				if s := statusOf(t, e, "rare"); s.Here.LastHour.Failed < failingRow && (s.State != state || s.Reason != "" || !s.FailingSince.IsZero()) {
+					t.Fatalf("before the log says that it fails: %+v", s)
+				}
+				time.Sleep(time.Second / 10)
+			}
+			line := b.linesOf(t, lineFailing)[0]
+			s := statusOf(t, e, "rare")
+			if s.State != LaneFailing || s.Reason != line["reason"] || !s.FailingSince.Equal(timeOf(t, line, "since")) {
+				t.Errorf("the status is %+v, and the log says %v", s, line)
+			}
+			if one, err := e.Webhook(t.Context(), "my-app", "rare"); err != nil || one != s {
+				t.Errorf("the status alone is %+v, %v, and in the list %+v", one, err, s)
+			}
+			r.down.Store(false)
+			time.Sleep(time.Minute)
+			if s := statusOf(t, e, "rare"); s.State != LaneHealthy || s.Reason != "" || !s.FailingSince.IsZero() {
+				t.Errorf("after it was delivered: %+v", s)
+			}
+		})
+	}
+}
+
+// Another process may have the deliveries: this one's failures tell nothing when they are old, or
+// older than the health that the queue knows.
+func TestOldFailuresOfThisProcessAreNotInTheStatus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, nil, apps(named("rare")), func(o *Options) { o.EmitOnly = true })
+		h := e.apps.hook("my-app", "rare")
+		for range failingRow {
+			e.log.failing.attempted(h, scheduler.Down, 503, "status: 503")
+		}
+		failed := time.Now()
+		if s := statusOf(t, e, "rare"); s.State != LaneFailing {
+			t.Errorf("after three failures: %+v", s)
+		}
+		time.Sleep(time.Second)
+		info := queue.LaneInfo{Lane: h.lane, Health: queue.Healthy, Since: failed.Add(-time.Second)}
+		if s := e.statusOf(&info, h); s.State != LaneFailing || !s.FailingSince.Equal(failed) {
+			t.Errorf("when it was healthy before: %+v", s)
+		}
+		info.Since = time.Now()
+		if s := e.statusOf(&info, h); s.State != LaneHealthy || !s.FailingSince.IsZero() {
+			t.Errorf("when it is healthy since: %+v", s)
+		}
+		time.Sleep(rowTime)
+		if s := statusOf(t, e, "rare"); s.State != LaneUntried || s.Reason != "" {
+			t.Errorf("after %v without an attempt: %+v", rowTime, s)
 		}
 	})
 }
