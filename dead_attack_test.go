@@ -193,7 +193,8 @@ func checkReading(t *testing.T, e *Emitter, n int) {
 	if count != n || pages < n/deadLetterPage {
 		t.Errorf("%d read in %d pages", count, pages)
 	}
-	t.Logf("%d read in %d pages, the heap grew by %d KiB", count, pages, (int64(most)-int64(before))>>10) // by other tests, too
+	// by other tests, too
+	t.Logf("%d read in %d pages, the heap grew by %d KiB", count, pages, (int64(most)-int64(before))>>10)
 	count = 0
 	for range e.DeadLetters(t.Context(), DeadLetterQuery{}) {
 		if count++; count == n/2 {

@@ -20,7 +20,8 @@ type HTTP struct {
 	targets   targets
 	dialer    *outbound.Dialer
 	kept      *http.Transport // keeps connections
-	fresh     *http.Transport // one connection for each request: for replays, and for untidy receivers
+	// one connection for each request: for replays, and for untidy receivers
+	fresh *http.Transport
 }
 
 // NewHTTP returns an HTTP with these options. The error lists every option that is not valid.

@@ -137,7 +137,8 @@ func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d
 	go s.retry(retrying)
 	front := &http.Server{Handler: s.handler(), ReadTimeout: 10 * time.Second}
 	back := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second}
-	defer func() { _ = back.Close() }() // at last: it shows what is left, and is the demo's receiver
+	// at last: it shows what is left, and is the demo's receiver
+	defer func() { _ = back.Close() }()
 	failed := make(chan error, 2)
 	go func() { failed <- front.Serve(public) }()
 	go func() { failed <- back.Serve(internal) }()

@@ -39,12 +39,13 @@ type Scheduler struct {
 	stopped   bool      // no more tasks begin
 	aborting  bool      // attempts are ended early
 
-	tasks     list[Task] // all that are here
-	waiting   int        // received and not begun
-	soon      int        // of those, tasks of lanes that begin them one after the other, or may begin now
-	running   int        // begun, and neither settled nor unsettled
-	unsettled int        // delivered by workers that have gone on, and whose acks are under way
-	bytes     int        // data of those that wait
+	tasks   list[Task] // all that are here
+	waiting int        // received and not begun
+	// of those, tasks of lanes that begin them one after the other, or may begin now
+	soon      int
+	running   int // begun, and neither settled nor unsettled
+	unsettled int // delivered by workers that have gone on, and whose acks are under way
+	bytes     int // data of those that wait
 	classes   [healths]class
 	turn      int64 // of the last task that has begun
 	seq       uint64
