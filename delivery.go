@@ -166,7 +166,10 @@ func (j *deliveryJob) Settled(r scheduler.Result) {
 		d.stats.settled(what, events, own)
 		notify(d.ended)
 	}
-	switch r.Action { // counted in any case, also if a Trace function ends this goroutine
+	// Counted in any case, also if a Trace function ends this goroutine.
+	//exhaustive:enforce
+	switch r.Action {
+	case scheduler.Retry: // it is still in the queue
 	case scheduler.Ack:
 		count(&d.stats.delivered)
 	case scheduler.DeadLetter:

@@ -35,7 +35,7 @@ type Emitter struct {
 
 	closed         atomic.Bool
 	ending         sync.Once
-	shutdownCtx    context.Context // bounds the ending
+	shutdownCtx    context.Context //nolint:containedctx // bounds the ending
 	cancelShutdown context.CancelCauseFunc
 	ended          chan struct{} // closed when everything has stopped
 	result         error         // of the ending

@@ -77,11 +77,11 @@ func (h *HTTP) send(ctx context.Context, r *Request) Outcome {
 		transport = h.fresh
 	}
 	a := h.newAttempt(r, t)
-	resp, err := a.roundTrip(ctx, transport)
+	resp, err := a.roundTrip(ctx, transport) //nolint:bodyclose // answer closes it
 	if err != nil && a.mayReplay(ctx) {
 		a.end()
 		a = h.newAttempt(r, t)
-		resp, err = a.roundTrip(ctx, h.fresh)
+		resp, err = a.roundTrip(ctx, h.fresh) //nolint:bodyclose // answer closes it
 	}
 	defer a.end()
 	if err != nil {

@@ -24,7 +24,7 @@ type Scheduler struct {
 	acks     acker
 	failures [operations]atomic.Int64 // of the queue's operations, in a row
 
-	stopCtx      context.Context // ends when no more tasks begin
+	stopCtx      context.Context //nolint:containedctx // ends when no more tasks begin
 	cancelStop   context.CancelFunc
 	settleCtx    context.Context // ends when nothing more may be asked of the queue
 	cancelSettle context.CancelFunc
