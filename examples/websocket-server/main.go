@@ -87,12 +87,13 @@ func run(ctx context.Context, args []string, out io.Writer, adjust func(*webhook
 	if err != nil {
 		return err
 	}
-	public, err := net.Listen("tcp", f.listen)
+	var l net.ListenConfig
+	public, err := l.Listen(ctx, "tcp", f.listen)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = public.Close() }()
-	internal, err := net.Listen("tcp", f.internal)
+	internal, err := l.Listen(ctx, "tcp", f.internal)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type Scheduler struct {
 
 	stopCtx      context.Context //nolint:containedctx // ends when no more tasks begin
 	cancelStop   context.CancelFunc
-	settleCtx    context.Context // ends when nothing more may be asked of the queue
+	settleCtx    context.Context //nolint:containedctx // ends when nothing more may be asked of the queue
 	cancelSettle context.CancelFunc
 	background   sync.WaitGroup // workers, pollers and timers
 	renewing     sync.WaitGroup
@@ -59,11 +59,11 @@ type Scheduler struct {
 	// and the others. The rest is kept, within bounds, in case that it has tasks again.
 	full, active, plain, memorable list[lane]
 
-	receiving  int       // pollers in Receive
-	watching   bool      // one of them brings only what lanes with few tasks here have
-	watchAt    time.Time // when the next one may begin that does
-	reserved   int       // tasks that they may bring
-	receiveCtx context.Context
+	receiving  int                // pollers in Receive
+	watching   bool               // one of them brings only what lanes with few tasks here have
+	watchAt    time.Time          // when the next one may begin that does
+	reserved   int                // tasks that they may bring
+	receiveCtx context.Context    //nolint:containedctx // of the pollers' calls
 	refresh    context.CancelFunc // ends those Receives, whose Want is out of date
 	refreshAt  time.Time          // when they are ended in any case; zero: not at all
 
