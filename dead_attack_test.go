@@ -102,6 +102,7 @@ func TestDeadLettersAreReplayedAndDiscardedByManyAtOnce(t *testing.T) {
 			two := start(t, nil, with(second), apps(a), emitOnly)
 			checkReading(t, one, n)
 			checkChoicesOfNothing(t, one, n)
+			time.Sleep(time.Second) // the server's clock is not quite known, and Replay leaves out what is younger than its call
 
 			var all sync.WaitGroup
 			var replayed [2]int
@@ -257,7 +258,11 @@ func TestAReplayToARemovedWebhookIsADeadLetterAgain(t *testing.T) {
 			if err := e.SetApp(named("a")); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := e.Replay(t.Context(), DeadLetterQuery{WebhookID: "b"}); got != n || err != nil {
+			var ids []string // by time, the youngest may be left out: the server's clock is not quite known
+			for _, d := range found(t, e, DeadLetterQuery{WebhookID: "b"}) {
+				ids = append(ids, d.ID)
+			}
+			if got, err := e.Replay(t.Context(), DeadLetterQuery{IDs: ids}); got != n || len(ids) != n || err != nil {
 				t.Errorf("%d replayed, %v", got, err)
 			}
 			eventually(t, "they are dead letters again", func() bool { return e.Stats().Dead == 3*n })
