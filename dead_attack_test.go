@@ -102,7 +102,8 @@ func TestDeadLettersAreReplayedAndDiscardedByManyAtOnce(t *testing.T) {
 			two := start(t, nil, with(second), apps(a), emitOnly)
 			checkReading(t, one, n)
 			checkChoicesOfNothing(t, one, n)
-			time.Sleep(time.Second) // the server's clock is not quite known, and Replay leaves out what is younger than its call
+			// the server's clock is not quite known, and Replay leaves out what is younger than its call
+			time.Sleep(time.Second)
 
 			var all sync.WaitGroup
 			var replayed [2]int
@@ -258,7 +259,8 @@ func TestAReplayToARemovedWebhookIsADeadLetterAgain(t *testing.T) {
 			if err := e.SetApp(named("a")); err != nil {
 				t.Fatal(err)
 			}
-			var ids []string // by time, the youngest may be left out: the server's clock is not quite known
+			// by time, the youngest may be left out: the server's clock is not quite known
+			var ids []string
 			for _, d := range found(t, e, DeadLetterQuery{WebhookID: "b"}) {
 				ids = append(ids, d.ID)
 			}
