@@ -102,7 +102,8 @@ func TestDeadLettersAreReplayedAndDiscardedByManyAtOnce(t *testing.T) {
 			two := start(t, nil, with(second), apps(a), emitOnly)
 			checkReading(t, one, n)
 			checkChoicesOfNothing(t, one, n)
-			// the server's clock is not quite known, and Replay leaves out what is younger than its call
+			// The server's clock is not quite known, and Replay leaves out what is younger than
+			// its call.
 			time.Sleep(time.Second)
 
 			var all sync.WaitGroup
