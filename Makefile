@@ -36,10 +36,11 @@ receivers: servers
 	@scripts/receivers.sh require
 	cd interop && WEBHOOK_TEST_SERVERS=require WEBHOOK_TEST_RECEIVERS=require go test -race ./...
 
-## lint: formatting, vet, layers, and everything else in .golangci.yml; and that all compiles for other systems
+## lint: formatting, vet, layers, the rest of .golangci.yml, lines of 100 columns; and that all compiles for other systems
 lint: bin/golangci-lint
 	bin/golangci-lint run ./...
 	@scripts/modules.sh $(GOBIN)/golangci-lint run ./...
+	@git ls-files --cached --others --exclude-standard '*.go' '*.md' | go run ./internal/wrapcheck
 	@scripts/systems.sh
 
 fmt: bin/golangci-lint

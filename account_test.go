@@ -447,7 +447,8 @@ func TestATraceFunctionThatEndsTheGoroutineLeavesTheCountsRight(t *testing.T) {
 		if s := e.Stats(); s.Emitted != n-1 {
 			t.Errorf("%d events were taken and one refused: %+v", n-1, s)
 		}
-		ended(func() error { return e.Emit(ChannelOccupied("my-app", "ab")) }) // dropped for one webhook
+		// dropped for one webhook
+		ended(func() error { return e.Emit(ChannelOccupied("my-app", "ab")) })
 		if s := e.Stats(); s.Emitted != n || s.Dropped != 1 {
 			t.Errorf("%d events were taken, one of them for one webhook: %+v", n, s)
 		}

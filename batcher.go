@@ -10,12 +10,14 @@ import (
 // slot is where events for one webhook are collected. It belongs to the webhook's identity: when
 // the configuration changes, the new hook has the old one's slot.
 type slot struct {
-	account account               // what it holds in the outbox
-	untried atomic.Bool           // the account counts as failing because the queue has no room for new webhooks
-	worked  atomic.Bool           // it has taken a delivery of this process
-	line    []*waiter             // EmitWaits; guarded by the outbox's mutex
-	queued  atomic.Int32          // their number
-	maxBody atomic.Int64          // largest body that the receiver and the queue are thought to accept; 0: any
+	account account // what it holds in the outbox
+	// the account counts as failing because the queue has no room for new webhooks
+	untried atomic.Bool
+	worked  atomic.Bool  // it has taken a delivery of this process
+	line    []*waiter    // EmitWaits; guarded by the outbox's mutex
+	queued  atomic.Int32 // their number
+	// largest body that the receiver and the queue are thought to accept; 0: any
+	maxBody atomic.Int64
 	refused atomic.Int64          // when it refused a larger one, in Unix nanoseconds
 	dropped atomic.Int64          // events for which it had no room
 	tally   atomic.Pointer[tally] // of its attempts; nil: none is kept
@@ -232,7 +234,8 @@ func (s *slot) bodyLimit() int64 {
 	if m == 0 {
 		return 0
 	}
-	if age := time.Now().UnixNano() - s.refused.Load(); age < 0 || age > int64(refusalLasts) { // or the clock was set back
+	// or the clock was set back
+	if age := time.Now().UnixNano() - s.refused.Load(); age < 0 || age > int64(refusalLasts) {
 		return 0
 	}
 	return m

@@ -125,7 +125,8 @@ func BenchmarkMatch(b *testing.B) {
 			}
 		})
 	}
-	b.Run("worst", func(b *testing.B) { // the pattern that takes longest, on channels up to the longest
+	// the pattern that takes longest, on channels up to the longest
+	b.Run("worst", func(b *testing.B) {
 		m, err := (&Filter{ChannelPattern: worstPattern}).compile()
 		if err != nil {
 			b.Fatal(err)

@@ -23,9 +23,10 @@ type blockedLane struct {
 	name     string
 	batches  []*batch
 	refusals int // in a row
-	limit    int // batches to offer in one call: as many as were taken last, twice as many after each success
-	offered  int // in the call under way
-	index    int // in the heap; -1: it is being offered
+	// batches to offer in one call: as many as were taken last, twice as many after each success
+	limit   int
+	offered int // in the call under way
+	index   int // in the heap; -1: it is being offered
 
 	recovered bool // while it is being offered, and since no refusal
 }

@@ -81,7 +81,8 @@ func withFullLanes(t testing.TB, q *fullLanes, n int) *Emitter {
 func TestAFreshJobWaitsForNoFullLane(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newFullLanes(t, 50*time.Millisecond) // while a call runs, hundreds of full lanes become due
+		// while a call runs, hundreds of full lanes become due
+		q := newFullLanes(t, 50*time.Millisecond)
 		e := withFullLanes(t, q, 10_000)
 		time.Sleep(10 * time.Second)
 		for i := range 30 {

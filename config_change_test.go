@@ -30,7 +30,8 @@ func TestJobsOfAppsThatThisNodeDoesNotKnowHoldNobodyUp(t *testing.T) {
 		for _, a := range known {
 			emit(t, e, ChannelOccupied(a.ID, "c"))
 		}
-		time.Sleep(2500 * time.Millisecond) // half of the workers serve webhooks that are not known to be well
+		// half of the workers serve webhooks that are not known to be well
+		time.Sleep(2500 * time.Millisecond)
 		if n := len(to.got()); n != len(known) {
 			t.Errorf("%d deliveries of the %d apps that it knows", n, len(known))
 		}

@@ -102,6 +102,9 @@ func TestDeadLettersAreReplayedAndDiscardedByManyAtOnce(t *testing.T) {
 			two := start(t, nil, with(second), apps(a), emitOnly)
 			checkReading(t, one, n)
 			checkChoicesOfNothing(t, one, n)
+			// The server's clock is not quite known, and Replay leaves out what is younger than
+			// its call.
+			time.Sleep(time.Second)
 
 			var all sync.WaitGroup
 			var replayed [2]int
@@ -193,7 +196,8 @@ func checkReading(t *testing.T, e *Emitter, n int) {
 	if count != n || pages < n/deadLetterPage {
 		t.Errorf("%d read in %d pages", count, pages)
 	}
-	t.Logf("%d read in %d pages, the heap grew by %d KiB", count, pages, (int64(most)-int64(before))>>10) // by other tests, too
+	// by other tests, too
+	t.Logf("%d read in %d pages, the heap grew by %d KiB", count, pages, (int64(most)-int64(before))>>10)
 	count = 0
 	for range e.DeadLetters(t.Context(), DeadLetterQuery{}) {
 		if count++; count == n/2 {
@@ -256,7 +260,12 @@ func TestAReplayToARemovedWebhookIsADeadLetterAgain(t *testing.T) {
 			if err := e.SetApp(named("a")); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := e.Replay(t.Context(), DeadLetterQuery{WebhookID: "b"}); got != n || err != nil {
+			// by time, the youngest may be left out: the server's clock is not quite known
+			var ids []string
+			for _, d := range found(t, e, DeadLetterQuery{WebhookID: "b"}) {
+				ids = append(ids, d.ID)
+			}
+			if got, err := e.Replay(t.Context(), DeadLetterQuery{IDs: ids}); got != n || len(ids) != n || err != nil {
 				t.Errorf("%d replayed, %v", got, err)
 			}
 			eventually(t, "they are dead letters again", func() bool { return e.Stats().Dead == 3*n })

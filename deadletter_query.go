@@ -15,7 +15,8 @@ type DeadLetterQuery struct {
 	AppID     string    // of this app
 	WebhookID string    // of a webhook with this ID, of any app unless AppID is set too
 	Since     time.Time // given up at this time or later
-	IDs       []string  // with one of these IDs; nil is no condition, and an empty list chooses none
+	// with one of these IDs; nil is no condition, and an empty list chooses none
+	IDs []string
 
 	// After begins the list behind the dead letter with this ID, in the queue's order, so that a
 	// list can be shown page by page. It is no condition: Discard asks for another one besides.
@@ -80,7 +81,8 @@ func (e *Emitter) deadPages(
 		}
 		for after := q.After; q.IDs == nil || len(left) > 0; {
 			page, err := d.DeadLetters(ctx, after, deadLetterPage)
-			if err = cmp.Or(err, ctx.Err()); err != nil { // a queue in this process may not look at ctx
+			// a queue in this process may not look at ctx
+			if err = cmp.Or(err, ctx.Err()); err != nil {
 				yield(nil, readable(err))
 				return
 			}

@@ -53,8 +53,9 @@ func (e *Emitter) DeadLetters(ctx context.Context, q DeadLetterQuery) iter.Seq2[
 
 // Replay gives the dead letters that the query chooses another try, as new jobs: with a whole
 // budget, and with a new time and signature. Receivers see the old Webhook-Id. It returns how many
-// were replayed. Without IDs it replays what was there when it was called; a job that fails again
-// is another dead letter, with another ID.
+// were replayed. Without IDs it replays what was there when it was called, as exactly as the
+// server's clock is known: the dead letters of the last moment may stay. A job that fails again is
+// another dead letter, with another ID.
 //
 // A new job has to be sealed, and what is sealed has to be genuine. A dead letter that cannot be
 // verified stays where it is: it was altered, or it is for an app or of a key that this emitter

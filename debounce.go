@@ -52,10 +52,11 @@ type debouncerConfig struct {
 	departureDelay time.Duration // 0: departures are not held
 	countInterval  time.Duration // 0: count updates are not spaced out
 
-	admit    func(hooks []*hook, size int64, m emitMode) ([]*hook, error)
-	deliver  func(ev *Event, f *forms, hooks []*hook, m emitMode) // what was admitted
-	cancel   func(hooks []*hook, size int64)                      // what was admitted
-	suppress func()                                               // counts an event that was never admitted
+	admit   func(hooks []*hook, size int64, m emitMode) ([]*hook, error)
+	deliver func(ev *Event, f *forms, hooks []*hook, m emitMode) // what was admitted
+	cancel  func(hooks []*hook, size int64)                      // what was admitted
+	// counts an event that was never admitted
+	suppress func()
 }
 
 // dueList is a list of entries in the order in which they are due.

@@ -48,8 +48,9 @@ type deliveryJob struct {
 	began  time.Time // when Run began
 	tried  int       // attempts made under this lease: 0 or 1
 
-	hook   *hook             // whose attempt is under way; else nil
-	result *scheduler.Result // of the attempt, if a Trace function or the log handler ended Run; else nil
+	hook *hook // whose attempt is under way; else nil
+	// of the attempt, if a Trace function or the log handler ended Run; else nil
+	result *scheduler.Result
 }
 
 // Open reads the job of a lease.
@@ -165,7 +166,10 @@ func (j *deliveryJob) Settled(r scheduler.Result) {
 		d.stats.settled(what, events, own)
 		notify(d.ended)
 	}
-	switch r.Action { // counted in any case, also if a Trace function ends this goroutine
+	// Counted in any case, also if a Trace function ends this goroutine.
+	//exhaustive:enforce
+	switch r.Action {
+	case scheduler.Retry: // it is still in the queue
 	case scheduler.Ack:
 		count(&d.stats.delivered)
 	case scheduler.DeadLetter:

@@ -150,7 +150,8 @@ func TestFailingWebhooksShareHalfOfTheOutbox(t *testing.T) {
 		if used := e.outbox.used.Load(); used < 180_000 || e.outbox.failing.Load() != share {
 			t.Errorf("%d bytes are held in all", used)
 		}
-		q.set(laneA, nil) // it works again: the process learns it when it offers the lane the next time
+		// it works again: the process learns it when it offers the lane the next time
+		q.set(laneA, nil)
 		time.Sleep(11 * time.Second)
 		if n := e.outbox.failing.Load(); n != 0 {
 			t.Errorf("%d bytes count as those of failing webhooks", n)
@@ -476,7 +477,8 @@ func TestATraceFunctionThatEndsAGoroutineLeavesNoRoomReserved(t *testing.T) {
 		}
 		go func() { _ = e.Emit(ChannelVacated("my-app", "ab")) }() // dropped for one webhook
 		time.Sleep(10 * time.Second)
-		go func() { _ = e.EmitWait(t.Context(), ChannelVacated("my-app", "a")) }() // dropped for all
+		// dropped for all
+		go func() { _ = e.EmitWait(t.Context(), ChannelVacated("my-app", "a")) }()
 		time.Sleep(10 * time.Second)
 		if n := e.Stats().Dropped; n != 2 {
 			t.Fatalf("%d events were dropped", n)

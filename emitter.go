@@ -35,7 +35,7 @@ type Emitter struct {
 
 	closed         atomic.Bool
 	ending         sync.Once
-	shutdownCtx    context.Context // bounds the ending
+	shutdownCtx    context.Context //nolint:containedctx // bounds the ending
 	cancelShutdown context.CancelCauseFunc
 	ended          chan struct{} // closed when everything has stopped
 	result         error         // of the ending
@@ -44,8 +44,10 @@ type Emitter struct {
 	closeQueue     sync.Once
 	queueError     atomic.Pointer[error] // the queue's last one
 	probe          queueProbe            // of the queue, for Health
-	background     sync.WaitGroup        // goroutines of the batcher, the debouncer and the enqueuer
-	settled        chan struct{}         // capacity 1: notified when a job has left the queue, for Drain
+	// goroutines of the batcher, the debouncer and the enqueuer
+	background sync.WaitGroup
+	// capacity 1: notified when a job has left the queue, for Drain
+	settled chan struct{}
 }
 
 // New makes an emitter and starts its workers. The error is a *ConfigError that lists every mistake

@@ -24,16 +24,22 @@ const (
 // annotations. The library knows their names, so that a configuration may ask for them. Make their
 // events with [CustomEvent].
 const (
-	TypeAIRunStarted          EventType = "ai_run_started"          // a run began
-	TypeAIRunEnded            EventType = "ai_run_ended"            // a run ended or failed
-	TypeAITurnStarted         EventType = "ai_turn_started"         // the older name of ai_run_started
-	TypeAITurnEnded           EventType = "ai_turn_ended"           // the older name of ai_run_ended
-	TypeAICancelRequested     EventType = "ai_cancel_requested"     // a client asked to cancel a run
-	TypeAIStreamCancelled     EventType = "ai_stream_cancelled"     // a streaming message was cancelled
-	TypeAIStreamOrphaned      EventType = "ai_stream_orphaned"      // the stream of a publisher that went away was closed
-	TypeMessageVersionCreated EventType = "message_version_created" // a message was created, changed, appended to or deleted
-	TypeAnnotationCreated     EventType = "annotation_created"      // a message was annotated
-	TypeAnnotationDeleted     EventType = "annotation_deleted"      // an annotation was removed
+	TypeAIRunStarted EventType = "ai_run_started" // a run began
+	TypeAIRunEnded   EventType = "ai_run_ended"   // a run ended or failed
+	// the older name of ai_run_started
+	TypeAITurnStarted EventType = "ai_turn_started"
+	// the older name of ai_run_ended
+	TypeAITurnEnded EventType = "ai_turn_ended"
+	// a client asked to cancel a run
+	TypeAICancelRequested EventType = "ai_cancel_requested"
+	// a streaming message was cancelled
+	TypeAIStreamCancelled EventType = "ai_stream_cancelled"
+	// the stream of a publisher that went away was closed
+	TypeAIStreamOrphaned EventType = "ai_stream_orphaned"
+	// a message was created, changed, appended to or deleted
+	TypeMessageVersionCreated EventType = "message_version_created"
+	TypeAnnotationCreated     EventType = "annotation_created" // a message was annotated
+	TypeAnnotationDeleted     EventType = "annotation_deleted" // an annotation was removed
 )
 
 // Event is something that happened on a channel. Make it with one of the constructors, such as
@@ -42,16 +48,21 @@ const (
 // The comments name the types that a field is for. A field that is not for the event's type must be
 // empty: see [Event.Validate]. Events of a type that the host declared may have any of them.
 type Event struct {
-	AppID             string    // the app that it belongs to; required, not sent
-	Type              EventType // sent as "name"; required
-	Channel           string    // required
-	UserID            string    // member events: required. client_event: set it for presence channels
-	UserInfo          string    // member_updated: any JSON text; "" or null for none
-	Event             string    // client_event: the client event's own name, such as "client-typing"; required
-	Data              string    // client_event: what the client sent; an object's JSON text when it was an object
-	SocketID          string    // client_event: the connection that sent it
-	SubscriptionCount int       // subscription_count: at least 0, which is sent too
-	Extra             string    // types that the host declared: a JSON object's text, whose members are sent beside the other fields
+	AppID   string    // the app that it belongs to; required, not sent
+	Type    EventType // sent as "name"; required
+	Channel string    // required
+	// member events: required. client_event: set it for presence channels
+	UserID   string
+	UserInfo string // member_updated: any JSON text; "" or null for none
+	// client_event: the client event's own name, such as "client-typing"; required
+	Event string
+	// client_event: what the client sent; an object's JSON text when it was an object
+	Data              string
+	SocketID          string // client_event: the connection that sent it
+	SubscriptionCount int    // subscription_count: at least 0, which is sent too
+	// types that the host declared: a JSON object's text, whose members are sent beside the other
+	// fields
+	Extra string
 }
 
 // ChannelOccupied says that the channel got its first subscriber.

@@ -4,8 +4,9 @@ import "slices"
 
 // forms are an event's encodings. Webhooks with UserInfoAsString get one of their own.
 type forms struct {
-	data   []byte
-	asText []byte // with user_info as a string; nil if no webhook wants it, or there is no user_info
+	data []byte
+	// with user_info as a string; nil if no webhook wants it, or there is no user_info
+	asText []byte
 }
 
 // formsFor encodes the event for the hooks. data is appended to buf.

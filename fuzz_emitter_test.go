@@ -235,7 +235,8 @@ func (h *rogueHost) act(ctx context.Context, e *Emitter, ordered bool) {
 // Shutdown returns in its time, and the totals add up.
 func FuzzEmitter(f *testing.F) {
 	f.Add([]byte{})
-	f.Add([]byte("'b\xb2e")) // a Trace function ends a goroutine whose event is about to be held back
+	// a Trace function ends a goroutine whose event is about to be held back
+	f.Add([]byte("'b\xb2e"))
 	f.Add([]byte("\x16\xe9\xe9\xae"))
 	for i := range byte(40) {
 		f.Add([]byte{i, 7 * i, 31 * i, 101 * i})

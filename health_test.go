@@ -54,7 +54,8 @@ func TestHealthAnswersWhileTheQueueHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
 		q := &answerQueue{riggedQueue: rig(t, queue.MemoryOptions{})}
-		q.stats = func(context.Context) (queue.Stats, error) { // it does not even look at its context
+		// it does not even look at its context
+		q.stats = func(context.Context) (queue.Stats, error) {
 			<-stop
 			return queue.Stats{}, nil
 		}

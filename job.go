@@ -134,7 +134,8 @@ func (j *parsedJob) parse(data []byte, hint envelope) error {
 	j.mac = r.rest[:max(0, len(r.rest)-2)]
 	r.rest = r.rest[len(j.mac):]
 	r.literal(`"}`)
-	if r.failed || len(r.rest) > 0 || events < 1 || events > int64(len(j.body)) { // each takes more than a byte
+	// each takes more than a byte
+	if r.failed || len(r.rest) > 0 || events < 1 || events > int64(len(j.body)) {
 		return errUnreadable
 	}
 	return nil

@@ -163,7 +163,8 @@ func TestOddQueuesHarmNothing(t *testing.T) {
 
 func TestOddAnswersOfAQueueHarmNothing(t *testing.T) {
 	t.Parallel()
-	honest := map[string]bool{"odd": true, "panic": true, "exit": true, "too large": true, "healthy": true} // about a call that has done nothing
+	// about a call that has done nothing
+	honest := map[string]bool{"odd": true, "panic": true, "exit": true, "too large": true, "healthy": true}
 	errs := map[string]func() error{
 		"batch of nothing": func() error { return &queue.BatchError{} },
 		"batch of nil":     func() error { return &queue.BatchError{Failed: map[int]error{0: nil}} },

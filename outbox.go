@@ -99,7 +99,8 @@ func (o *outbox) setFailing(h *hook, failing bool) {
 		o.recovered = append(o.recovered, h.lane)
 		notify(o.wake)
 	}
-	if h.slot.untried.CompareAndSwap(true, false) { // after it, so that it never seems to fail when it works
+	// after it, so that it never seems to fail when it works
+	if h.slot.untried.CompareAndSwap(true, false) {
 		o.refused.Add(-1)
 	}
 }

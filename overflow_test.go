@@ -104,7 +104,8 @@ func TestFault39EmitNeverWaitsAndCountsWhatHasNoRoom(t *testing.T) {
 	})
 }
 
-func TestFault39MemoryStaysFlatWhileThereIsNoRoom(t *testing.T) { // not parallel: it looks at the heap
+// not parallel: it looks at the heap
+func TestFault39MemoryStaysFlatWhileThereIsNoRoom(t *testing.T) {
 	q := rig(t, queue.MemoryOptions{})
 	open := gate(q)
 	defer open()

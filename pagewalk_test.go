@@ -53,7 +53,8 @@ func TestPageTheConfigurationExampleDeliversItsEventTypes(t *testing.T) {
 	}]`, p.URL))
 	emit(t, e,
 		ChannelOccupied("my-app", "presence-chat"), MemberAdded("my-app", "presence-chat", "user-123"),
-		ClientEvent("my-app", "presence-chat", ClientMessage{Name: "client-typing", Data: "{}", SocketID: "1.1"}), // not asked for
+		// not asked for
+		ClientEvent("my-app", "presence-chat", ClientMessage{Name: "client-typing", Data: "{}", SocketID: "1.1"}),
 		MemberRemoved("my-app", "presence-chat", "user-123"), ChannelVacated("my-app", "presence-chat"))
 	drain(t, e)
 	var names []string
@@ -324,7 +325,8 @@ func TestPageJobsCarryASignatureAndACopyIsNotProcessedTwice(t *testing.T) {
 		e := start(t, to, with(q))
 		emit(t, e, occupied(1))
 		drain(t, e)
-		if err := q.Memory.Enqueue(t.Context(), copies); err != nil { // once more, after it was delivered
+		// once more, after it was delivered
+		if err := q.Memory.Enqueue(t.Context(), copies); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

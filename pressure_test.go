@@ -53,7 +53,8 @@ func TestWebhooksThatHangTogetherDoNotFillThePool(t *testing.T) {
 					}
 				}
 				for name, at := range sent {
-					if got, ok := delivered[name]; !ok || got.Sub(at) > 11*time.Second { // a timeout may hold all workers once
+					// a timeout may hold all workers once
+					if got, ok := delivered[name]; !ok || got.Sub(at) > 11*time.Second {
 						t.Fatalf("%s arrived %v after its Emit (%v), %d of %d arrived", name, got.Sub(at), ok, len(delivered), len(sent))
 					}
 				}

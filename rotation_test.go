@@ -90,7 +90,8 @@ func TestAJobOfAKeyThatWasRemovedIsDead(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		set(t, e, rotated())
 		drain(t, e)
-		if q.Traits().InProcess { // nobody can have altered the job, so it needs no key to verify with
+		// nobody can have altered the job, so it needs no key to verify with
+		if q.Traits().InProcess {
 			if got := to.got(); len(got) != 2 || got[1].payload(t, newKey).Key != "new-key" {
 				t.Errorf("attempts: %v", got)
 			}

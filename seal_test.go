@@ -241,7 +241,8 @@ func TestNothingThatAQueueWriterMakesIsDelivered(t *testing.T) {
 		if s := e.Stats(); s.Dead != int64(len(forgeries)) || s.Adopted != s.Dead || s.Attempts != 0 {
 			t.Errorf("%d forged jobs, stats: %+v", len(forgeries), s)
 		}
-		n, err := e.Replay(t.Context(), DeadLetterQuery{}) // the old copy is genuine, and a person has asked for it
+		// the old copy is genuine, and a person has asked for it
+		n, err := e.Replay(t.Context(), DeadLetterQuery{})
 		if n != 1 || !errors.Is(err, ErrUnverified) {
 			t.Errorf("%d dead letters were replayed: %v", n, err)
 		}

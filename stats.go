@@ -17,12 +17,16 @@ type Stats struct {
 	Adopted   int64 // settled here, but emitted by another process, by an earlier one, or replayed
 	Delivered int64 // accepted by the receiver
 	Dead      int64 // given up: now dead letters; counted again when a replay is given up
-	Dropped   int64 // lost: no room for this webhook, the queue can never take it, or an at-most-once queue's attempt failed
-	Pending   int64 // where no durable queue has it: in a batch, in the outbox, in an in-memory queue
-	Queued    int64 // handed to a durable queue by this emitter and not settled by it
+	// lost: no room for this webhook, the queue can never take it, or an at-most-once queue's
+	// attempt failed
+	Dropped int64
+	// where no durable queue has it: in a batch, in the outbox, in an in-memory queue
+	Pending int64
+	Queued  int64 // handed to a durable queue by this emitter and not settled by it
 
 	Attempts int64 // deliveries tried
-	Panics   int64 // of Trace functions, the log handler, middleware and senders; runtime.Goexit counts too
+	// of Trace functions, the log handler, middleware and senders; runtime.Goexit counts too
+	Panics int64
 
 	OutboxBytes int64 // what the outbox holds at this moment, in bytes of at most OutboxLimit
 	OutboxLimit int64 // Options.OutboxBytes, or its default; 0 where webhooks are off
@@ -34,8 +38,9 @@ type counters struct {
 	overflowed, suppressed   atomic.Int64
 	enqueued                 atomic.Int64
 	delivered, dead, dropped atomic.Int64
-	ownSettled, adopted      atomic.Int64 // parts of the three above: own ones that were enqueued, and others
-	attempts, panics         atomic.Int64
+	// parts of the three above: own ones that were enqueued, and others
+	ownSettled, adopted atomic.Int64
+	attempts, panics    atomic.Int64
 }
 
 // emitCounters are what every Emit counts, on a cache line of their own: apps share 16 of them, so

@@ -34,9 +34,10 @@ type WebhookStatus struct { //nolint:revive // a host has other statuses
 	FailingSince time.Time // zero unless the webhook fails
 	Reason       string    // why it fails, in one line; empty unless it does
 
-	Waiting     int           // its jobs in the queue: ready, delayed and leased; -1: unknown
-	Oldest      time.Duration // age of the oldest of those that are ready, 0 if none is; -1: unknown
-	DeadLetters int           // -1: unknown
+	Waiting int // its jobs in the queue: ready, delayed and leased; -1: unknown
+	// age of the oldest of those that are ready, 0 if none is; -1: unknown
+	Oldest      time.Duration
+	DeadLetters int // -1: unknown
 
 	Here ProcessStatus
 }

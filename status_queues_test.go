@@ -94,7 +94,8 @@ func sitOut(t *testing.T, r *receiver, nodes ...*Emitter) {
 		}
 	}
 	r.down.Store(false)
-	lengthen := queue.LaneUpdate{Lane: laneOf("my-app", "orders"), Health: queue.Failing, Hold: queue.MaxHold} // beyond this test's patience
+	// beyond this test's patience
+	lengthen := queue.LaneUpdate{Lane: laneOf("my-app", "orders"), Health: queue.Failing, Hold: queue.MaxHold}
 	if err := last.queue.SetLane(t.Context(), lengthen); err != nil {
 		t.Fatal(err)
 	}

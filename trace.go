@@ -86,12 +86,14 @@ type AttemptStartedInfo struct {
 // host's own.
 type AttemptedInfo struct {
 	AppID, WebhookID, JobID string
-	Attempt                 int // as in AttemptStartedInfo; not counted if the outcome is dispatch.Unsent
-	Events                  int
-	Duration                time.Duration
-	Outcome                 dispatch.Outcome
-	Retry                   bool          // it will be tried again,
-	After                   time.Duration // not before this long, unless the queue has a time of its own
+	// as in AttemptStartedInfo; not counted if the outcome is dispatch.Unsent
+	Attempt  int
+	Events   int
+	Duration time.Duration
+	Outcome  dispatch.Outcome
+	Retry    bool // it will be tried again,
+	// not before this long, unless the queue has a time of its own
+	After time.Duration
 
 	// Target names where the attempt went, as WebhookStatus.Target does.
 	Target string
@@ -106,7 +108,8 @@ type SplitInfo struct {
 	AppID, WebhookID, JobID string
 	Events                  int
 	Parts                   []string // the IDs of the jobs that take its place
-	Reason                  string   // why it was split; empty where the receiver has refused a larger job before
+	// why it was split; empty where the receiver has refused a larger job before
+	Reason string
 }
 
 // DeadLetteredInfo is what Trace.DeadLettered gets. The app and the webhook are empty where the job

@@ -65,7 +65,8 @@ func (r *rules) app(path string, a *App, ids []string, known []*hook) []Problem 
 			continue
 		}
 		good := len(c.problems)
-		if c.webhook("", &a.Webhooks[i]); len(c.problems) > good { // a path costs more than all checks
+		// a path costs more than all checks
+		if c.webhook("", &a.Webhooks[i]); len(c.problems) > good {
 			c.problems = c.problems[:good]
 			c.webhook(index(path+".webhooks", i), &a.Webhooks[i])
 		}
@@ -158,7 +159,8 @@ func (c *appChecker) webhook(path string, w *Webhook) {
 	if r := w.Retry.or(c.defaultRetry); w.Retry.MaxAge == 0 && w.Retry.MaxElapsed > 0 || w.Retry.MaxElapsed == 0 && w.Retry.MaxAge > 0 {
 		c.maxAge(path+".retry.max_age_ms", r)
 	}
-	if w.RequestTimeout != 0 && w.RequestTimeout != c.timeout { // the default's own mistakes are told once
+	// the default's own mistakes are told once
+	if w.RequestTimeout != 0 && w.RequestTimeout != c.timeout {
 		c.requestTimeout(path+".request_timeout_ms", w.RequestTimeout, c.traits)
 	}
 	if w.Ordered && !c.traits.Ordered && !c.traits.Disabled {

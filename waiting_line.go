@@ -9,7 +9,7 @@ import (
 // emitMode is how an event is taken: by an Emit, which is the zero value; by an EmitWait, which
 // waits for room until ctx ends; or by an EmitSync, whose receipt learns when the queue has it.
 type emitMode struct {
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // of the EmitWait, which the waiter does not outlive
 	receipt *receipt
 	emitted *atomic.Int64 // counts the event if a Trace function ends the Emit that has taken it
 }

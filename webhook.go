@@ -128,7 +128,8 @@ type Retry struct {
 // worker.
 type RateLimit struct {
 	PerSecond float64 // attempts a second on average, 0.001 to 1,000,000; 0 is no limit
-	Burst     int     // attempts at once after a pause, up to 1,000,000. Defaults to PerSecond rounded up.
+	// attempts at once after a pause, up to 1,000,000. Defaults to PerSecond rounded up.
+	Burst int
 }
 
 // rate returns r with its default.

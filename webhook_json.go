@@ -43,8 +43,10 @@ func (a *App) decode(v strict.Value) {
 		"secret":        strict.Hidden(strict.String(&a.Secret)),
 		"previous_keys": strict.Array(a.decodePreviousKey),
 		"enabled":       strict.Not(&a.Disabled),
-		"webhooks":      strict.Embedded(strict.Array(a.decodeWebhook)), // Soketi has them as text, too
-		"policy":        policy.ReadOpen,                                // newer versions of the reference have an app's webhooks there
+		// Soketi has them as text, too
+		"webhooks": strict.Embedded(strict.Array(a.decodeWebhook)),
+		// newer versions of the reference have an app's webhooks there
+		"policy": policy.ReadOpen,
 	}.ReadOpen(v)
 	if len(a.Webhooks) > 0 && len(inPolicy.Webhooks) > 0 {
 		v.FailAt("policy.webhooks", `the app has "webhooks" too; keep them in one place`)
@@ -107,7 +109,8 @@ func (w *Webhook) decodeHeaders(v strict.Value) {
 	w.Headers = Headers{}
 	strict.Entries(func(name string, v strict.Value) {
 		var value string
-		if httpguts.ValidHeaderFieldName(name) { // any other is refused later, by its beginning alone
+		// any other is refused later, by its beginning alone
+		if httpguts.ValidHeaderFieldName(name) {
 			strict.Hidden(strict.String(&value))(v)
 		}
 		w.Headers[name] = value

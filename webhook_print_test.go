@@ -20,7 +20,8 @@ func printed(t *testing.T, v any) string {
 	t.Helper()
 	var b bytes.Buffer
 	forms := []any{v, []any{v}, map[string]any{"v": v}, struct{ V any }{v}}
-	if reflect.TypeOf(v).Name() != "" { // a pointer to another type has no methods that could hide anything
+	// a pointer to another type has no methods that could hide anything
+	if reflect.TypeOf(v).Name() != "" {
 		ptr := reflect.New(reflect.TypeOf(v))
 		ptr.Elem().Set(reflect.ValueOf(v))
 		p := ptr.Interface()

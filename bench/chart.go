@@ -31,9 +31,10 @@ func (r *results) panel(title string) panel {
 
 // Measures of the chart, in its own units.
 const (
-	chartWidth  = 760
-	barLeft     = 310 // where bars begin
-	barRoom     = 380 // length of the longest bar; a ratio of 1 is as long, unless there are larger ones
+	chartWidth = 760
+	barLeft    = 310 // where bars begin
+	// length of the longest bar; a ratio of 1 is as long, unless there are larger ones
+	barRoom     = 380
 	barHeight   = 14
 	rowHeight   = 22
 	titleHeight = 38

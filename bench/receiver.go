@@ -25,7 +25,8 @@ type receiverSpec struct {
 type receipt struct {
 	Events, Requests int64
 	P50, P99         time.Duration // age of events, if latencies were noted
-	Settled          float64       // requests a second in the middle half of all, if answers are delayed
+	// requests a second in the middle half of all, if answers are delayed
+	Settled float64
 }
 
 // receiver counts events and notes their ages.

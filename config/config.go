@@ -112,7 +112,8 @@ type Disk struct {
 
 // Redis is the section "queue.redis".
 type Redis struct {
-	URL         URL    // redis://, rediss:// or unix://; may hold a password. Empty: the server is Database.Redis
+	// redis://, rediss:// or unix://; may hold a password. Empty: the server is Database.Redis
+	URL         URL
 	Prefix      string // begins the name of every key
 	Concurrency int    // receive loops
 	AtMostOnce  bool   // jobs are removed when they are received, and failed ones are not repeated
@@ -132,18 +133,20 @@ type RedisCluster struct {
 
 // SQS is the section "queue.sqs".
 type SQS struct {
-	Region            string        // empty: the AWS SDK's own default
-	QueueURL          URL           // the queue's whole URL: Soketi's queueUrl
-	QueueURLPrefix    URL           // the queue's URL up to its name
-	QueueName         string        // without ".fifo"
-	VisibilityTimeout time.Duration // how long a job is leased, and after how long a failed one is repeated
+	Region         string // empty: the AWS SDK's own default
+	QueueURL       URL    // the queue's whole URL: Soketi's queueUrl
+	QueueURLPrefix URL    // the queue's URL up to its name
+	QueueName      string // without ".fifo"
+	// how long a job is leased, and after how long a failed one is repeated
+	VisibilityTimeout time.Duration
 	EndpointURL       URL           // instead of Amazon's
 	MaxMessages       int           // in one call
 	WaitTime          time.Duration // of a receive call for messages
 	Concurrency       int           // receive calls at once
 	FIFO              bool
-	RetryBackoff      bool // failed jobs are repeated after the backoff, not after VisibilityTimeout
-	NoMessageGroups   bool // messages of a standard queue have no group
+	// failed jobs are repeated after the backoff, not after VisibilityTimeout
+	RetryBackoff    bool
+	NoMessageGroups bool // messages of a standard queue have no group
 }
 
 // Load reads the file at path, and the environment: "NAME=value" each, as os.Environ gives them;

@@ -16,8 +16,10 @@ type Database struct {
 // RedisServer is the section "database.redis": the server, the sentinels or the cluster of the
 // drivers redis and redis-cluster where the section "queue" names none.
 type RedisServer struct {
-	Host     Host // may begin with redis:// or rediss://. Defaults to 127.0.0.1 where anything else of the server is set
-	Port     int  // defaults to 6379
+	// may begin with redis:// or rediss://. Defaults to 127.0.0.1 where anything else of the server
+	// is set
+	Host     Host
+	Port     int // defaults to 6379
 	Username string
 	Password webhook.Secret
 	DB       int
@@ -90,7 +92,8 @@ func (l *loader) decodeRedisServer(v strict.Value) {
 			"useTLS":   strict.Bool(&s.ClusterTLS),
 		}.ReadOpen,
 		"cluster_nodes": l.olderNodes,
-		"key_prefix":    ignore, // of other data of the reference; its queue has a prefix of its own
+		// of other data of the reference; its queue has a prefix of its own
+		"key_prefix": ignore,
 
 		// Soketi's names.
 		"sentinelPassword": strict.Hidden(strict.String(&s.SentinelPassword)),

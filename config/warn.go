@@ -79,7 +79,8 @@ func nearestVariable(name string, names []string, paths map[string]string) strin
 			return other
 		}
 	}
-	if longer := beginningWith(name, names); len(longer) == 1 { // DATABASE_REDIS_PASS is no DATABASE_REDIS_HOST
+	// DATABASE_REDIS_PASS is no DATABASE_REDIS_HOST
+	if longer := beginningWith(name, names); len(longer) == 1 {
 		return longer[0]
 	}
 	return strict.NearestWithin(name, names, maxMisspelled)

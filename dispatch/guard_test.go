@@ -21,7 +21,8 @@ var alwaysRefused = []string{
 	"64:ff9b:1::169.254.169.254", "64:ff9b:1:a9fe:a9:fe00::", // local NAT64, /96 and /48
 	"64:ff9b:1:a9:fe:a9fe::", "64:ff9b:1:0:a9:fea9:fe00:0", "64:ff9b:1:7::0.0.0.0", // /56, /64
 	"2002:a9fe:a9fe::", "2002:a9fe:a9fe:1::1", "2002:a83f:8110::", "2002::", "2002:e000:1::", // 6to4
-	"2001:0:a9fe:a9fe::", "2001:0:808:808:0:0:5601:5601", "2001:0:808:808::ffff:ffff", // Teredo: server, client
+	// Teredo: server, client
+	"2001:0:a9fe:a9fe::", "2001:0:808:808:0:0:5601:5601", "2001:0:808:808::ffff:ffff",
 }
 
 // notPublicEither are further addresses that PublicOnly refuses: the edges of each range of the

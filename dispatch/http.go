@@ -20,7 +20,8 @@ type HTTP struct {
 	targets   targets
 	dialer    *outbound.Dialer
 	kept      *http.Transport // keeps connections
-	fresh     *http.Transport // one connection for each request: for replays, and for untidy receivers
+	// one connection for each request: for replays, and for untidy receivers
+	fresh *http.Transport
 }
 
 // NewHTTP returns an HTTP with these options. The error lists every option that is not valid.
@@ -76,11 +77,11 @@ func (h *HTTP) send(ctx context.Context, r *Request) Outcome {
 		transport = h.fresh
 	}
 	a := h.newAttempt(r, t)
-	resp, err := a.roundTrip(ctx, transport)
+	resp, err := a.roundTrip(ctx, transport) //nolint:bodyclose // answer closes it
 	if err != nil && a.mayReplay(ctx) {
 		a.end()
 		a = h.newAttempt(r, t)
-		resp, err = a.roundTrip(ctx, h.fresh)
+		resp, err = a.roundTrip(ctx, h.fresh) //nolint:bodyclose // answer closes it
 	}
 	defer a.end()
 	if err != nil {

@@ -330,7 +330,8 @@ func TestProxyThatIsDown(t *testing.T) {
 	}
 	_ = ln.Close()
 	h := newHTTP(t, dispatch.HTTPOptions{Proxy: &url.URL{Scheme: "http", Host: ln.Addr().String()}})
-	for _, url := range []string{"https://receiver.test", "http://receiver.test"} { // which has nothing to do with it
+	// which has nothing to do with it
+	for _, url := range []string{"https://receiver.test", "http://receiver.test"} {
 		want(t, send(t, h, newRequest(url)), dispatch.Unsent, dispatch.ReasonConnect)
 	}
 }

@@ -112,7 +112,8 @@ func over(url string) func(t *testing.T, a attempt) verdict {
 		if err := json.NewDecoder(answer.Body).Decode(&read); err != nil {
 			t.Fatalf("%s: %v", answer.Status, err)
 		}
-		_ = json.Unmarshal(read.Events, &read.verdict.Events) // some languages have numbers that Go has not
+		// some languages have numbers that Go has not
+		_ = json.Unmarshal(read.Events, &read.verdict.Events)
 		return read.verdict
 	}
 }

@@ -47,7 +47,8 @@ func TestOfficialLibrariesTakeUserInfoAsAString(t *testing.T) {
 			if !v.Valid || len(v.Events) != 1 {
 				t.Fatalf("got %+v", v)
 			}
-			want := by.keeps(map[string]any{"user_info": info})["user_info"] // nil if the library drops it
+			// nil if the library drops it
+			want := by.keeps(map[string]any{"user_info": info})["user_info"]
 			if got := v.Events[0]["user_info"]; got != want {
 				t.Errorf("user_info is %v, want %v", got, want)
 			}

@@ -23,9 +23,10 @@ type channel struct {
 
 // members are the users of a presence channel.
 type members struct {
-	byUser     table[string, *member]
-	untold     list.List // of *member: of whom webhooks have to be told, in the order of the changes
-	departures int       // of the untold, those who left
+	byUser table[string, *member]
+	// of *member: of whom webhooks have to be told, in the order of the changes
+	untold     list.List
+	departures int // of the untold, those who left
 }
 
 // member is a user who has sockets on the channel, or of whose leaving webhooks were not told.

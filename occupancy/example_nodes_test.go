@@ -91,7 +91,8 @@ func TestNodesShareChannels(t *testing.T) {
 	r := webhooktest.NewReceiver(t, webhook.Key{Key: "my-key", Secret: "my-secret"})
 	app := testApp(r.URL)
 	app.Webhooks[0].EventTypes, app.Webhooks[0].Ordered = everything, true
-	em, err := webhook.New(webhook.Options{Apps: []webhook.App{app}}) // one for both, so that the order is known
+	// one for both, so that the order is known
+	em, err := webhook.New(webhook.Options{Apps: []webhook.App{app}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,5 +153,6 @@ func (n *node) settle(t *testing.T) {
 			t.Fatal("the node is stuck")
 		}
 	}
-	n.nodes.events <- webhook.ChannelVacated("my-app", "unknown") // no news; taken when run is done with all else
+	// no news; taken when run is done with all else
+	n.nodes.events <- webhook.ChannelVacated("my-app", "unknown")
 }

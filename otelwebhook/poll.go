@@ -21,7 +21,7 @@ const (
 // pollers learn what a scrape must not wait for.
 type pollers struct {
 	cancel context.CancelFunc
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // ends at Close
 	done   sync.WaitGroup
 
 	queue    poller[queue.Stats]

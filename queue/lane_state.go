@@ -90,8 +90,10 @@ type LaneInfo struct {
 	Ready  int           // ready jobs, those of a held lane included
 	Oldest time.Duration // age of the oldest ready job; 0 if there is none
 
-	Health    Health
-	Since     time.Time // when Health became what it is, or when the failures began that made it Failing; zero while Untried
+	Health Health
+	// when Health became what it is, or when the failures began that made it Failing; zero while
+	// Untried
+	Since     time.Time
 	HeldUntil time.Time // when the hold ends or ended, if the lane is held; else zero
 	Holds     int       // holds since the last Ack
 	Reason    string    // of the last SetLane, while Failing

@@ -67,9 +67,10 @@ type handler struct {
 var headers = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-	"X-Frame-Options":            "DENY",
-	"X-Content-Type-Options":     "nosniff",
-	"Referrer-Policy":            "same-origin", // without a referrer, a form's Origin would be null
+	"X-Frame-Options":        "DENY",
+	"X-Content-Type-Options": "nosniff",
+	// without a referrer, a form's Origin would be null
+	"Referrer-Policy":            "same-origin",
 	"Cross-Origin-Opener-Policy": "same-origin",
 	"Cache-Control":              "no-store",
 }

@@ -15,7 +15,8 @@ import (
 // client has one logger for the whole process: that of the latest opening.
 var clientLogger atomic.Pointer[slog.Logger]
 
-func init() { redis.SetLogger(clientLog{}) } // once and early, because the client reads it without a lock
+// once and early, because the client reads it without a lock
+func init() { redis.SetLogger(clientLog{}) }
 
 // clientLog is a logger for the Redis client.
 type clientLog struct{}

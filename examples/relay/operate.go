@@ -109,7 +109,8 @@ func explain(err error, q *config.Queue) error {
 // removed from the configuration can have left dead letters.
 func (o *operator) warnUnknown(apps []webhook.App) {
 	knownApp := o.app == ""
-	knownWebhook := o.webhook == "" || strings.HasPrefix(o.webhook, "wh_") // one without an ID has a hash
+	// one without an ID has a hash
+	knownWebhook := o.webhook == "" || strings.HasPrefix(o.webhook, "wh_")
 
 	for i := range apps {
 		if o.app != "" && apps[i].ID != o.app {

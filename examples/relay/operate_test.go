@@ -77,7 +77,8 @@ var durableQueues = map[string]func(*testing.T) object{
 	},
 	"sqs": func(t *testing.T) object {
 		queue, _ := sqsQueue(t)
-		queue["sqs"].(object)["queue_name"] = "operated" // which the relay makes, with a dead-letter queue
+		// which the relay makes, with a dead-letter queue
+		queue["sqs"].(object)["queue_name"] = "operated"
 		return queue
 	},
 }

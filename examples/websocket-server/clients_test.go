@@ -41,7 +41,8 @@ type reply struct {
 	Body   string // of that answer
 }
 
-var plain = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // which leaves no connection behind
+// which leaves no connection behind
+var plain = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 func (o *officials) try(t *testing.T, op string, args object) (r reply) {
 	t.Helper()

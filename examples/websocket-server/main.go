@@ -87,12 +87,13 @@ func run(ctx context.Context, args []string, out io.Writer, adjust func(*webhook
 	if err != nil {
 		return err
 	}
-	public, err := net.Listen("tcp", f.listen)
+	var l net.ListenConfig
+	public, err := l.Listen(ctx, "tcp", f.listen)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = public.Close() }()
-	internal, err := net.Listen("tcp", f.internal)
+	internal, err := l.Listen(ctx, "tcp", f.internal)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,8 @@ func (f flags) serve(ctx context.Context, out io.Writer, opts webhook.Options, d
 	go s.retry(retrying)
 	front := &http.Server{Handler: s.handler(), ReadTimeout: 10 * time.Second}
 	back := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second}
-	defer func() { _ = back.Close() }() // at last: it shows what is left, and is the demo's receiver
+	// at last: it shows what is left, and is the demo's receiver
+	defer func() { _ = back.Close() }()
 	failed := make(chan error, 2)
 	go func() { failed <- front.Serve(public) }()
 	go func() { failed <- back.Serve(internal) }()

@@ -24,7 +24,7 @@ type Queue struct {
 	store Store
 	opts  Options
 
-	ctx     context.Context // of the pollers and the keeper; ends on Close
+	ctx     context.Context //nolint:containedctx // of the pollers and the keeper; ends on Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	kick    chan struct{} // has the keeper look

@@ -36,8 +36,9 @@ type Lane[T any] struct {
 	reason string
 	acked  uint64 // number of the latest lease that was acked
 
-	held      bool
-	holdBegan uint64        // the last lease's number when the hold began: leases up to it are older
+	held bool
+	// the last lease's number when the hold began: leases up to it are older
+	holdBegan uint64
 	heldUntil time.Duration // when the hold is due
 	probe     *Job[T]       // the leased job that tries the endpoint; nil if there is none
 

@@ -279,7 +279,8 @@ func b2i(b bool) int {
 // for which it has a job.
 func (s *Set[T]) place(l *Lane[T]) {
 	switch {
-	case !l.open(), l.probe != nil: // a probe may outlive the hold's time while its settlement is stored
+	// a probe may outlive the hold's time while its settlement is stored
+	case !l.open(), l.probe != nil:
 		s.holds.remove(l)
 		s.rest(l)
 		return

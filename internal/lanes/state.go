@@ -95,11 +95,12 @@ type Info struct {
 	Bytes                  int64
 	Oldest                 time.Duration // age of the oldest ready job
 	Health                 Health
-	Since                  time.Duration // when Health became what it is, or its row of failures began; if it is not Untried
-	Held                   bool
-	HeldUntil              time.Duration
-	Holds                  int
-	Reason                 string
+	// when Health became what it is, or its row of failures began; if it is not Untried
+	Since     time.Duration
+	Held      bool
+	HeldUntil time.Duration
+	Holds     int
+	Reason    string
 }
 
 // Info returns a lane's state.

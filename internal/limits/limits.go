@@ -14,7 +14,8 @@ const (
 	Bytes = 1 << 40                   // of room: 1 TiB
 	Lease = 365 * 24 * time.Hour      // of a job
 	Age   = 10 * 365 * 24 * time.Hour // of what is kept
-	Delay = 365 * 24 * time.Hour      // of a job that is given back: a longer one is shortened to it
+	// of a job that is given back: a longer one is shortened to it
+	Delay = 365 * 24 * time.Hour
 )
 
 // Problem says what is wrong with a number that has to be from low to high, "" if nothing is.

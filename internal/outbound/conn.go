@@ -82,7 +82,8 @@ func (c *Conn) Begin(r *Record) bool {
 	if onProbation {
 		time.Sleep(probation - time.Since(endedAt))
 	}
-	buffered := c.overTLS() || c.socket.raw == nil // bytes may be where the kernel knows nothing of them
+	// bytes may be where the kernel knows nothing of them
+	buffered := c.overTLS() || c.socket.raw == nil
 	if last != nil && buffered && !c.socket.awaitRead() {
 		c.unfit.Store(true)
 	}

@@ -73,6 +73,7 @@ func passCONNECT(conn net.Conn, u *url.URL, addr string) error {
 		return err
 	}
 	// Nothing follows the answer before the handshake, so nothing is lost in the buffer.
+	//nolint:bodyclose // the connection is the tunnel, or is closed by the caller
 	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxProxyAnswer)), r)
 	if err != nil {
 		return err

@@ -22,8 +22,9 @@ const (
 // acker acknowledges jobs for many workers: what gathers while one call is under way goes into the
 // next. A goroutine makes the calls for as long as there are acks.
 type acker struct {
-	call  func([]queue.Lease) error
-	spawn func(func()) // runs a function in a goroutine, and again when that has ended before its time
+	call func([]queue.Lease) error
+	// runs a function in a goroutine, and again when that has ended before its time
+	spawn func(func())
 
 	mu      sync.Mutex
 	pending []*ack

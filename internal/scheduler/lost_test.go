@@ -93,7 +93,8 @@ func TestEveryAckCallHasItsWholeTime(t *testing.T) {
 			return q.Memory.Ack(ctx, l)
 		}
 		w.start(20, 1)
-		for _, lane := range []string{"a", "b", "c"} { // each joins while the call of the one before is under way
+		// each joins while the call of the one before is under way
+		for _, lane := range []string{"a", "b", "c"} {
 			w.emit(lane)
 			time.Sleep(time.Second)
 		}

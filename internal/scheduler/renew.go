@@ -63,7 +63,8 @@ func (s *Scheduler) extend(tasks []*Task) bool {
 		return true
 	}
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(s.settleCtx, s.untilEnd(tasks)) // a queue that hangs must not hide that a lease ends
+	// a queue that hangs must not hide that a lease ends
+	ctx, cancel := context.WithTimeout(s.settleCtx, s.untilEnd(tasks))
 	err := s.q.Extend(ctx, leasesOf(tasks))
 	cancel()
 	lost, failure := s.extended(tasks, began, err)

@@ -426,7 +426,8 @@ func TestRule3FailuresThatALaterLeaseHasOvertakenHoldNothing(t *testing.T) {
 		for range 20 {
 			w.emit("a")
 		}
-		time.Sleep(10500 * time.Millisecond) // five have hung, after others that were leased later succeeded
+		// five have hung, after others that were leased later succeeded
+		time.Sleep(10500 * time.Millisecond)
 		if n := w.runningNow("a"); n > 0 {
 			t.Fatalf("%d attempts still run", n)
 		}

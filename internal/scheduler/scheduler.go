@@ -24,9 +24,9 @@ type Scheduler struct {
 	acks     acker
 	failures [operations]atomic.Int64 // of the queue's operations, in a row
 
-	stopCtx      context.Context // ends when no more tasks begin
+	stopCtx      context.Context //nolint:containedctx // ends when no more tasks begin
 	cancelStop   context.CancelFunc
-	settleCtx    context.Context // ends when nothing more may be asked of the queue
+	settleCtx    context.Context //nolint:containedctx // ends when nothing more may be asked of the queue
 	cancelSettle context.CancelFunc
 	background   sync.WaitGroup // workers, pollers and timers
 	renewing     sync.WaitGroup
@@ -39,12 +39,13 @@ type Scheduler struct {
 	stopped   bool      // no more tasks begin
 	aborting  bool      // attempts are ended early
 
-	tasks     list[Task] // all that are here
-	waiting   int        // received and not begun
-	soon      int        // of those, tasks of lanes that begin them one after the other, or may begin now
-	running   int        // begun, and neither settled nor unsettled
-	unsettled int        // delivered by workers that have gone on, and whose acks are under way
-	bytes     int        // data of those that wait
+	tasks   list[Task] // all that are here
+	waiting int        // received and not begun
+	// of those, tasks of lanes that begin them one after the other, or may begin now
+	soon      int
+	running   int // begun, and neither settled nor unsettled
+	unsettled int // delivered by workers that have gone on, and whose acks are under way
+	bytes     int // data of those that wait
 	classes   [healths]class
 	turn      int64 // of the last task that has begun
 	seq       uint64
@@ -58,11 +59,11 @@ type Scheduler struct {
 	// and the others. The rest is kept, within bounds, in case that it has tasks again.
 	full, active, plain, memorable list[lane]
 
-	receiving  int       // pollers in Receive
-	watching   bool      // one of them brings only what lanes with few tasks here have
-	watchAt    time.Time // when the next one may begin that does
-	reserved   int       // tasks that they may bring
-	receiveCtx context.Context
+	receiving  int                // pollers in Receive
+	watching   bool               // one of them brings only what lanes with few tasks here have
+	watchAt    time.Time          // when the next one may begin that does
+	reserved   int                // tasks that they may bring
+	receiveCtx context.Context    //nolint:containedctx // of the pollers' calls
 	refresh    context.CancelFunc // ends those Receives, whose Want is out of date
 	refreshAt  time.Time          // when they are ended in any case; zero: not at all
 

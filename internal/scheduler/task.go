@@ -22,12 +22,13 @@ type Task struct {
 	seq      uint64 // leases are numbered in the order in which they were received
 
 	// The scheduler's mutex guards these.
-	inLane   node[Task] // among the lane's waiting tasks or its attempts
-	inAll    node[Task] // among all tasks
-	until    time.Time  // the lease's end
-	began    time.Time
-	lost     bool          // the lease ended under way
-	expired  bool          // the lease ended before the task began; only its worker reads it after that
+	inLane node[Task] // among the lane's waiting tasks or its attempts
+	inAll  node[Task] // among all tasks
+	until  time.Time  // the lease's end
+	began  time.Time
+	lost   bool // the lease ended under way
+	// the lease ended before the task began; only its worker reads it after that
+	expired  bool
 	settling bool          // the queue is being told what becomes of the job
 	trial    bool          // it is the one attempt of a process that suspects itself
 	delay    time.Duration // of a surplus task

@@ -20,8 +20,8 @@ const watchPause = 5 * time.Millisecond
 // so that together they stay within it.
 type reservation struct {
 	want    queue.Want
-	ctx     context.Context
-	changes uint64 // the changes of lanes that had been made when it began
+	ctx     context.Context //nolint:containedctx // of the pollers' calls
+	changes uint64          // the changes of lanes that had been made when it began
 	suspect bool
 	watch   bool // enough is prefetched: it brings only what lanes with little of it have
 }

@@ -189,7 +189,8 @@ func FuzzRead(f *testing.F) {
 	f.Add(`[1, "\ud800", {"": {}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 200 {
-			return // every level is read again for the next, which adds up when all there is are levels
+			// every level is read again for the next, which adds up when all there is are levels
+			return
 		}
 		read := 0
 		var all Field

@@ -33,10 +33,11 @@ type idHash [2]uint64
 // guards it, and it changes after the file did, except for the states of lanes and the dead letters
 // that leave, which change when the operation is admitted.
 type index struct {
-	seeds   [2]maphash.Seed
-	set     *lanes.Set[slot]
-	clock   func() time.Time  // the wall clock
-	zero    int64             // the set's time 0 by the wall clock as it is now, in Unix nanoseconds
+	seeds [2]maphash.Seed
+	set   *lanes.Set[slot]
+	clock func() time.Time // the wall clock
+	// the set's time 0 by the wall clock as it is now, in Unix nanoseconds
+	zero    int64
 	known   map[idHash]*entry // nil for an ID that left the queue
 	recent  recent
 	nextSeq uint64

@@ -203,7 +203,8 @@ func (t *tables) loadLanes(now time.Duration) error {
 		l.record, l.emptied = r, min(r.seen+int64(seenEvery), t.x.unix(now))
 		list = append(list, l)
 	}
-	slices.SortFunc(list, func(a, b storedLane) int { return cmp.Compare(a.emptied, b.emptied) }) // as the set keeps them
+	// as the set keeps them
+	slices.SortFunc(list, func(a, b storedLane) int { return cmp.Compare(a.emptied, b.emptied) })
 	for i := range list {
 		t.x.restoreLane(&list[i], now)
 	}

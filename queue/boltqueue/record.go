@@ -109,8 +109,9 @@ type progress struct {
 	attempts uint32
 	first    int64 // when its first attempt began
 	due      int64 // when its delay ends
-	delay    int64 // how long its delay is, in nanoseconds; the clock that due is from may have been wrong
-	returned bool  // it goes before the jobs that were never worked on (H8)
+	// how long its delay is, in nanoseconds; the clock that due is from may have been wrong
+	delay    int64
+	returned bool // it goes before the jobs that were never worked on (H8)
 }
 
 // progressLen is the length of an encoded progress.
@@ -170,7 +171,8 @@ func (d *deadRecord) encode(data []byte) []byte {
 	if d.ordered {
 		flags = flagOrdered
 	}
-	reason := strings.ToValidUTF8(d.reason[:min(len(d.reason), maxReason)], "") // a character may be cut
+	// a character may be cut
+	reason := strings.ToValidUTF8(d.reason[:min(len(d.reason), maxReason)], "")
 	b := make([]byte, 0, deadFixed+len(d.lane)+len(d.id)+len(reason)+len(data))
 	b = append(b, recordVersion, flags)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(d.lane)))

@@ -59,6 +59,7 @@ func FuzzDecodeDead(f *testing.F) {
 		if err != nil || len(d.reason) > maxReason {
 			return
 		}
+		d.reason = strings.ToValidUTF8(d.reason, "") // as it is written
 		again, same, err := decodeDead(d.encode(data))
 		if err != nil || again != d || !bytes.Equal(same, data) {
 			t.Errorf("%+v was encoded and read as %+v, %v", d, again, err)

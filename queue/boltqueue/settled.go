@@ -42,7 +42,8 @@ func (t *tables) writeSettled() error {
 		return t.meta().Put([]byte(settledKey), numbers)
 	}
 	t.purged = true
-	slices.SortFunc(t.settled, func(a, b settledJob) int { return cmp.Compare(a.seq, b.seq) }) // as the pages are
+	// as the pages are
+	slices.SortFunc(t.settled, func(a, b settledJob) int { return cmp.Compare(a.seq, b.seq) })
 	for i := range t.settled {
 		if err := t.deleteJob(t.settled[i].seq); err != nil {
 			return err

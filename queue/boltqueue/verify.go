@@ -16,8 +16,9 @@ import (
 
 // Of a page, in bytes.
 const (
-	pageHeader  = 16 // id 8, flags 2, count 2, overflow 4
-	pageElement = 16 // of a branch: position 4, key 4, page 8; of a leaf: flags 4, position 4, key 4, value 4
+	pageHeader = 16 // id 8, flags 2, count 2, overflow 4
+	// of a branch: position 4, key 4, page 8; of a leaf: flags 4, position 4, key 4, value 4
+	pageElement = 16
 
 	branchFlag, leafFlag, freelistFlag = 1, 2, 16
 	bucketHeader                       = 16 // root page 8, sequence 8

@@ -344,7 +344,8 @@ var probeChecks = []check{
 		r.enqueue(r.jobs("a", 3)...)
 		probe := r.probe(r.hold("a", r.h.Delay, byHand), 1)
 		r.nack(probe, 0, true)
-		got := r.receive(all(10), r.patience()) // at the latest when the probe's lease would have ended
+		// at the latest when the probe's lease would have ended
+		got := r.receive(all(10), r.patience())
 		if len(got) != 1 || !got[0].Probe {
 			r.stop("received %s; want one job as a probe", leaseStates(got))
 		}

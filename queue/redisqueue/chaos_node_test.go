@@ -142,7 +142,8 @@ func emitNumbered(ctx context.Context, em *webhook.Emitter, c *nodeConfig, k int
 		var events []webhook.Event
 		for range 1 + random.IntN(8) {
 			name := fmt.Sprintf("%s-%d-%d", c.Name, k, n)
-			if n++; random.IntN(500) == 0 && k != orderedHook { // there each would hold the others up for its budget
+			// there each would hold the others up for its budget
+			if n++; random.IntN(500) == 0 && k != orderedHook {
 				name += poison
 			}
 			names = append(names, name)

@@ -41,7 +41,8 @@ func harness(client redis.UniversalClient, base redisqueue.Options) queuetest.Ha
 		Another: again,
 		Reopen:  again,
 		OpenBounded: func(t *testing.T, jobs int) queue.Queue {
-			return start(t, redisqueue.Options{MaxJobs: jobs, Partitions: 1}) // the bound is each partition's
+			// the bound is each partition's
+			return start(t, redisqueue.Options{MaxJobs: jobs, Partitions: 1})
 		},
 		OpenBoundedBytes: func(t *testing.T, bytes int64) queue.Queue {
 			return start(t, redisqueue.Options{MaxBytes: bytes, Partitions: 1})

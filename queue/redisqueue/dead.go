@@ -73,7 +73,8 @@ func (q *Queue) DeadLetters(ctx context.Context, after string, limit int) ([]que
 		after = ""
 	}
 	all, err := first(ctx, q, limit,
-		func(a, b *letter) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.ID, b.ID)) }, // by the same clock as the next page
+		// by the same clock as the next page
+		func(a, b *letter) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.ID, b.ID)) },
 		func(p *partition, last *letter, n int) ([]letter, error) {
 			if last != nil {
 				return q.lettersOf(ctx, p, last.at, last.ID, n)

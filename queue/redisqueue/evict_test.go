@@ -31,7 +31,8 @@ func TestDeadLettersOfTheHeaviestLaneAreEvicted(t *testing.T) {
 			bury(t, q, fmt.Sprint("small-", i), fmt.Sprint("small-", i), 1000)
 		}
 		for i := range 40 {
-			bury(t, q, fmt.Sprint("big-", i), "big", 5000+i%2*(-4500)) // some are in the letter, some apart
+			// some are in the letter, some apart
+			bury(t, q, fmt.Sprint("big-", i), "big", 5000+i%2*(-4500))
 		}
 		letters, err := q.DeadLetters(t.Context(), "", 100)
 		if err != nil {

@@ -97,7 +97,8 @@ type grant struct {
 // grant borrows a loan for a script on p, and returns nil if there is none or nothing may be
 // leased. With AtMostOnce there are no leases.
 func (q *Queue) grant(p *partition) *grant {
-	if q.opts.AtMostOnce || p.skew.Load() == 0 || !p.mayGrant() { // the deadline and the leases' times need Redis's clock
+	// the deadline and the leases' times need Redis's clock
+	if q.opts.AtMostOnce || p.skew.Load() == 0 || !p.mayGrant() {
 		return nil
 	}
 	l := q.loans.borrow()

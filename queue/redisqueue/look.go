@@ -120,7 +120,8 @@ func (l *look) divide(calls []call) []call {
 		c := &useful[i]
 		c.Max, c.MaxPerLane = all.next(), l.want.MaxPerLane
 		c.named, c.bytes = l.limits(c.p), l.q.budget(c.p, len(useful))
-		c.ring = int64((l.turn + l.turn/uint64(len(l.q.parts))) % 3) // another one for each partition, too
+		// another one for each partition, too
+		c.ring = int64((l.turn + l.turn/uint64(len(l.q.parts))) % 3)
 	}
 	return slices.DeleteFunc(useful, func(c call) bool { return c.known && c.Max == 0 })
 }

@@ -210,7 +210,8 @@ func TestPutBackWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 	for _, size := range []int{10, 5000} {
 		q, direct, proxy := behindProxy(t, redisqueue.Options{AtMostOnce: true})
 		mustEnqueue(t, q, largeJobs("j", 1, 1, size)...)
-		if err := q.Release(t.Context(), mustReceive(t, q, want(1), 1)); err != nil { // Redis has the script
+		// Redis has the script
+		if err := q.Release(t.Context(), mustReceive(t, q, want(1), 1)); err != nil {
 			t.Fatal(err)
 		}
 		first := mustReceive(t, q, want(1), 1)

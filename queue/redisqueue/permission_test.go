@@ -187,7 +187,8 @@ func survive(t *testing.T, rule string, q *redisqueue.Queue, restrict func(witho
 		}
 		for _, j := range slices.Concat(jobs, late) {
 			switch {
-			case gone[j.ID] || seen[j.ID] || j.ID == leases[0].ID: // the last may have been settled as far as it counts
+			// the last may have been settled as far as it counts
+			case gone[j.ID] || seen[j.ID] || j.ID == leases[0].ID:
 			case j.ID == leases[6].ID && seen["part"] || j.ID == dead.ID && seen[again.ID]:
 			default:
 				missing += " " + j.ID

@@ -46,7 +46,7 @@ type Queue struct {
 	loans      loans
 	batchBytes batchBytes
 
-	life   context.Context // ends at Close
+	life   context.Context //nolint:containedctx // ends at Close
 	end    context.CancelFunc
 	mu     sync.Mutex // held to start work, so that none starts after Close
 	closed bool

@@ -63,7 +63,9 @@ func (q *Queue) settle(ctx context.Context, leases []queue.Lease, s *script, hea
 				return q.runFenced(ctx, s, p, args, chunk, v)
 			})
 			if moves {
-				p.wake() // its lanes may have entered another ring, such as that of an ordered one's next job
+				// its lanes may have entered another ring, such as that of an ordered one's next
+				// job
+				p.wake()
 			}
 		})
 }

@@ -48,7 +48,8 @@ func TestBacklogCrossesASlowLink(t *testing.T) {
 			defer cancel()
 			for got := 0; got < c.jobs; {
 				var leases []queue.Lease
-				err := persist(ctx, func() (err error) { // what is asked for at first may be too much
+				// what is asked for at first may be too much
+				err := persist(ctx, func() (err error) {
 					leases, err = q.Receive(ctx, want(c.want))
 					return err
 				})

@@ -223,8 +223,9 @@ func TestQueueThatIsDeletedAndMadeAgainGoesOn(t *testing.T) {
 func receiveAmong(t *testing.T, q *Queue, id string) {
 	t.Helper()
 	for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); {
-		leases, _ := q.Receive(t.Context(), all(10)) // errors of the time before may be reported once more
-		_ = q.Ack(t.Context(), leases)               // their messages may be gone
+		// errors of the time before may be reported once more
+		leases, _ := q.Receive(t.Context(), all(10))
+		_ = q.Ack(t.Context(), leases) // their messages may be gone
 		for _, l := range leases {
 			if l.ID == id {
 				return

@@ -58,7 +58,8 @@ func open(t *testing.T) *browser {
 			t.Errorf("the browser complains: %s", c)
 		}
 	})
-	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the context of the first call
+	// the tab lives as long as the context of the first call
+	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return b

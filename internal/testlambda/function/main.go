@@ -21,7 +21,7 @@ import (
 type answer struct {
 	Payload json.RawMessage   `json:"payload"`
 	Custom  map[string]string `json:"custom"`
-	Events  []string          `json:"events"` // type and channel of each, where the function verifies
+	Events  []string          `json:"events"` // type and channel of each
 }
 
 func main() {
