@@ -87,7 +87,6 @@ func (b *browser) forgive() string {
 	return all
 }
 
-// step is an action without a result.
 // css selects elements.
 type css = chromedp.CSS
 
