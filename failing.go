@@ -17,8 +17,8 @@ const (
 	// while the queue does not yet: its state changes with what failures cost, or after ten.
 	failingRow = 3
 
-	// rowTime is how long after the last failure a row of failures tells that a webhook fails. Where
-	// other processes make its attempts, this one does not learn that they succeed.
+	// rowTime is how long after its last failure a row tells that a webhook fails. Where other
+	// processes make the attempts, this one does not learn that they succeed.
 	rowTime = 5 * time.Minute
 
 	// quietTime is how long a webhook is remembered of which nothing more is heard.

@@ -173,8 +173,8 @@ func (e *Emitter) statusHere(h *hook) WebhookStatus {
 	return s
 }
 
-// addHere adds what this process knows of the webhook, which became healthy at the given time, if it
-// is. h may be nil.
+// addHere adds what this process knows of the webhook, which became healthy at the given time if it
+// is so. h may be nil.
 func (e *Emitter) addHere(s *WebhookStatus, h *hook, healthy time.Time) {
 	if s.Unknown = h == nil; s.Unknown {
 		return

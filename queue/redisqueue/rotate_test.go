@@ -9,13 +9,13 @@ import (
 	"github.com/pushhooks/webhook/queue/redisqueue"
 )
 
-// A call that makes the set of settled IDs the old one answers as any other call: what it settled is
-// settled, and a lease that was lost is lost.
+// A call that makes the set of settled IDs the old one answers as any other call: what it settled
+// is settled, and a lease that was lost is lost.
 func TestRotatingTheMarkersChangesNoAnswer(t *testing.T) {
 	t.Parallel()
 	client := testredis.StartServer(t, testredis.Options{}).Client()
 	defer client.Close()
-	q := open(t, client, redisqueue.Options{MaxMarkers: 2}) // every other job that is settled rotates them
+	q := open(t, client, redisqueue.Options{MaxMarkers: 2}) // every other settled job rotates them
 	mustEnqueue(t, q, makeJobs("j", 16, 1)...)
 	leases := mustReceive(t, q, want(16), 16)
 	for _, l := range leases[:4] {
