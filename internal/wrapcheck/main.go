@@ -2,7 +2,7 @@
 // reads the names of files from standard input, one a line, and exits with 1 if a line is too long.
 //
 // Lines that cannot be wrapped are exempt: directives, code blocks, tables, headings, link
-// definitions, and lines that are one word (a URL, a path).
+// definitions, the output of examples, and lines that are one word (a URL, a path).
 package main
 
 import (
@@ -42,6 +42,7 @@ func main() {
 
 var (
 	directive = regexp.MustCompile(`^//[a-z]+:\S`)
+	output    = regexp.MustCompile(`(?i)^//\s*(unordered )?output:`)
 	fence     = regexp.MustCompile("^\\s*(```|~~~)")
 	exempt    = regexp.MustCompile(`^(\s*\||#|\[[^\]]+\]: )`)
 )
@@ -53,12 +54,14 @@ func longComments(text []byte) (lines []int) {
 	file := files.AddFile("", -1, len(text))
 	var s scanner.Scanner
 	s.Init(file, text, nil, scanner.ScanComments)
-	for {
+	for printed := false; ; {
 		pos, tok, comment := s.Scan()
 		if tok == token.EOF {
 			return lines
 		}
-		if tok != token.COMMENT || directive.MatchString(comment) || strings.HasPrefix(comment, "//\t") {
+		// What an example prints is compared line by line, up to the end of its function.
+		printed = tok == token.COMMENT && (printed || output.MatchString(comment))
+		if tok != token.COMMENT || printed || directive.MatchString(comment) || strings.HasPrefix(comment, "//\t") {
 			continue
 		}
 		first := file.Line(pos)
