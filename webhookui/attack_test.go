@@ -13,9 +13,10 @@ import (
 
 	"github.com/pushhooks/webhook"
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
-const script = `"><script>alert(1)</script><img src=x onerror=alert(2)>'` + "\u202e"
+const script = `"><script>alert(1)</script><img src=x onerror=alert(2)>'` + "\u202e\u3164\u034f\ufe0f"
 
 // Whatever clients, receivers and configurations say stands on the page as text.
 func TestTextsOfOthersAreEscaped(t *testing.T) {
@@ -67,9 +68,10 @@ func checkMarkup(t testing.TB, a answer) {
 		}
 	}
 	// What is typed into a field has to come back as it was; what is read must not turn its
-	// direction.
-	if text := tags.ReplaceAllString(a.text, ""); strings.Contains(text, "\u202e") {
-		t.Errorf("a text turns the direction of writing: %s", text)
+	// direction, nor have anything that cannot be seen.
+	text := strings.ReplaceAll(tags.ReplaceAllString(a.text, ""), "\n", " ")
+	if i := strings.IndexFunc(text, oneline.IsUnseen); i >= 0 {
+		t.Errorf("a text has a character that cannot be seen: %+q", text[max(0, i-60):min(len(text), i+60)])
 	}
 	if n := strings.Count(low, "<script "); n > 1 {
 		t.Errorf("the page has %d scripts", n)
