@@ -1,0 +1,54 @@
+package webhookui
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pushhooks/webhook/queue"
+)
+
+// Receivers choose the reasons, and quotation marks are five times as long on a page.
+func TestTheOverviewIsSmallWhateverReceiversSay(t *testing.T) {
+	t.Parallel()
+	q := memory(t)
+	var ids []string
+	for i := range 2 * pageRows {
+		id := fmt.Sprintf("hook-%02d", i) + strings.Repeat(`"`, 100)
+		ids = append(ids, id)
+		err := q.SetLane(t.Context(), queue.LaneUpdate{
+			Lane: "my-app/" + id, Health: queue.Failing, Hold: time.Minute, Reason: "own: " + strings.Repeat(`"`, 1000),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newSite(t, q, Options{}, outcomes{}, app(ids...))
+	a := s.get("/")
+	a.wants(t, 200, "own: ", "…")
+	if n := len(a.names()); n != pageRows || len(a.text) > 100<<10 {
+		t.Errorf("the page has %d webhooks and %d bytes", n, len(a.text))
+	}
+	whole := s.get("/webhook?" + url.Values{"app": {"my-app"}, "id": {ids[0]}}.Encode())
+	whole.wants(t, 200, "own: "+strings.Repeat("&#34;", 200))
+}
+
+// An error may name all webhooks of an app.
+func TestNoticesAreSmall(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	for i := range 1000 {
+		ids = append(ids, fmt.Sprintf("hook-%04d", i)+strings.Repeat("x", 100))
+	}
+	s := newSite(t, nil, Options{}, outcomes{}, app(ids...))
+	for range 3 {
+		s.post("/test", url.Values{"app": {"my-app"}, "id": {"none"}})
+	}
+	for name, n := range s.Handler.(*handler).notices.byName {
+		if !strings.Contains(n.Detail, "has no webhook") || len(n.Text)+len(n.Detail) > 2<<10 {
+			t.Errorf("%s has %d bytes: %.100s", name, len(n.Text)+len(n.Detail), n.Detail)
+		}
+	}
+}
