@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pushhooks/webhook/queue"
@@ -51,4 +52,27 @@ func TestNoticesAreSmall(t *testing.T) {
 			t.Errorf("%s has %d bytes: %.100s", name, len(n.Text)+len(n.Detail), n.Detail)
 		}
 	}
+}
+
+// Pages of webhooks that wait for a queue that hangs do not keep the overview from telling it.
+func TestTheOverviewTellsThatTheQueueHangsToACrowd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := &awayQueue{Memory: memory(t)}
+		s := newSite(t, q, Options{}, outcomes{}, app("hook"))
+		s.get("/").wants(t, 200, "All is well")
+		q.hangs.Store(true)
+		time.Sleep(2 * minServes)
+		for range 200 {
+			go s.get("/webhook?app=my-app&id=hook")
+		}
+		go s.get("/")
+		time.Sleep(firstWait)
+		began := time.Now()
+		s.get("/").wants(t, 200, "The queue cannot be reached")
+		if took := time.Since(began); took > laterWait {
+			t.Errorf("the overview took %v", took)
+		}
+		time.Sleep(time.Minute)
+	})
 }
