@@ -46,8 +46,8 @@ func (h *handler) act(w http.ResponseWriter, r *http.Request, access Access, do 
 		http.Error(w, "You may look at this page, and change nothing.", http.StatusForbidden)
 		return
 	}
-	if err := h.origins.Check(r); err != nil {
-		http.Error(w, "This form was sent by another site.", http.StatusForbidden)
+	if !h.isOwn(r) {
+		http.Error(w, "This form was sent by another site, or does not tell which: a program sets the header Origin.", http.StatusForbidden)
 		return
 	}
 	form, status := readForm(w, r)
@@ -72,6 +72,19 @@ func (h *handler) act(w http.ResponseWriter, r *http.Request, access Access, do 
 	to := webhookLink(appID, webhookID) + "&" + url.Values{"notice": {h.notices.add(n)}}.Encode()
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// isOwn reports whether a request was sent by this page. Browsers of before 2020 may tell by Referer
+// alone; what tells nothing may be one of them on a page of another site that hides it.
+func (h *handler) isOwn(r *http.Request) bool {
+	if h.origins.Check(r) != nil {
+		return false
+	}
+	if r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "" {
+		return true
+	}
+	from, err := url.Parse(r.Referer())
+	return err == nil && from.Host != "" && from.Host == r.Host
 }
 
 // readForm reads the form of a POST. The status is 0 if that worked.

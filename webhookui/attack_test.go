@@ -113,6 +113,9 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		"old browser": {"Origin": {"https://evil.example"}},
 		"sandboxed":   {"Origin": {"null"}},
 		"other port":  {"Origin": {"http://example.com:8080"}},
+		"old referer": {"Referer": {"https://evil.example/example.com"}},
+		"of no host":  {"Referer": {"about:blank"}},
+		"no header":   {},
 	} {
 		for _, action := range []string{"resume", "test", "replay", "discard"} {
 			r := httptest.NewRequest("POST", "/"+action, strings.NewReader("app=my-app&id=hook&all=yes"))
@@ -126,6 +129,15 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	s.dead(t, "hook", 1)
 	if n := s.em.Stats().Attempts; n != 1 {
 		t.Errorf("%d attempts", n)
+	}
+	for _, own := range []http.Header{
+		{"Sec-Fetch-Site": {"same-origin"}}, {"Sec-Fetch-Site": {"none"}}, {"Origin": {"http://example.com"}}, {"Origin": {"https://example.com"}},
+		{"Referer": {"http://example.com/webhook?app=my-app&id=hook"}},
+	} {
+		r := httptest.NewRequest("POST", "/resume", strings.NewReader("app=my-app&id=hook"))
+		r.Header = own.Clone()
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		s.follow(t, s.do(r)).wants(t, 200, "Resumed")
 	}
 }
 
@@ -206,6 +218,7 @@ func TestFormsAreBounded(t *testing.T) {
 	send := func(kind, body string) answer {
 		r := httptest.NewRequest("POST", "/discard?app=my-app&id=hook&all=yes", strings.NewReader(body))
 		r.Header.Set("Content-Type", kind)
+		r.Header.Set("Origin", "http://example.com")
 		return s.do(r)
 	}
 	const formType = "application/x-www-form-urlencoded"
