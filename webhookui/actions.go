@@ -50,7 +50,7 @@ func (h *handler) act(w http.ResponseWriter, r *http.Request, access Access, do 
 		http.Error(w, "This form was sent by another site, or does not tell which: a program sets the header Origin.", http.StatusForbidden)
 		return
 	}
-	form, status := readForm(w, r)
+	form, status := readForm(r)
 	if status != 0 {
 		http.Error(w, "The form cannot be read: it must be one of this page's.", status)
 		return
@@ -88,12 +88,11 @@ func (h *handler) isOwn(r *http.Request) bool {
 }
 
 // readForm reads the form of a POST. The status is 0 if that worked.
-func readForm(w http.ResponseWriter, r *http.Request) (url.Values, int) {
+func readForm(r *http.Request) (url.Values, int) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return nil, http.StatusUnsupportedMediaType
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {

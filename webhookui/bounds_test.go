@@ -2,6 +2,8 @@ package webhookui
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -75,4 +77,27 @@ func TestTheOverviewTellsThatTheQueueHangsToACrowd(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 	})
+}
+
+// A form is no longer for an Access that reads it.
+func TestAFormIsBoundedForAccess(t *testing.T) {
+	t.Parallel()
+	var read []string
+	s := newSite(t, nil, Options{Access: func(r *http.Request) Access {
+		read = append(read, fmt.Sprint(len(r.FormValue("token"))))
+		return Write
+	}}, outcomes{}, app("hook"))
+	for _, n := range []int{1 << 10, 1 << 20} {
+		body := url.Values{"app": {"my-app"}, "id": {"hook"}, "token": {strings.Repeat("x", n)}}.Encode()
+		r := httptest.NewRequest("POST", "/resume", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "http://example.com")
+		a := s.do(r)
+		if done := a.Code == http.StatusSeeOther; done != (n < maxForm) {
+			t.Errorf("a form of %d bytes is answered with %d", n, a.Code)
+		}
+	}
+	if strings.Join(read, " ") != "1024 0" {
+		t.Errorf("Access has read %v bytes", read)
+	}
 }

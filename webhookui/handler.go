@@ -79,6 +79,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range headers {
 		w.Header().Set(name, value)
 	}
+	if r.Body != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm) // of the host's Access too, which may read it
+	}
 	access := h.opts.Access(r)
 	switch access {
 	case Read, Write:
