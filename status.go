@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/pushhooks/webhook/internal/scheduler"
@@ -197,6 +198,9 @@ func (e *Emitter) QueueStats(ctx context.Context) (queue.Stats, error) {
 // seconds at first. The error wraps [ErrUnknownWebhook] if neither this emitter nor the queue has
 // it.
 func (e *Emitter) Resume(ctx context.Context, appID, webhookID string) error {
+	if strings.Contains(webhookID, "/") { // the lane would be another webhook's
+		return unknownWebhook(appID, webhookID)
+	}
 	q, h, lane := &guardedQueue{e.queue, e.log}, e.apps.hook(appID, webhookID), laneOf(appID, webhookID)
 	if h == nil {
 		switch info, err := q.lane(ctx, lane); {
