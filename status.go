@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
 	"github.com/pushhooks/webhook/queue"
 )
@@ -137,7 +138,7 @@ func (e *Emitter) statusOf(l *queue.LaneInfo, h *hook) WebhookStatus {
 	}
 	s.AppID, s.WebhookID = splitLane(l.Lane)
 	if l.Health == queue.Failing {
-		s.FailingSince, s.Reason = l.Since, l.Reason
+		s.FailingSince, s.Reason = l.Since, oneline.Text(l.Reason) // other programs may have written it
 	}
 	if n := waiting(l); n != unknownCount {
 		s.Waiting, s.Oldest = n, l.Oldest

@@ -1,6 +1,7 @@
 package webhookui
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pushhooks/webhook/queue"
 )
@@ -99,5 +101,28 @@ func TestAFormIsBoundedForAccess(t *testing.T) {
 	}
 	if strings.Join(read, " ") != "1024 0" {
 		t.Errorf("Access has read %v bytes", read)
+	}
+}
+
+// reasonQueue has a lane that fails for a reason that another program has written.
+type reasonQueue struct{ *queue.Memory }
+
+func (reasonQueue) Lanes(_ context.Context, after string, _ int) ([]queue.LaneInfo, error) {
+	if after >= "my-app/hook" {
+		return nil, nil
+	}
+	return []queue.LaneInfo{{Lane: "my-app/hook", Health: queue.Failing, Since: time.Now(), Reason: script + "\xff" + strings.Repeat("long", 1<<18)}}, nil
+}
+
+func TestReasonsInTheQueueAreTexts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, reasonQueue{memory(t)}, Options{}, outcomes{}, app("hook"))
+	for _, address := range []string{"/", "/webhook?app=my-app&id=hook"} {
+		a := s.get(address)
+		a.wants(t, 200, "alert(1)", "…")
+		checkMarkup(t, a)
+		if len(a.text) > 20<<10 || !utf8.ValidString(a.text) {
+			t.Errorf("%s has %d bytes, of UTF-8: %v", address, len(a.text), utf8.ValidString(a.text))
+		}
 	}
 }
