@@ -131,7 +131,10 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		t.Errorf("%d attempts", n)
 	}
 	for _, own := range []http.Header{
-		{"Sec-Fetch-Site": {"same-origin"}}, {"Sec-Fetch-Site": {"none"}}, {"Origin": {"http://example.com"}}, {"Origin": {"https://example.com"}},
+		{"Sec-Fetch-Site": {"same-origin"}},
+		{"Sec-Fetch-Site": {"none"}},
+		{"Origin": {"http://example.com"}},
+		{"Origin": {"https://example.com"}},
 		{"Referer": {"http://example.com/webhook?app=my-app&id=hook"}},
 	} {
 		r := httptest.NewRequest("POST", "/resume", strings.NewReader("app=my-app&id=hook"))
