@@ -211,8 +211,7 @@ func ExampleConfigError() {
 		}
 	}
 	// Output: apps[0].webhooks[0].url: is "ftp://example.com"; must begin with https:// or http://
-	// apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you
-	// mean "channel_occupied"?
+	// apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you mean "channel_occupied"?
 }
 
 // A button "send a test" in a dashboard.
