@@ -2,14 +2,15 @@ package webhook
 
 import (
 	"cmp"
-	"encoding/base64"
 	"errors"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pushhooks/webhook/dispatch"
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 // minSecret is the shortest text that is cut out of others' texts: shorter ones stand in many a
@@ -40,25 +41,47 @@ func isWord(text string) bool {
 	return len(text) <= 32 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
-// redact cuts the values of the webhook's headers, and more of its URL than scheme and host, out of
-// a text of somebody else's.
+// redact cuts the webhook's secrets, and more of its URL than scheme and host, out of a text of
+// somebody else's.
 func (h *hook) redact(text string) string { return h.redacter().Replace(text) }
 
-func (h *hook) redacter() *strings.Replacer {
-	cuts := map[string]string{}
-	hide := func(secrets ...string) {
-		for _, s := range secrets {
-			if len(s) >= minSecret {
-				cuts[s] = redacted
-			}
+// redacter replaces secrets in texts.
+type redacter struct {
+	forms []string          // of secrets, each once
+	urls  map[string]string // with what stands for each
+	whole *strings.Replacer // made for the first text that has a form or a URL
+}
+
+// Replace returns text without secrets, nor the part of one that a cut text ends in.
+func (r *redacter) Replace(text string) string {
+	if len(text) >= cutLength {
+		text = r.cutTail(text)
+	}
+	if r.whole == nil && !r.isIn(text) {
+		return text
+	}
+	if r.whole == nil {
+		r.whole = r.replacer()
+	}
+	return r.whole.Replace(text)
+}
+
+// isIn reports whether a text has something to replace.
+func (r *redacter) isIn(text string) bool {
+	for u := range r.urls {
+		if strings.Contains(text, u) {
+			return true
 		}
 	}
-	for _, value := range h.Headers {
-		hide(value)
-	}
-	if u, err := url.Parse(h.URL); err == nil && h.URL != "" {
-		hideURL(u, hide)
-		cuts[u.String()], cuts[u.Redacted()], cuts[h.URL] = h.printable(), h.printable(), h.printable()
+	return slices.ContainsFunc(r.forms, func(form string) bool { return strings.Contains(text, form) })
+}
+
+func (r *redacter) replacer() *strings.Replacer {
+	cuts := maps.Clone(r.urls)
+	for _, form := range r.forms {
+		if _, ok := cuts[form]; !ok {
+			cuts[form] = redacted
+		}
 	}
 	// The longest first: strings.Replacer takes the first that fits.
 	list := slices.SortedFunc(maps.Keys(cuts), func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
@@ -69,19 +92,40 @@ func (h *hook) redacter() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// hideURL hides the parts of a URL behind its host, and its user.
-func hideURL(u *url.URL, hide func(...string)) {
-	hide(u.RequestURI(), u.Path, u.EscapedPath(), u.RawQuery, u.Fragment)
-	for _, values := range u.Query() {
-		for _, value := range values {
-			hide(value, url.QueryEscape(value))
+// cutLength is how long a text is at least that was cut at 1 KiB, in the middle of a character too.
+const cutLength = oneline.Max - 2*utf8.UTFMax
+
+// cutTail returns text without the beginning of a secret at its end.
+func (r *redacter) cutTail(text string) string {
+	kept := strings.TrimRight(text, "…\uFFFD")
+	end := len(kept)
+	for _, form := range r.forms {
+		for n := min(len(form)-1, len(kept)); n >= minSecret; n-- {
+			if strings.HasSuffix(kept, form[:n]) {
+				end = min(end, len(kept)-n)
+				break
+			}
 		}
 	}
-	if u.User != nil {
-		password, _ := u.User.Password()
-		hide(u.User.String(), u.User.Username(), password, url.QueryEscape(password),
-			base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+	if end == len(kept) {
+		return text
 	}
+	return kept[:end] + redacted
+}
+
+func (h *hook) redacter() *redacter {
+	r := redacter{urls: map[string]string{}}
+	for secret := range h.secrets() {
+		for form := range spellings(secret) {
+			if len(form) >= minSecret && !slices.Contains(r.forms, form) {
+				r.forms = append(r.forms, form)
+			}
+		}
+	}
+	if u, err := url.Parse(h.URL); err == nil && h.URL != "" {
+		r.urls[u.String()], r.urls[u.Redacted()], r.urls[h.URL] = h.printable(), h.printable(), h.printable()
+	}
+	return &r
 }
 
 // redactedError has the text of a sender's error without secrets. errors.Is finds what it finds in

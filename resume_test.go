@@ -137,8 +137,17 @@ func TestResumeOfAnUnknownWebhookIsAnError(t *testing.T) {
 	if err := q.SetLane(t.Context(), queue.LaneUpdate{Lane: lane, Health: queue.Failing, Hold: queue.MaxHold}); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Resume(t.Context(), "other-app", "a"); err != nil {
-		t.Error(err)
+	slash := laneOf("other/app", "a")
+	if err := q.SetLane(t.Context(), queue.LaneUpdate{Lane: slash, Health: queue.Failing, Hold: queue.MaxHold}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Resume(t.Context(), "other", "app/a"); !errors.Is(err, ErrUnknownWebhook) {
+		t.Errorf("the webhook of another name: %v", err)
+	}
+	for _, app := range []string{"other-app", "other/app"} {
+		if err := e.Resume(t.Context(), app, "a"); err != nil {
+			t.Error(err)
+		}
 	}
 	if all := statuses(t, e); slices.ContainsFunc(all, func(s WebhookStatus) bool { return s.State == LaneHeld }) {
 		t.Errorf("listed %+v", all)

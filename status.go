@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/internal/scheduler"
 	"github.com/pushhooks/webhook/queue"
 )
@@ -140,7 +142,7 @@ func (e *Emitter) statusOf(l *queue.LaneInfo, h *hook) WebhookStatus {
 	var healthy time.Time
 	switch l.Health {
 	case queue.Failing:
-		s.FailingSince, s.Reason = l.Since, l.Reason
+		s.FailingSince, s.Reason = l.Since, oneline.Text(l.Reason) // other programs may have written it
 	case queue.Healthy:
 		healthy = l.Since
 	}
@@ -209,6 +211,9 @@ func (e *Emitter) QueueStats(ctx context.Context) (queue.Stats, error) {
 // seconds at first. The error wraps [ErrUnknownWebhook] if neither this emitter nor the queue has
 // it.
 func (e *Emitter) Resume(ctx context.Context, appID, webhookID string) error {
+	if strings.Contains(webhookID, "/") { // the lane would be another webhook's
+		return unknownWebhook(appID, webhookID)
+	}
 	q, h, lane := &guardedQueue{e.queue, e.log}, e.apps.hook(appID, webhookID), laneOf(appID, webhookID)
 	if h == nil {
 		switch info, err := q.lane(ctx, lane); {

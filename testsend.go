@@ -23,7 +23,8 @@ type TestResult struct {
 // the type's channels, such as presence-webhook-test for member_added.
 //
 // The error is ErrUnknownApp or ErrClosed, or says that the app has no such webhook; what the
-// receiver makes of it is in the result, without what it repeats of header values and of the URL.
+// receiver makes of it is in the result, without what it repeats of the app's secrets, of header
+// values and of the URL.
 func (e *Emitter) Test(ctx context.Context, appID, webhookID string) (*TestResult, error) {
 	if e.closed.Load() {
 		return nil, ErrClosed

@@ -15,7 +15,10 @@ import (
 	"github.com/pushhooks/webhook/dispatch"
 )
 
-const script = `"><script>alert(1)</script><img src=x onerror=alert(2)>'` + "\u202e"
+const (
+	unseen = "\u202e\u3164\u034f\ufe0f"
+	script = `"><script>alert(1)</script><img src=x onerror=alert(2)>'` + unseen
+)
 
 // Whatever clients, receivers and configurations say stands on the page as text.
 func TestTextsOfOthersAreEscaped(t *testing.T) {
@@ -67,9 +70,10 @@ func checkMarkup(t testing.TB, a answer) {
 		}
 	}
 	// What is typed into a field has to come back as it was; what is read must not turn its
-	// direction.
-	if text := tags.ReplaceAllString(a.text, ""); strings.Contains(text, "\u202e") {
-		t.Errorf("a text turns the direction of writing: %s", text)
+	// direction, nor have anything that cannot be seen.
+	text := tags.ReplaceAllString(a.text, "")
+	if i := strings.IndexAny(text, unseen); i >= 0 {
+		t.Errorf("a text has a character that cannot be seen: %+q", text[max(0, i-60):min(len(text), i+60)])
 	}
 	if n := strings.Count(low, "<script "); n > 1 {
 		t.Errorf("the page has %d scripts", n)
@@ -109,6 +113,9 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		"old browser": {"Origin": {"https://evil.example"}},
 		"sandboxed":   {"Origin": {"null"}},
 		"other port":  {"Origin": {"http://example.com:8080"}},
+		"old referer": {"Referer": {"https://evil.example/example.com"}},
+		"of no host":  {"Referer": {"about:blank"}},
+		"no header":   {},
 	} {
 		for _, action := range []string{"resume", "test", "replay", "discard"} {
 			r := httptest.NewRequest("POST", "/"+action, strings.NewReader("app=my-app&id=hook&all=yes"))
@@ -122,6 +129,18 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	s.dead(t, "hook", 1)
 	if n := s.em.Stats().Attempts; n != 1 {
 		t.Errorf("%d attempts", n)
+	}
+	for _, own := range []http.Header{
+		{"Sec-Fetch-Site": {"same-origin"}},
+		{"Sec-Fetch-Site": {"none"}},
+		{"Origin": {"http://example.com"}},
+		{"Origin": {"https://example.com"}},
+		{"Referer": {"http://example.com/webhook?app=my-app&id=hook"}},
+	} {
+		r := httptest.NewRequest("POST", "/resume", strings.NewReader("app=my-app&id=hook"))
+		r.Header = own.Clone()
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		s.follow(t, s.do(r)).wants(t, 200, "Resumed")
 	}
 }
 
@@ -202,6 +221,7 @@ func TestFormsAreBounded(t *testing.T) {
 	send := func(kind, body string) answer {
 		r := httptest.NewRequest("POST", "/discard?app=my-app&id=hook&all=yes", strings.NewReader(body))
 		r.Header.Set("Content-Type", kind)
+		r.Header.Set("Origin", "http://example.com")
 		return s.do(r)
 	}
 	const formType = "application/x-www-form-urlencoded"

@@ -37,6 +37,7 @@ func FuzzPage(f *testing.F) {
 			r = httptest.NewRequest("POST", "/", strings.NewReader(form))
 			r.URL = &url.URL{Path: "/" + path, RawQuery: query}
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Origin", "http://example.com")
 		}
 		a := s.do(r.WithContext(t.Context()))
 		switch a.Code {

@@ -26,7 +26,7 @@ type Options struct {
 }
 
 const (
-	maxPages   = 16 // that are made at once; more wait
+	maxPages   = 16 // that are made at once; more wait. Overviews are counted by themselves
 	maxActions = 4  // replays, discards, test deliveries and so on at once; more wait
 
 	waitTime = 5 * time.Second // for a turn
@@ -46,7 +46,7 @@ func New(em *webhook.Emitter, o Options) (http.Handler, error) {
 	o.Title = cmp.Or(oneline.Text(strings.TrimSpace(o.Title)), "Webhooks")
 	return &handler{
 		em: em, opts: o, snapshots: snapshots{em: em},
-		pages: make(chan struct{}, maxPages), actions: make(chan struct{}, maxActions),
+		overviews: make(chan struct{}, maxPages), pages: make(chan struct{}, maxPages), actions: make(chan struct{}, maxActions),
 	}, nil
 }
 
@@ -58,7 +58,8 @@ type handler struct {
 	snapshots snapshots
 	notices   notices
 	origins   http.CrossOriginProtection
-	pages     chan struct{} // has an element for each page that is being made
+	overviews chan struct{} // has an element for each overview that is being made
+	pages     chan struct{} // for each other page, which asks the queue
 	actions   chan struct{} // has an element for each action under way
 }
 
@@ -78,6 +79,9 @@ var headers = map[string]string{
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range headers {
 		w.Header().Set(name, value)
+	}
+	if r.Body != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm) // of the host's Access too, which may read it
 	}
 	access := h.opts.Access(r)
 	switch access {
@@ -170,15 +174,17 @@ func busy(w http.ResponseWriter) {
 // show makes a page and sends it.
 func (h *handler) show(w http.ResponseWriter, r *http.Request, name string, write bool) {
 	var snap *snapshot
+	turns := h.pages
 	if name == "" {
 		snap = h.snapshots.get(r.Context()) // for all who wait, so that it takes no turn
+		turns = h.overviews                 // which do not wait for the queue, so that they can tell that it hangs
 	}
-	if !turn(r.Context(), h.pages) {
+	if !turn(r.Context(), turns) {
 		busy(w)
 		return
 	}
 	body, status := func() ([]byte, int) {
-		defer func() { <-h.pages }()
+		defer func() { <-turns }()
 		return h.page(r, name, write, snap)
 	}()
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

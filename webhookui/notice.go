@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"sync"
 	"time"
+
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 // notice tells what came of a request that changed something. The page to which the browser is
@@ -28,9 +30,10 @@ type notices struct {
 	names  []string // oldest first
 }
 
-// add keeps a notice and returns its name.
+// add keeps a notice and returns its name. Of a long detail, such as an error that lists all
+// webhooks of an app, it keeps what a page shows.
 func (s *notices) add(n notice) string {
-	n.At = time.Now()
+	n.At, n.Text, n.Detail = time.Now(), oneline.Text(n.Text), oneline.Text(n.Detail)
 	name := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -3,8 +3,9 @@ package webhookui
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 const (
@@ -90,7 +91,7 @@ func (p *printer) visible(r rune, n int, first byte) {
 	switch {
 	case r == utf8.RuneError && n == 1:
 		fmt.Fprintf(&p.b, `\x%02x`, first)
-	case unicode.IsGraphic(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
+	case !oneline.IsUnseen(r):
 		p.b.WriteRune(r)
 	case r > 0xffff:
 		fmt.Fprintf(&p.b, `\U%08x`, r)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pushhooks/webhook"
+	"github.com/pushhooks/webhook/internal/oneline"
 	"github.com/pushhooks/webhook/queue"
 )
 
@@ -205,11 +206,15 @@ func list(ctx context.Context, em *webhook.Emitter) (*listing, error) {
 	return l, nil
 }
 
+// appendRow keeps the beginning of reasons: receivers can make them long, and the page of a webhook
+// has all.
 func appendRow(rows []webhook.WebhookStatus, s *webhook.WebhookStatus) []webhook.WebhookStatus {
 	if len(rows) == maxRows {
 		return rows
 	}
-	return append(rows, *s)
+	row := *s
+	row.Reason, row.Here.LastError = oneline.Cut(s.Reason, maxReason), oneline.Cut(s.Here.LastError, maxReason)
+	return append(rows, row)
 }
 
 func (l *listing) add(s *webhook.WebhookStatus) {

@@ -124,8 +124,10 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
-// maxName bounds what the overview shows of an ID, which may be 500 bytes long.
-const maxName = 80
+const (
+	maxName   = 80  // bytes that the overview shows of an ID, which may be 200 long
+	maxReason = 150 // bytes that it shows of a reason, which may be 1 KiB long
+)
 
 // short returns a text of somebody else's on one line of at most 80 bytes.
 func short(s string) string { return oneline.Cut(s, maxName) }

@@ -56,6 +56,7 @@ func TestPretty(t *testing.T) {
 		"":                                      "",
 		"no JSON":                               "noJSON",
 		"\"a\u202eb\u200bc\x00d\xff\"":          `"a\u202eb\u200bc\u0000d\xff"`,
+		"\"a\u3164b\ufe0fc\U000e0101\"":         `"a\u3164b\ufe0fc\U000e0101"`,
 		"\"\U000e0041 \U0001F600\"":             `"\U000e0041 😀"`,
 		"]]}":                                   "]\n]\n}",
 	} {

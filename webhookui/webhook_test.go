@@ -92,6 +92,13 @@ func TestDeadLettersAreReplayedAndDiscarded(t *testing.T) {
 		if n != want || !strings.Contains(a.text, list[seen].ID) {
 			t.Fatalf("%s lists %d", address, n)
 		}
+		cursor := ""
+		if seen > 0 {
+			cursor = list[seen-1].ID
+		}
+		if forms := strings.Count(a.text, `name="after" value="`+cursor+`"`); forms != 2*n {
+			t.Errorf("%d forms of %s tell where their letters are", forms, address)
+		}
 		seen += n
 		if m := next.FindStringSubmatch(a.text); m != nil {
 			address = "/" + strings.ReplaceAll(m[1], "&amp;", "&")

@@ -39,7 +39,7 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
-	stdout bytes.Buffer
+	stdout output
 	stderr output
 	ended  chan struct{}
 }

@@ -13,7 +13,7 @@ const Max = 1 << 10
 const ellipsis = "…"
 
 // Text returns s on one line of at most Max bytes. Line breaks and tabs become spaces. Other
-// control and format characters, and what is not valid UTF-8, become U+FFFD. A text that was cut
+// characters that cannot be seen, and what is not valid UTF-8, become U+FFFD. A text that was cut
 // ends in "…".
 func Text(s string) string { return Cut(s, Max) }
 
@@ -33,16 +33,21 @@ func Cut(s string, limit int) string {
 }
 
 func fits(s string, limit int) bool {
-	return len(s) <= limit && utf8.ValidString(s) && strings.IndexFunc(s, isControl) < 0
+	return len(s) <= limit && utf8.ValidString(s) && strings.IndexFunc(s, IsUnseen) < 0
 }
 
-func isControl(r rune) bool { return !unicode.IsGraphic(r) }
+// IsUnseen reports whether a character cannot be seen: a control or format character, one that
+// chooses a variant of the character before it, or another that has neither ink nor width, such as
+// U+3164 HANGUL FILLER.
+func IsUnseen(r rune) bool {
+	return !unicode.IsGraphic(r) || r > unicode.MaxLatin1 && unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
 
 func printable(r rune) rune {
 	switch {
 	case r == '\n' || r == '\r' || r == '\t':
 		return ' '
-	case isControl(r):
+	case IsUnseen(r):
 		return utf8.RuneError
 	}
 	return r

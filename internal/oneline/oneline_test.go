@@ -20,6 +20,8 @@ func TestText(t *testing.T) {
 		"invalid \xff\xfe":             "invalid \uFFFD\uFFFD",
 		"line\u2028par\u2029":          "line\uFFFDpar\uFFFD",
 		"right\u202eleft":              "right\uFFFDleft",
+		"a\u3164b\u115fc\u034fd\uffa0": "a\uFFFDb\uFFFDc\uFFFDd\uFFFD",
+		"heart ❤\ufe0f\U000e0101":      "heart ❤\uFFFD\uFFFD",
 		strings.Repeat("x", Max):       strings.Repeat("x", Max),
 		strings.Repeat("x", Max+1):     strings.Repeat("x", Max-3) + "…",
 		strings.Repeat("ä", Max):       strings.Repeat("ä", (Max-3)/2) + "…",
@@ -38,7 +40,7 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string, limit uint16) {
 		n := max(int(limit), len(ellipsis))
 		got := Cut(in, n)
-		if len(got) > n || !utf8.ValidString(got) || strings.ContainsFunc(got, isControl) {
+		if len(got) > n || !utf8.ValidString(got) || strings.ContainsFunc(got, IsUnseen) {
 			t.Errorf("Cut(%q, %d) is %q", in, n, got)
 		}
 		if Cut(got, n) != got {

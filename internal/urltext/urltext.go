@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/pushhooks/webhook/internal/oneline"
 )
 
 // Problem says which character of raw a URL cannot hold, and where it is, counted in characters
@@ -33,8 +35,8 @@ func misplaced(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r <= ' ' || r == 0x7f || strings.ContainsRune("\"<>\\^`{|}", r)
 	}
-	return unicode.IsSpace(r) || !unicode.IsGraphic(r) || r == 0x2800 || // BRAILLE PATTERN BLANK
-		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Pi, unicode.Pf)
+	return unicode.IsSpace(r) || oneline.IsUnseen(r) || r == 0x2800 || // BRAILLE PATTERN BLANK
+		unicode.In(r, unicode.Pi, unicode.Pf)
 }
 
 // Name returns r's code point with its name, or with the kind of character that it is.
@@ -47,7 +49,7 @@ func Name(r rune) string {
 		return fmt.Sprintf("%U (a control character)", r)
 	case unicode.IsSpace(r) || unicode.Is(unicode.Zs, r):
 		return fmt.Sprintf("%U (a space)", r)
-	case !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+	case oneline.IsUnseen(r):
 		return fmt.Sprintf("%U (an invisible character)", r)
 	}
 	return fmt.Sprintf("%U %c", r, r)
