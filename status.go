@@ -142,7 +142,8 @@ func (e *Emitter) statusOf(l *queue.LaneInfo, h *hook) WebhookStatus {
 	var healthy time.Time
 	switch l.Health {
 	case queue.Failing:
-		s.FailingSince, s.Reason = l.Since, oneline.Text(l.Reason) // other programs may have written it
+		// other programs may have written it
+		s.FailingSince, s.Reason = l.Since, oneline.Text(l.Reason)
 	case queue.Healthy:
 		healthy = l.Since
 	}

@@ -74,8 +74,8 @@ func (h *handler) act(w http.ResponseWriter, r *http.Request, access Access, do 
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// isOwn reports whether a request was sent by this page. Browsers of before 2020 may tell by Referer
-// alone; what tells nothing may be one of them on a page of another site that hides it.
+// isOwn reports whether a request was sent by this page. Browsers of before 2020 may tell by
+// Referer alone; what tells nothing may be one of them on a page of another site that hides it.
 func (h *handler) isOwn(r *http.Request) bool {
 	if h.origins.Check(r) != nil {
 		return false

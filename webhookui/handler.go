@@ -81,7 +81,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, value)
 	}
 	if r.Body != nil {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm) // of the host's Access too, which may read it
+		// of the host's Access too, which may read it
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	}
 	access := h.opts.Access(r)
 	switch access {
@@ -177,7 +178,8 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request, name string, writ
 	turns := h.pages
 	if name == "" {
 		snap = h.snapshots.get(r.Context()) // for all who wait, so that it takes no turn
-		turns = h.overviews                 // which do not wait for the queue, so that they can tell that it hangs
+		// which do not wait for the queue, so that they can tell that it hangs
+		turns = h.overviews
 	}
 	if !turn(r.Context(), turns) {
 		busy(w)
