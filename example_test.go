@@ -210,9 +210,9 @@ func ExampleConfigError() {
 			fmt.Println(p)
 		}
 	}
-	// Output: apps[0].webhooks[0].url: is "ftp://example.com"; must begin with https:// or http://
-	// apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you
-	// mean "channel_occupied"?
+	// Output:
+	// apps[0].webhooks[0].url: is "ftp://example.com"; must begin with https:// or http://
+	// apps[0].webhooks[0].event_types[0]: is "chanel_occupied", which is not an event type; did you mean "channel_occupied"?
 }
 
 // A button "send a test" in a dashboard.

@@ -43,8 +43,10 @@ func ExampleTracker_Retry() {
 	fmt.Println(tracker.Join(occupancy.Subscription{AppID: "my-app", Channel: "presence-chat", SocketID: "1.1", UserID: "ann"}))
 	em.full = false
 	fmt.Println(tracker.Retry())
-	// Output: occupancy: channel_occupied of app "my-app", channel "presence-chat" waits: webhook:
-	// no room for the event occupancy: member_added of app "my-app", channel "presence-chat", user
-	// "ann" waits: webhook: no room for the event channel_occupied presence-chat member_added
-	// presence-chat ann <nil>
+	// Output:
+	// occupancy: channel_occupied of app "my-app", channel "presence-chat" waits: webhook: no room for the event
+	// occupancy: member_added of app "my-app", channel "presence-chat", user "ann" waits: webhook: no room for the event
+	// channel_occupied presence-chat
+	// member_added presence-chat ann
+	// <nil>
 }
