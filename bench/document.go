@@ -62,7 +62,7 @@ func replaceSection(document, name, text string) (string, error) {
 // surroundings tells on what a section was measured, and how to do it again.
 func surroundings(rounds int) string {
 	text := fmt.Sprintf("%s, %d CPUs, %s %s/%s, %s", processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, redisVersion())
-	return fmt.Sprintf("%s; %s; load %s at the beginning. Measured with `cd bench && go run . %s`.\n",
+	return fmt.Sprintf("%s; %s; load %s at the beginning.\nMeasured with `cd bench && go run . %s`.\n",
 		text, plural(rounds, "round"), load(), strings.Join(os.Args[1:], " "))
 }
 
