@@ -458,7 +458,7 @@ func TestEmitWaitMayBeHeldBack(t *testing.T) {
 }
 
 // A Trace function may end the goroutine of an Emit whose event is about to be held back. Then
-// nobody has the event, so its room must be given back.
+// no batch has the event, so its room must be given back.
 func TestATraceFunctionThatEndsAGoroutineLeavesNoRoomReserved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

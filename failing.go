@@ -183,8 +183,8 @@ func (s *failingHooks) learn(app, webhook string, h *hook, from, to scheduler.La
 	return before, changed
 }
 
-// becomes notes a change of the lane's state. One that is untried again, because somebody has
-// resumed it or because it answers, begins anew.
+// becomes notes a change of the lane's state. One that is untried again, because it was
+// resumed or because it answers, begins anew.
 func (f *failingHook) becomes(from, to scheduler.LaneState, now time.Time) {
 	if from.Health == queue.Failing && to.Health == queue.Untried {
 		f.row = 0
@@ -192,7 +192,7 @@ func (f *failingHook) becomes(from, to scheduler.LaneState, now time.Time) {
 	f.state, f.learned = to, now
 }
 
-// resumed notes that somebody has said that a webhook is back.
+// resumed notes that a webhook was resumed.
 func (s *failingHooks) resumed(app, webhook string, h *hook) {
 	s.update(app, webhook, h, false, func(f *failingHook, _ time.Time) { f.row = 0 })
 }

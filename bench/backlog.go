@@ -64,7 +64,7 @@ func besideBacklog(addr, prefix string, dead int) (line string, err error) {
 	return trickle(ctx, em, load, dead, r, store)
 }
 
-// refusingURL is one where nobody listens.
+// refusingURL is a URL at which connections are refused.
 const refusingURL = "http://127.0.0.1:1/"
 
 // trickle emits the dead webhook's backlog, and then the healthy one's events one by one.

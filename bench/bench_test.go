@@ -80,7 +80,7 @@ func TestIdleMeasuresOneEventAtATime(t *testing.T) {
 	}
 }
 
-// A worker that cannot post ends the measurement with its error instead of waiting for ever.
+// A worker that cannot post ends the measurement with its error instead of waiting without end.
 func TestFailureEndsTheMeasurement(t *testing.T) {
 	t.Parallel()
 	sp := full

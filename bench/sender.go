@@ -74,7 +74,7 @@ func send(text []byte) error {
 	}()
 	select {
 	case err = <-measured:
-	case <-ctx.Done(): // a worker has failed, so the rest may wait for ever
+	case <-ctx.Done(): // a worker has failed, so the rest may never come
 		err = context.Cause(ctx)
 	}
 	if err != nil {

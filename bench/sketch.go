@@ -116,7 +116,7 @@ func (s *sketch) finish() {
 	close(s.sink)
 }
 
-// release takes a job back whose body nobody reads any more.
+// release takes a job back whose body is not read any more.
 func (s *sketch) release(j *sketchJob) { s.free.Put(j) }
 
 // post signs and posts the sink's jobs until it is closed.

@@ -13,7 +13,7 @@ type tracker struct {
 
 func newTracker() *tracker { return &tracker{idle: make(chan struct{}, 1)} }
 
-// sent counts jobs, before anybody can acknowledge them.
+// sent counts jobs before they can be acknowledged.
 func (t *tracker) sent(n int) { t.pending.Add(int64(n)) }
 
 // acknowledged counts jobs that are done.

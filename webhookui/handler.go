@@ -33,8 +33,8 @@ const (
 )
 
 // New makes the handler of the page of em. It fails if em or Options.Access is nil. It starts
-// nothing: the page asks the queue only while somebody looks at it. It may be served after em was
-// shut down.
+// nothing: the page asks the queue only while it is open in a browser. It may be served after em
+// was shut down.
 func New(em *webhook.Emitter, o Options) (http.Handler, error) {
 	switch {
 	case em == nil:

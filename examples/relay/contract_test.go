@@ -57,7 +57,7 @@ func TestEveryKindOfEventIsDelivered(t *testing.T) {
 }
 
 // Two webhooks, one of which refuses everything for good; a disabled app; an app without webhooks;
-// an event that nobody wants.
+// an event that no webhook wants.
 func TestTotalsCountPairsOfEventAndWebhook(t *testing.T) {
 	t.Parallel()
 	takes, gone := webhooktest.NewReceiver(t, testKey), webhooktest.NewReceiver(t, testKey)

@@ -18,8 +18,8 @@ import (
 // maxSkew is how far the time of a signed request may be from this machine's.
 const maxSkew = 10 * time.Minute
 
-// signed reports whether auth, "key:signature", was made for the text by somebody who has the app's
-// secret.
+// signed reports whether auth, "key:signature", was made for the text with the
+// app's secret.
 func signed(app webhook.App, auth, text string) bool {
 	return hmac.Equal([]byte(auth), []byte(authorization(app, text)))
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // socket is a client's connection. One goroutine reads, and another one writes what waits, so that
-// a client that reads slowly holds up nobody.
+// a client that reads slowly delays no other.
 type socket struct {
 	id       string
 	hub      *hub

@@ -134,7 +134,7 @@ func (b *browser) until(t *testing.T, expression string) {
 	}
 }
 
-// theme has the page shown to somebody who prefers light or dark.
+// theme shows the page with the preference for light or dark.
 func theme(name string) step {
 	return func(ctx context.Context, target *chromedp.Target) (v chromedp.Void, err error) {
 		_, err = cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
