@@ -221,11 +221,12 @@ type page struct {
 	Notice  *notice
 }
 
-// render executes the template of data, which has a page.
+// render executes the template of data, which has a page. What a request or a receiver sent may be
+// no UTF-8, which the template's escaping leaves as it is.
 func render(name string, data any, status int) ([]byte, int) {
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
 		return []byte("The page could not be made."), http.StatusInternalServerError
 	}
-	return b.Bytes(), status
+	return bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD")), status
 }
